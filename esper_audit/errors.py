@@ -1,0 +1,37 @@
+"""Every error that esper-audit raises on purpose, each with the exit code it stands for."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process of a command ends with."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    USAGE = 2
+    INCOMPLETE = 3
+
+
+class AuditError(Exception):
+    """Base of all errors of this tool.
+
+    The message says what happened and where; ``hint`` says what to do about it.
+    """
+
+    exit_code = ExitCode.INCOMPLETE
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class UsageError(AuditError):
+    """The command line, the configuration or an input file is wrong."""
+
+    exit_code = ExitCode.USAGE
+
+
+class IncompleteError(AuditError):
+    """The audit started but could not be brought to an end."""

@@ -1,0 +1,92 @@
+"""What a replay hands to the judge: the recording of one scenario, and how it ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from esper_audit.events import Recording
+from esper_audit.findings import NO_BUDGET, Budget, Claim
+
+
+class Ending(StrEnum):
+    """How the scenario's function ended."""
+
+    COMPLETED = "completed"
+    SKIPPED = "skipped"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One scenario with one set of parameters on one backend, to be replayed in its own process.
+
+    ``options`` go to ``torch.compile``; ``tolerances`` map a dtype's name to (rtol, atol).
+    ``parameters`` are the texts of the values; ``choices`` their places in the declared lists.
+    """
+
+    scenario: str
+    file: str
+    question: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    choices: dict[str, int] = field(default_factory=dict)
+    backend: str
+    dynamic: bool | None = None
+    fullgraph: bool = False
+    mode: str | None = None
+    recompile_limit: int | None = None
+    compare: bool = True
+    record: bool = True
+    budget: Budget = NO_BUDGET
+    claims: tuple[str, ...] = ()
+    tolerances: dict[str, tuple[float, float]] = field(default_factory=dict)
+    time_limit: float = 120.0
+    spawn: bool = False
+    pythonpath: tuple[str, ...] = ()
+    log_path: str = ""
+
+    @property
+    def title(self) -> str:
+        """``scenario[value-value]``, as pytest writes it."""
+        values = "-".join(self.parameters.values())
+        return f"{self.scenario}[{values}]" if values else self.scenario
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replay:
+    """The recording of one job, and how it ended."""
+
+    job: Job
+    ending: Ending
+    reason: str = ""
+    recording: Recording | None = None
+    log: str = ""
+    wall_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScenarioInfo:
+    """What is known of a scenario without running it. Parameter values are texts."""
+
+    name: str
+    file: str
+    question: str
+    params: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    budget: Budget = NO_BUDGET
+    claims: tuple[str, ...] = ()
+    tolerances: dict[str, tuple[float, float]] = field(default_factory=dict)
+    time_limit: float | None = None
+    spawn: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Collection:
+    """All scenarios and claims of the given paths, and the files that could not be imported.
+
+    ``backends`` are those that torch.compile knows once the files are imported.
+    """
+
+    scenarios: tuple[ScenarioInfo, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    backends: tuple[str, ...] = ()
+    broken: dict[str, str] = field(default_factory=dict)

@@ -1,0 +1,147 @@
+"""Saved files: versioned JSON, written atomically, readable on a machine without torch."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from esper_audit.errors import UsageError
+from esper_audit.events import Recording
+from esper_audit.findings import Report
+
+SCHEMA_VERSION = 1
+"""The format that this version writes.
+
+1: first format (0.1.0).
+"""
+
+T = TypeVar("T", Recording, Report)
+KINDS: dict[str, type] = {"recording": Recording, "report": Report}
+
+
+def dumps(document: Recording | Report) -> bytes:
+    """The document as indented JSON, ending in a newline."""
+    kind = next(kind for kind, cls in KINDS.items() if type(document) is cls)
+    head = {"schema_version": SCHEMA_VERSION, "kind": kind}
+    body = head | cast("dict[str, Any]", msgspec.to_builtins(document))
+    return msgspec.json.format(msgspec.json.encode(body), indent=1) + b"\n"
+
+
+def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
+    """The document that ``data`` holds; raises UsageError where it holds none of that kind."""
+    try:
+        raw = msgspec.json.decode(data)
+    except msgspec.DecodeError as error:
+        raise UsageError(
+            f"{name} is not JSON: {error}.",
+            "It may be cut off: save it again with `esper-audit run --output FILE`.",
+        ) from None
+    _check_head(raw, cls, name)
+    try:
+        return msgspec.convert(raw, cls)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"{name} does not fit format {SCHEMA_VERSION}: {error}.",
+            "Save it again with `esper-audit run --output FILE`.",
+        ) from None
+
+
+def _check_head(raw: object, cls: type, name: str) -> None:
+    version = raw.get("schema_version") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict) or not isinstance(version, int):
+        raise UsageError(
+            f"{name} is not a file of esper-audit: it has no schema_version.",
+            "Save one with `esper-audit run --output FILE`.",
+        )
+    if version != SCHEMA_VERSION:
+        what = "a newer" if version > SCHEMA_VERSION else "an older"
+        raise UsageError(
+            f"{name} has format {version}, {what} one than this version reads ({SCHEMA_VERSION}).",
+            "Upgrade esper-audit." if version > SCHEMA_VERSION else "Save it again.",
+        )
+    if KINDS.get(str(raw.get("kind"))) is not cls:
+        wanted = next(kind for kind, known in KINDS.items() if known is cls)
+        raise UsageError(f"{name} holds a {raw.get('kind')!s}, not a {wanted}.")
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write the whole file or nothing; raises UsageError where the place can't be written.
+
+    A link is followed, not replaced; what is no regular file (``/dev/stdout``) is written to.
+    """
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise _cannot_write(path, error) from None
+        return
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+        os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101
+        os.replace(temporary, path)  # noqa: PTH105
+    except OSError as error:
+        Path(temporary).unlink(missing_ok=True)
+        raise _cannot_write(path, error) from None
+
+
+def check_writable(path: Path) -> None:
+    """Fail before a long run, not after it: raises UsageError where nothing can be written."""
+    try:
+        if not path.exists() or path.is_file():
+            with tempfile.TemporaryFile(dir=path.resolve().parent):
+                pass
+    except OSError as error:
+        raise _cannot_write(path, error) from None
+    if path.is_dir():
+        raise UsageError(f"{path} is a folder.", "Give a file with --output.")
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _cannot_write(path: Path, error: OSError) -> UsageError:
+    return UsageError(
+        f"{path} can't be written: {error.strerror}.", "Give another place with --output."
+    )
+
+
+def save(document: Recording | Report, path: Path) -> None:
+    """Save as JSON; an existing file is replaced as a whole or kept as it was."""
+    write_atomically(path, dumps(document))
+
+
+def load(path: Path, cls: type[T]) -> T:
+    """Read a file that :func:`save` wrote; raises UsageError where that can't be done."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{path} can't be read: {error.strerror}.") from None
+    return loads(data, cls, str(path))
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a saved report."""
+    schema = msgspec.json.schema(Report)
+    report = schema["$defs"]["Report"]
+    head = {
+        "schema_version": {"const": SCHEMA_VERSION},
+        "kind": {"const": "report"},
+    }
+    report["properties"] = head | report["properties"]
+    report["required"] = [*head, *report["required"]]
+    whole = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
+    plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
+    return plain

@@ -1,0 +1,102 @@
+"""Short ways to make recorded data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from esper_audit.events import (
+    Comparison,
+    Compile,
+    Environment,
+    Frame,
+    GuardFailure,
+    Lookups,
+    Outcome,
+    Phase,
+    Recording,
+    Seconds,
+    Step,
+)
+from esper_audit.findings import Audit, AuditVerdict, JudgedStep, StepVerdict
+from esper_audit.replays import Ending, Job, Replay
+
+ENVIRONMENT = Environment(torch="2.13.0", python="3.11.7", device="cpu")
+FRAME = Frame("Host.forward", "/p/host.py", 7, "host.py:Host.forward", "Host.forward")
+OTHER = Frame("helper", "/p/host.py", 40, "host.py:helper", "helper")
+
+
+def failure(entry: str = "0/0", source: str = "self.alpha", **fields: Any) -> GuardFailure:
+    defaults = {
+        "kind": "EQUALS_MATCH",
+        "expected": "0.5",
+        "actual": "0.6",
+        "text": f"{source} == 0.5",
+        "torch_source": source,
+    }
+    return GuardFailure(cache_entry=entry, source=source, **{**defaults, **fields})
+
+
+def compiled(step: int | None, outcome: Outcome = Outcome.COMPILED, **fields: Any) -> Compile:
+    defaults: dict[str, Any] = {
+        "sequence": step or 0,
+        "id": f"0/{step}",
+        "frame": FRAME,
+        "phase": Phase.STEADY,
+        "seconds": Seconds(0.1),
+        "cache_entries_before": 0 if outcome is Outcome.COMPILED else 1,
+        "graph_ops": 3,
+    }
+    return Compile(step=step, outcome=outcome, **{**defaults, **fields})
+
+
+def step(index: int, hits: int = 0, misses: int = 0, **fields: Any) -> Step:
+    defaults: dict[str, Any] = {
+        "phase": Phase.STEADY,
+        "label": "",
+        "callable_index": 0,
+        "seconds": 0.001,
+        "comparisons": (Comparison("eager", "output", True),),
+    }
+    return Step(index=index, lookups=Lookups(hits, misses), **{**defaults, **fields})
+
+
+def recording(
+    steps: Sequence[Step] = (), compiles: Sequence[Compile] = (), **fields: Any
+) -> Recording:
+    return Recording(
+        environment=ENVIRONMENT, steps=tuple(steps), compiles=tuple(compiles), **fields
+    )
+
+
+def replay(found: Recording | None, ending: Ending = Ending.COMPLETED, **fields: Any) -> Replay:
+    reason = fields.pop("reason", "")
+    job = Job(scenario="some_scenario", file="/p/s.py", backend="aot_eager", **fields)
+    return Replay(job=job, ending=ending, reason=reason, recording=found)
+
+
+def judged(index: int, verdict: StepVerdict, **fields: Any) -> JudgedStep:
+    plain = step(index, **fields)
+    return JudgedStep(
+        index=plain.index,
+        phase=plain.phase,
+        label=plain.label,
+        callable_index=0,
+        lookups=plain.lookups,
+        seconds=plain.seconds,
+        comparisons=plain.comparisons,
+        verdict=verdict,
+        because="because of evidence",
+    )
+
+
+def audit(verdict: AuditVerdict = AuditVerdict.PASSED, **fields: Any) -> Audit:
+    defaults: dict[str, Any] = {
+        "environment": ENVIRONMENT,
+        "scenario": "some_scenario",
+        "parameters": {"alpha": "buffer"},
+        "backend": "aot_eager",
+        "reason": "a reason",
+        "steps": (judged(0, StepVerdict.REUSED),),
+    }
+    return Audit(verdict=verdict, **{**defaults, **fields})

@@ -1,0 +1,168 @@
+"""Saved files come back equal; broken ones are refused with what to do."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import jsonschema
+import pytest
+from builders import ENVIRONMENT, audit, compiled, failure, judged, recording, step
+
+from esper_audit.errors import UsageError
+from esper_audit.events import (
+    GraphBreak,
+    HookError,
+    LedgerRow,
+    Location,
+    LostEvidence,
+    Observation,
+    Outcome,
+    Recording,
+    Skip,
+    Unrecognized,
+)
+from esper_audit.findings import (
+    AuditVerdict,
+    Claim,
+    ClaimResult,
+    ClaimStatus,
+    Control,
+    Question,
+    Report,
+    StepVerdict,
+)
+from esper_audit.storage import check_writable, dumps, json_schema, load, loads, save
+
+FULL = recording(
+    [step(0, hits=1, misses=2)],
+    [
+        compiled(
+            0,
+            Outcome.RECOMPILED,
+            guard_failures=(failure(user_line=Location("a.py", 3, "f")),),
+            graph_breaks=(GraphBreak("print", Location("a.py", 4)),),
+            stack=(Location("b.py", 5, "main"),),
+        )
+    ],
+    ledger=(LedgerRow("backward", "0/0", 0, 0.5),),
+    skips=(Skip(compiled(0).frame, "disabled", None, True),),
+    observations=(Observation("claim", True, "seen"),),
+    unrecognized=(Unrecognized("guard", "odd ✓"),),
+    hook_errors=(HookError("compile", "Traceback"),),
+    lost=(LostEvidence("torch._x", "2.99", "lookups"),),
+    torch_counters={"unique_graphs": 1},
+    notes=("a note",),
+)
+REPORT = Report(
+    environment=ENVIRONMENT,
+    verdict=AuditVerdict.FAILED,
+    audits=(audit(AuditVerdict.FAILED, steps=(judged(0, StepVerdict.EAGER),)),),
+    claims=(ClaimResult(Claim("c", "text"), "aot_eager", ClaimStatus.REFUTED),),
+    question=Question("Does it?", {"alpha": "lazy"}),
+    control=Control({"alpha": "never"}),
+    columns="alpha",
+)
+
+
+def test_a_recording_comes_back_equal(tmp_path):
+    save(FULL, tmp_path / "r.json")
+    assert load(tmp_path / "r.json", Recording) == FULL
+
+
+def test_a_report_comes_back_equal(tmp_path):
+    save(REPORT, tmp_path / "r.json")
+    assert load(tmp_path / "r.json", Report) == REPORT
+
+
+def test_a_saved_report_fits_the_published_schema():
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(json.loads(dumps(REPORT)), schema)
+
+
+def test_the_schema_refuses_a_report_without_version():
+    broken = json.loads(dumps(REPORT))
+    del broken["schema_version"]
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(broken, json_schema())
+
+
+def test_the_published_schema_file_is_that_of_this_version():
+    published = Path(__file__).parents[2] / "docs/reference/report.schema.json"
+    assert json.loads(published.read_text()) == json_schema(), (
+        "run: esper-audit schema > docs/reference/report.schema.json"
+    )
+
+
+def test_the_saved_form_holds_what_readers_rely_on():
+    data = json.loads(dumps(REPORT))
+    assert data["schema_version"] == 1
+    assert {"torch", "python", "device"} <= data["environment"].keys()
+    saved = data["audits"][0]
+    wanted = {"scenario", "parameters", "backend", "verdict", "reason", "steps", "compiles"}
+    assert wanted | {"lookups", "graph_breaks", "findings"} <= saved.keys()
+    assert {"index", "phase", "label", "verdict"} <= saved["steps"][0].keys()
+
+
+def changed(**fields) -> bytes:
+    return json.dumps(json.loads(dumps(REPORT)) | fields).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"", "is not JSON"),
+        (dumps(REPORT)[:200], "is not JSON"),
+        (b"[]", "is not a file of esper-audit"),
+        (b"{}", "is not a file of esper-audit"),
+        (changed(schema_version=99), "a newer one than this version reads"),
+        (changed(schema_version=0), "an older one than this version reads"),
+        (changed(kind="recording"), "holds a recording, not a report"),
+        (changed(verdict="splendid"), "does not fit format 1: Invalid enum value 'splendid'"),
+    ],
+)
+def test_a_broken_file_is_refused_by_name_and_reason(data, message):
+    with pytest.raises(UsageError) as caught:
+        loads(data, Report, "file.json")
+    assert "file.json" in str(caught.value)
+    assert message in str(caught.value)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="can't be read: No such file"):
+        load(tmp_path / "none.json", Report)
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_the_run(tmp_path):
+    with pytest.raises(UsageError, match="can't be written"):
+        check_writable(tmp_path / "no" / "r.json")
+    with pytest.raises(UsageError, match="is a folder"):
+        check_writable(tmp_path)
+
+
+def test_a_link_is_followed_and_a_pipe_is_written_to(tmp_path):
+    real, link = tmp_path / "real.json", tmp_path / "link.json"
+    real.write_text("old")
+    link.symlink_to(real)
+    save(REPORT, link)
+    assert link.is_symlink()
+    assert load(real, Report) == REPORT
+    save(REPORT, Path(os.devnull))
+    assert not Path(os.devnull).is_file()
+
+
+def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
+    target = tmp_path / "r.json"
+    save(REPORT, target)
+    before = target.read_bytes()
+
+    def full(*_args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(UsageError, match="No space left on device"):
+        save(REPORT, target)
+    assert target.read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
