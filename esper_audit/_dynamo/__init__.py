@@ -1,0 +1,68 @@
+"""The adapter: the only package that knows torch's internals. Plain data goes in and out."""
+
+from __future__ import annotations
+
+from esper_audit._dynamo.environment import (
+    accelerator,
+    backends,
+    caches,
+    devices,
+    environment,
+)
+from esper_audit._dynamo.hooks import Hooks
+from esper_audit._dynamo.names import NAMES, find, lost
+from esper_audit._dynamo.operations import operation_lines
+from esper_audit._dynamo.signals import Begin, Code, End, Stages
+from esper_audit._dynamo.stand_in_device import stand_in_device
+from esper_audit._dynamo.trace_log import TraceLog
+
+__all__ = [
+    "NAMES",
+    "Begin",
+    "Code",
+    "End",
+    "Hooks",
+    "Stages",
+    "TraceLog",
+    "accelerator",
+    "backends",
+    "caches",
+    "counters",
+    "devices",
+    "environment",
+    "has",
+    "lost",
+    "operation_lines",
+    "set_recompile_limit",
+    "stand_in_device",
+]
+
+
+def has(key: str) -> bool:
+    """Whether this torch has the named internal."""
+    return find(key) is not None
+
+
+def counters() -> dict[str, int]:
+    """Torch's own counts of this process: graphs compiled (``unique_graphs``) and graphs run.
+
+    From ``torch._dynamo.utils.counters``; ``torch._dynamo.reset`` clears it.
+    """
+    counted = find("counters")
+    return {} if counted is None else {str(k): int(v) for k, v in counted["stats"].items()}
+
+
+def draw_as_eager() -> None:
+    """Let inductor draw the random numbers that eager execution draws, in this process.
+
+    Without it (``fallback_random``, torch/_inductor/config.py) a dropout differs at each step and
+    nothing can be compared. Guards and compile counts stay the same.
+    """
+    config = find("inductor_config")
+    if config is not None:
+        config.fallback_random = True
+
+
+def set_recompile_limit(limit: int) -> None:
+    """Set ``recompile_limit`` for this process."""
+    find("config").recompile_limit = limit

@@ -1,0 +1,108 @@
+"""Torch's live objects in words: values, tensors, code objects."""
+
+from __future__ import annotations
+
+import sysconfig
+from enum import Enum
+from types import CodeType, FrameType
+from typing import Any
+
+import torch
+
+from esper_audit.events import Location
+
+_TORCH_FOLDER = torch.__path__[0] + "/"
+_OWN_FOLDER = __file__.rpartition("/_dynamo/")[0] + "/"
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib") + "/"
+_INSTALLED = sysconfig.get_path("purelib") + "/"
+_NOT_THE_USERS = (_TORCH_FOLDER, _OWN_FOLDER, "<", f"{_INSTALLED}pebble/")
+_LONGEST = 120
+_PLAIN = (int, float, bool, str, bytes, complex, type(None), torch.dtype, torch.device, torch.Size)
+STACK_DEPTH = 32
+
+
+def is_torch_file(path: str) -> bool:
+    """Whether a source file belongs to torch itself."""
+    return path.startswith(_TORCH_FOLDER)
+
+
+def is_library_file(path: str) -> bool:
+    """Whether a source file is torch's, the standard library's, ours or made up (``<string>``)."""
+    in_library = path.startswith(_STANDARD_LIBRARY) and not path.startswith(_INSTALLED)
+    return in_library or path.startswith(_NOT_THE_USERS)
+
+
+def value(thing: object) -> str:
+    """A value as a short text; never raises, never calls the user's ``__repr__``."""
+    try:
+        return _shorten(_text(thing))
+    except Exception as error:  # a broken __len__ or a dead proxy must not end the recording
+        return f"<unprintable {type(thing).__name__}: {type(error).__name__}>"
+
+
+def _text(thing: object) -> str:
+    if isinstance(thing, torch.Tensor):
+        return tensor(thing)
+    if isinstance(thing, Enum):
+        return f"{type(thing).__qualname__}.{thing.name}"
+    if isinstance(thing, type):
+        return f"{thing.__module__}.{thing.__qualname__}"
+    if isinstance(thing, _PLAIN):
+        return repr(thing)
+    if isinstance(thing, (list, tuple, dict, set, frozenset)):
+        return f"{type(thing).__name__} of {len(thing)}"
+    return f"{type(thing).__qualname__} object"
+
+
+def tensor(thing: torch.Tensor) -> str:
+    """What Dynamo guards on of a tensor, without its numbers."""
+    return (
+        f"tensor(size={list(thing.shape)}, dtype={str(thing.dtype).removeprefix('torch.')},"
+        f" device={thing.device}, stride={_stride(thing)},"
+        f" requires_grad={thing.requires_grad})"
+    )
+
+
+def _stride(thing: torch.Tensor) -> list[int] | str:
+    return list(thing.stride()) if thing.layout == torch.strided else str(thing.layout)
+
+
+def _shorten(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+
+
+def instance(f_locals: dict[str, Any]) -> str:
+    """The object whose method runs, told apart from others of its class; empty for a function."""
+    this = f_locals.get("self")
+    return "" if this is None else f"{type(this).__qualname__}@{id(this):x}"
+
+
+def wrapped_callable(code: CodeType, cells: tuple[Any, ...]) -> str:
+    """The user's callable behind one of torch's own wrapper frames; empty where there is none.
+
+    ``nn.Sequential``, for one, compiles as ``inner`` of torch/_dynamo/external_utils.py (2.13).
+    """
+    if not is_torch_file(code.co_filename):
+        return ""
+    for name, cell in zip(code.co_freevars, cells or (), strict=False):
+        if name in ("fn", "func"):
+            return _owner_name(cell.cell_contents)
+    return ""
+
+
+def _owner_name(function: Any) -> str:
+    owner = getattr(function, "__self__", None)
+    if owner is not None:
+        return type(owner).__qualname__
+    return str(getattr(function, "__qualname__", type(function).__qualname__))
+
+
+def user_stack(frame: FrameType | None) -> tuple[Location, ...]:
+    """The user's part of the live stack, outermost call first: no torch, no standard library."""
+    found: list[Location] = []
+    while frame is not None and len(found) < STACK_DEPTH:
+        code = frame.f_code
+        if not is_library_file(code.co_filename):
+            found.append(Location(code.co_filename, frame.f_lineno, code.co_qualname))
+        frame = frame.f_back
+    return tuple(reversed(found))

@@ -1,0 +1,169 @@
+"""Torch's text of a guard, read: the expected value, the user line, what differs of a tensor.
+
+The texts are those of ``verbose_code_parts`` (torch/csrc/dynamo/guards.cpp and
+torch/_dynamo/guards.py, 2.8 to 2.14).
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import dataclass
+
+import torch
+
+from esper_audit._dynamo import names
+from esper_audit.events import Location
+
+_COMMENT = re.compile(r"#\s(?P<file>\S+):(?P<line>\d+) in (?P<function>\S+)")
+_TENSOR = re.compile(
+    r"check_tensor\(.*?, (?P<type>\w+), DispatchKeySet\((?P<keys>.*?)\), torch\.(?P<dtype>\w+),"
+    r" device=(?P<device>\S+), requires_grad=(?P<requires_grad>\w+),"
+    r" size=(?P<size>\[.*?\]), stride=(?P<stride>\[.*?\])\)"
+)
+_TYPE = re.compile(r"type=<class '(?P<type>.*?)'>")
+_AS_TENSOR = re.compile(r"___as_tensor\((.+?)\)\.item\(\)")
+_FIXED = {"NONE_MATCH": "None", "TRUE_MATCH": "True", "FALSE_MATCH": "False"}
+
+
+def body_of(text: str) -> str:
+    """The condition without torch's comment."""
+    return text.split("  #")[0].strip()
+
+
+def location_in(text: str) -> Location | None:
+    """The user line in torch's comment. Its file is a bare name: torch cuts the folder off."""
+    match = _COMMENT.search(text)
+    if match is None or match["file"].startswith(("_dynamo/", "(_dynamo/")):
+        return None  # torch's own line: it added the guard itself
+    return Location(match["file"], int(match["line"]), match["function"])
+
+
+def expected_value(kind: str, text: str) -> tuple[str, bool]:
+    """What the guard wanted, and whether that was understood; torch's condition where not."""
+    body = body_of(text)
+    if kind in _FIXED:
+        return _FIXED[kind], True
+    if kind == "TENSOR_MATCH":
+        match = _TENSOR.search(body)
+        return (_tensor_text(match), True) if match else (body, False)
+    if kind == "TYPE_MATCH":
+        match = _TYPE.search(text)
+        return (match["type"].rpartition("'")[2], True) if match else (body, True)
+    if kind == "ID_MATCH":
+        match = _TYPE.search(text)
+        which = match["type"].rpartition(".")[2] if match else "object"
+        return f"the {which} it was compiled with", True
+    if kind in ("EQUALS_MATCH", "LENGTH_CHECK", "DICT_LENGTH", "CONSTANT_MATCH"):
+        return _right_side(body)
+    return body, bool(body)
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A symbolic-shape guard, split: ``source`` is what varies, ``expected`` what it is held to."""
+
+    source: str
+    expected: str
+
+
+def split_expression(text: str) -> Expression:
+    """``L['self'].alpha == 0.5`` as its two sides; the whole with "True" where it has not two."""
+    text = _AS_TENSOR.sub(r"\1", text)  # 2.8 writes floats so
+    whole = Expression(text, "True")
+    try:
+        tree = ast.parse(text, mode="eval").body
+    except SyntaxError:
+        return whole
+    if not isinstance(tree, ast.Compare):
+        return whole
+    if len(tree.ops) == 2:  # 2 <= x <= 15
+        middle = ast.unparse(tree.comparators[0])
+        return Expression(middle, text.replace(middle, "…", 1)) if middle in text else whole
+    if len(tree.ops) != 1:
+        return whole
+    left, right = ast.unparse(tree.left), ast.unparse(tree.comparators[0])
+    operator = text[len(left) : -len(right)].strip() if text.startswith(left) else ""
+    if _varies(left) and not _varies(right):
+        return Expression(left, right if operator == "==" else f"{operator} {right}".strip())
+    if _varies(right) and not _varies(left):
+        return Expression(right, f"{left} {operator}".strip())
+    return whole
+
+
+def _varies(side: str) -> bool:
+    return "L[" in side or "G[" in side
+
+
+def _right_side(body: str) -> tuple[str, bool]:
+    try:
+        tree = ast.parse(body, mode="eval").body
+    except SyntaxError:
+        return body, False
+    if isinstance(tree, ast.Compare):
+        return ast.unparse(tree.comparators[-1]), True
+    return body, True
+
+
+def _tensor_text(match: re.Match[str]) -> str:
+    return (
+        f"tensor(size={match['size']}, dtype={match['dtype']},"
+        f" device={_device(match['device'], match['keys'])},"
+        f" stride={match['stride']}, requires_grad={match['requires_grad']})"
+    )
+
+
+def _device(index: str, keys: str) -> str:
+    """A guard holds the device's index and, in its keys, the backend's name."""
+    if index == "None":
+        return "cpu"
+    backend = keys.split(",")[0].removeprefix("Autograd").strip().lower()
+    return f"{backend}:{index}"
+
+
+def tensor_difference(text: str, value: torch.Tensor) -> tuple[str, str]:
+    """Of a TENSOR_MATCH guard, the fields that differ: (expected, actual), each as a text."""
+    match = _TENSOR.search(body_of(text))
+    if match is None:
+        return body_of(text), f"tensor(size={list(value.shape)}, dtype={value.dtype})"
+    actual = _tensor_fields(value)
+    differing = {
+        field: (wanted, actual[field])
+        for field, wanted in match.groupdict().items()
+        if not _same(field, wanted, actual[field])
+    }
+    # The printed key sets always differ: they leave out thread-local keys (2.8 to 2.14). They
+    # tell something only where nothing else does, or where the keys' device did change.
+    shown = {field: pair for field, pair in differing.items() if field != "keys"} or differing
+    if not shown:
+        return "the same tensor", "the same tensor"
+    if "device" in shown:
+        shown["device"] = (_device(match["device"], match["keys"]), str(value.device))
+    return (
+        ", ".join(f"{field}={wanted}" for field, (wanted, _) in shown.items()),
+        ", ".join(f"{field}={found}" for field, (_, found) in shown.items()),
+    )
+
+
+def _tensor_fields(value: torch.Tensor) -> dict[str, str]:
+    dispatch_keys = names.find("dispatch_keys")
+    keys = str(dispatch_keys(value)) if dispatch_keys is not None else ""
+    return {
+        "type": type(value).__name__,
+        "keys": keys.removeprefix("DispatchKeySet(").removesuffix(")"),
+        "dtype": str(value.dtype).removeprefix("torch."),
+        "device": str(value.device.index),
+        "requires_grad": str(value.requires_grad),
+        "size": str(list(value.shape)),
+        "stride": str(list(value.stride())) if value.layout == torch.strided else "[]",
+    }
+
+
+def _same(field: str, wanted: str, actual: str) -> bool:
+    if field not in ("size", "stride"):
+        return wanted == actual
+    try:
+        pairs = list(zip(ast.literal_eval(wanted), ast.literal_eval(actual), strict=True))
+    except (ValueError, SyntaxError):
+        return False
+    return all(left is None or left == right for left, right in pairs)

@@ -1,0 +1,139 @@
+"""The one place that names torch's internals: which, where, and what is lost without each.
+
+Checked against torch 2.8.0, 2.13.0 and 2.14.1. Everything else asks :func:`find` or
+:func:`owner_of`; a name that a version lacks is reported by :func:`lost`, never an error.
+"""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from esper_audit.events import LostEvidence
+
+
+@dataclass(frozen=True, slots=True)
+class TorchName:
+    """A private name. ``attributes`` are tried in order: torch renamed some of them."""
+
+    module: str
+    attributes: tuple[str, ...]
+    lost: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.attributes[0]}"
+
+
+NAMES: dict[str, TorchName] = {
+    "compile": TorchName(
+        "torch._dynamo.convert_frame",
+        ("_compile",),
+        "failing guards of every cache entry, the user's stack and local values: compiles and"
+        " torch's own first reason are read from the structured trace log instead",
+    ),
+    "convert_frame": TorchName(
+        "torch._dynamo.convert_frame",
+        ("CatchErrorsWrapper.__call__",),
+        "frames that torch skips before it compiles, and what later calls of a frame will do",
+    ),
+    "metrics": TorchName(
+        "torch._dynamo.utils",
+        ("log_compilation_event",),
+        "seconds by compiler stage, guard counts, restarts, and backwards compiled later",
+    ),
+    "guards_made": TorchName(
+        "torch._dynamo.guards",
+        ("guard_manager_testing_hook_fn",),
+        "the user line that made a guard, with its full path",
+    ),
+    "lookup": TorchName(
+        "torch._C._dynamo.eval_frame",
+        ("set_guard_complete_hook",),
+        "lookups: without them no step can be proven to have reused compiled code",
+    ),
+    "cache_entries": TorchName(
+        "torch._C._dynamo.eval_frame",
+        ("_debug_get_cache_entry_list",),
+        "the cache entries of a frame, and with them its failing guards",
+    ),
+    "graph_breaks": TorchName(
+        "torch._dynamo.utils", ("graph_break_reasons",), "graph breaks with reason and user line"
+    ),
+    "callbacks": TorchName(
+        "torch._dynamo.callback",
+        ("CompilationCallbackHandler.install_callbacks",),
+        "CUDA-graph recordings",
+    ),
+    "dict_guards": TorchName(
+        "torch._C._dynamo.guards", ("DictGuardManager",), "failing guards inside dictionaries"
+    ),
+    "deleted_guards": TorchName(
+        "torch._dynamo.guards",
+        ("DeletedGuardManagerWrapper",),
+        "the reason why a cache entry was invalidated",
+    ),
+    "innermost_backend": TorchName(
+        "torch._dynamo.eval_frame",
+        ("innermost_backend", "innermost_fn"),
+        "recompiles caused by another backend",
+    ),
+    "dispatch_keys": TorchName(
+        "torch._C", ("_dispatch_keys",), "changes of a tensor's dispatch keys"
+    ),
+    "config": TorchName("torch._dynamo", ("config",), "the recompile limits in force"),
+    "counters": TorchName(
+        "torch._dynamo.utils", ("counters",), "torch's own counts, to check ours against"
+    ),
+    "inductor_config": TorchName(
+        "torch._inductor", ("config",), "random numbers under inductor that are those of eager"
+    ),
+    "functorch_config": TorchName("torch._functorch", ("config",), "whether its cache is on"),
+    "cache_dir": TorchName(
+        "torch._inductor.runtime.cache_dir_utils", ("cache_dir",), "where inductor keeps its code"
+    ),
+    "trace_logger": TorchName(
+        "torch._logging._internal",
+        ("trace_log",),
+        "the structured trace log, which stands in where torch._dynamo.convert_frame._compile"
+        " is missing",
+    ),
+}
+
+
+def _resolve(name: TorchName) -> tuple[Any, str] | None:
+    """The object that holds the attribute, and the attribute's own name."""
+    try:
+        module = importlib.import_module(name.module)
+    except ImportError:
+        return None
+    for dotted in name.attributes:
+        owner: Any = module
+        *path, last = dotted.split(".")
+        for part in path:
+            owner = getattr(owner, part, None)
+        if owner is not None and hasattr(owner, last):
+            return owner, last
+    return None
+
+
+def find(key: str) -> Any:
+    """The named object, or None where this torch lacks it."""
+    place = _resolve(NAMES[key])
+    return None if place is None else getattr(*place)
+
+
+def owner_of(key: str) -> tuple[Any, str] | None:
+    """Where to patch the named object: its owner and attribute; None where torch lacks it."""
+    return _resolve(NAMES[key])
+
+
+def lost() -> tuple[LostEvidence, ...]:
+    """Every name that this torch lacks, and what can't be recorded without it."""
+    return tuple(
+        LostEvidence(str(name), str(torch.__version__), name.lost, key)
+        for key, name in NAMES.items()
+        if _resolve(name) is None
+    )

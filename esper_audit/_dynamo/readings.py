@@ -1,0 +1,131 @@
+"""Torch's own objects, read into what the hooks tell."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from esper_audit._dynamo import describe, names
+from esper_audit._dynamo.guards import UserLines
+from esper_audit._dynamo.signals import Begin, Code, End, Stages
+from esper_audit.events import GraphBreak, Location, RunsAfter
+
+
+def user_lines(graph: Any) -> UserLines:
+    lines: UserLines = {}
+    for guard in graph.guards if graph is not None else ():
+        if guard.user_stack:
+            last = guard.user_stack[-1]
+            name = guard.name if isinstance(guard.name, str) else guard.name()
+            lines[name] = Location(last.filename, last.lineno or 0, last.name)
+    return lines
+
+
+def plain_code(code: Any, cells: tuple[Any, ...] = ()) -> Code:
+    module = describe.wrapped_callable(code, cells)
+    return Code(code.co_qualname, code.co_filename, code.co_firstlineno, module)
+
+
+def backend_of(compiler_fn: Any) -> Any:
+    innermost = names.find("innermost_backend")
+    return None if innermost is None else innermost(compiler_fn)
+
+
+def compiles_left(cache_size: Any, entries: int) -> tuple[int | None, int | None]:
+    """Compiles left until each limit, this one included (torch/_dynamo/cache_size.py)."""
+    config = names.find("config")
+    if config is None:
+        return None, None
+    same = cache_size.num_cache_entries_with_same_id_matched_objs
+    every = getattr(cache_size, "total_cache_entries_all_regions", entries)
+    return (
+        max(0, config.recompile_limit - same - 1),
+        max(0, config.accumulated_recompile_limit - max(every, entries) - 1),
+    )
+
+
+def graph_breaks_since(before: int, begin: Begin | None) -> tuple[GraphBreak, ...]:
+    # Dynamo clears the list on a reset; a shorter list than before holds only new ones.
+    reasons = names.find("graph_breaks") or []
+    compile_id = begin.compile_id if begin is not None else ""
+    new = reasons[before:] if len(reasons) >= before else reasons
+    return tuple(
+        GraphBreak(str(reason.reason), _innermost(reason.user_stack), compile_id) for reason in new
+    )
+
+
+def _innermost(stack: Any) -> Location | None:
+    if not stack:
+        return None
+    return Location(stack[-1].filename, stack[-1].lineno or 0, stack[-1].name)
+
+
+def end_of(
+    result: Any, error: BaseException | None, breaks: tuple[GraphBreak, ...], seconds: float
+) -> End:
+    compiled = getattr(result, "guarded_code", None) is not None
+    reason = str(getattr(result, "skip_reason", None) or "")
+    if error is not None:
+        reason = _gist(error)
+    elif not compiled and not reason:
+        reason = "no tensor operation was traced"
+    return End(
+        compiled=compiled,
+        limit=error is not None and _is_limit(error),
+        failed=error is not None,
+        reason=reason,
+        graph_breaks=breaks,
+        seconds=seconds,
+    )
+
+
+def _gist(error: BaseException) -> str:
+    """Of torch's page-long messages: the first line, and the next where it only announces one."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    said = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
+    return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
+
+
+def _is_limit(error: BaseException) -> bool:
+    """2.13 marks the exception's strategy; older versions and fullgraph have own classes."""
+    if type(error).__name__ in ("FailOnRecompileLimitHit", "RecompileLimitExceeded"):
+        return True
+    strategy = getattr(error, "frame_exec_strategy", None)
+    return strategy is not None and strategy.cur_action.name == "RUN_ONLY"
+
+
+def runs_after(result: Any) -> RunsAfter:
+    """What later calls of the same code object do (ConvertFrameReturn, torch/_dynamo/types.py)."""
+    if not getattr(result, "apply_to_code", False):
+        return RunsAfter.COMPILE
+    action = result.frame_exec_strategy.cur_action.name
+    return {"SKIP": RunsAfter.EAGER, "RUN_ONLY": RunsAfter.CACHED_ONLY}.get(
+        action, RunsAfter.COMPILE
+    )
+
+
+def stages_of(metrics: Any) -> Stages:
+    def seconds(field: str) -> float | None:
+        micros = getattr(metrics, field, None)
+        return None if micros is None else micros / 1e6
+
+    total = seconds("dynamo_cumulative_compile_time_us")
+    aot = seconds("aot_autograd_cumulative_compile_time_us")
+    backend = seconds("inductor_cumulative_compile_time_us")
+    return Stages(
+        compile_id=str(metrics.compile_id),
+        backward=metrics.is_forward is False,
+        total=total if metrics.is_forward is not False else seconds("duration_us"),
+        dynamo=_minus(total, aot),
+        aot_autograd=_minus(aot, backend),
+        backend=backend,
+        guard_count=metrics.guard_count,
+        guard_latency_us=metrics.guard_latency_us,
+        graph_ops=metrics.graph_op_count,
+        restarts=tuple(sorted(map(str, metrics.restart_reasons or ()))),
+        torch_reason=str(metrics.recompile_reason or ""),
+    )
+
+
+def _minus(whole: float | None, part: float | None) -> float | None:
+    """Torch's times are cumulative: each stage holds the next one's."""
+    return None if whole is None else max(0.0, whole - (part or 0.0))

@@ -1,0 +1,77 @@
+"""What the hooks tell a listener, in plain words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from esper_audit.events import GraphBreak, GuardFailure, Location, RunsAfter
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A code object in plain words; ``module`` is set where torch wraps the user's callable."""
+
+    name: str
+    file: str
+    line: int
+    module: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """What is known as a compile starts."""
+
+    code: Code
+    compile_id: str
+    cache_entries: int
+    recompiles_left: int | None
+    accumulated_recompiles_left: int | None
+    guard_failures: tuple[GuardFailure, ...]
+    stack: tuple[Location, ...]
+    instance: str
+    thread: str
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a compile ended. ``seconds`` is wall time."""
+
+    compiled: bool
+    limit: bool
+    failed: bool
+    reason: str
+    graph_breaks: tuple[GraphBreak, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Torch's own figures of a compile (CompilationMetrics, torch/_dynamo/utils.py)."""
+
+    compile_id: str
+    backward: bool
+    total: float | None
+    dynamo: float | None
+    aot_autograd: float | None
+    backend: float | None
+    guard_count: int | None
+    guard_latency_us: float | None
+    graph_ops: int | None
+    restarts: tuple[str, ...]
+    torch_reason: str
+
+
+class Listener(Protocol):
+    """Who is told. Methods run inside torch's compile lock and must be quick."""
+
+    def compile_began(self, begin: Begin | None) -> object:
+        """Returns a token that comes back with the end; ``begin`` is None if a hook failed."""
+
+    def compile_ended(self, token: object, end: End) -> None: ...
+    def stages_known(self, stages: Stages) -> None: ...
+    def frame_returned(
+        self, code: Code, runs_after: RunsAfter, reason: str, token: object
+    ) -> None: ...
+    def device_work(self, kind: str, compile_id: str, seconds: float) -> None: ...
+    def hook_failed(self, hook: str, trace: str) -> None: ...

@@ -1,0 +1,38 @@
+"""Shared fixtures. Tests in ``pure`` need no torch; those in ``live`` compile for real."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+
+def _state() -> tuple[object, ...]:
+    """Every place in torch where the recorder puts a hook, as it is now."""
+    interrupt = signal.getsignal(signal.SIGINT)
+    if "torch._dynamo" not in sys.modules:
+        return (interrupt,)
+    from esper_audit._dynamo import TraceLog, find
+    from esper_audit._dynamo.names import owner_of
+
+    patched = ("compile", "convert_frame", "metrics", "guards_made", "callbacks")
+    places = [owner_of(key) for key in patched]
+    values = tuple(vars(place[0])[place[1]] for place in places if place is not None)
+    set_hook = find("lookup")
+    lookup = set_hook(None) if set_hook is not None else None
+    if lookup is not None:
+        set_hook(lookup)
+    listening = any(isinstance(each, TraceLog) for each in find("trace_logger").handlers)
+    return (interrupt, *values, lookup, listening)
+
+
+@pytest.fixture(autouse=True)
+def no_hook_stays_installed() -> Iterator[None]:
+    """No test may leave a hook in torch, however it ends."""
+    before = _state()
+    yield
+    after = _state()
+    if len(before) == len(after):  # a test that imports torch first has nothing to compare
+        assert after == before, "a hook was left installed in torch"
