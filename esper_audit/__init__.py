@@ -1,0 +1,49 @@
+"""esper-audit: run torch.compile code, and prove what it did.
+
+Names are imported at first use: importing this never imports torch, and costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from esper_audit._version import __version__
+
+if TYPE_CHECKING:
+    from esper_audit.findings import Budget, Claim
+    from esper_audit.recorder import Recorder
+    from esper_audit.replay.session import CompiledStep, ReplaySession
+    from esper_audit.scenario_api import ramp, scenario, skip
+
+__all__ = [
+    "Budget",
+    "Claim",
+    "CompiledStep",
+    "Recorder",
+    "ReplaySession",
+    "__version__",
+    "ramp",
+    "scenario",
+    "skip",
+]
+
+_HOMES = {
+    "Budget": "esper_audit.findings",
+    "Claim": "esper_audit.findings",
+    "CompiledStep": "esper_audit.replay.session",
+    "Recorder": "esper_audit.recorder",
+    "ReplaySession": "esper_audit.replay.session",
+    "ramp": "esper_audit.scenario_api",
+    "scenario": "esper_audit.scenario_api",
+    "skip": "esper_audit.scenario_api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

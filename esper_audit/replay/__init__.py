@@ -1,0 +1,1 @@
+"""Replay: find scenarios, run each in a process of its own under the recorder, compare steps."""

@@ -1,0 +1,132 @@
+"""Find scenarios: import the files of the given paths and look at their module-level names."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+
+from esper_audit.errors import UsageError
+from esper_audit.findings import Claim
+from esper_audit.replays import Collection, ScenarioInfo
+from esper_audit.scenario_api import Scenario, value_text
+
+
+def scenario_files(paths: Iterable[str]) -> list[Path]:
+    """The Python files that the paths name, folders searched to any depth, each once, sorted.
+
+    Raises UsageError for a path that isn't there or holds no Python file.
+    """
+    found: dict[Path, None] = {}
+    for text in paths:
+        path = Path(text)
+        if path.is_dir():
+            inside = [each for each in sorted(path.rglob("*.py")) if not _hidden(each, path)]
+            if not inside:
+                raise UsageError(f"The folder {path} holds no Python file.")
+            found |= dict.fromkeys(each.resolve() for each in inside)
+        elif path.suffix == ".py" and path.is_file():
+            found[path.resolve()] = None
+        else:
+            raise UsageError(
+                f"There are no scenarios at {path}: no such folder or Python file.",
+                "Give a folder or a .py file, or set `paths` in [tool.esper-audit].",
+            )
+    return list(found)
+
+
+def _hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith((".", "__")) for part in path.relative_to(folder).parts)
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a scenario file under a name of its own; whatever it raises goes to the caller."""
+    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
+    name = f"esper_audit_scenarios_{digest}_{path.stem}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def scenarios_in(module: ModuleType) -> list[Scenario]:
+    """The scenarios that this module defines; imported ones belong to their own file."""
+    return [
+        thing
+        for thing in vars(module).values()
+        if isinstance(thing, Scenario) and thing.function.__module__ == module.__name__
+    ]
+
+
+def collect(paths: Iterable[str], pythonpath: Iterable[str] = ()) -> Collection:
+    """Import every scenario file of the paths.
+
+    A file that can't be imported is listed as broken with its cause; the rest is collected.
+    Raises UsageError for two scenarios of one name.
+    """
+    extend_path(pythonpath)
+    scenarios: dict[str, ScenarioInfo] = {}
+    claims: dict[str, Claim] = {}
+    broken: dict[str, str] = {}
+    for path in scenario_files(paths):
+        try:
+            module = import_file(path)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            broken[str(path)] = _cause(error)
+            continue
+        for scenario in scenarios_in(module):
+            if scenario.name in scenarios:
+                raise UsageError(
+                    f"Two scenarios are named {scenario.name}: in {scenarios[scenario.name].file}"
+                    f" and in {path}.",
+                    "Rename one.",
+                )
+            scenarios[scenario.name] = _info(scenario, path)
+            claims |= {claim.id: claim for claim in scenario.claims}
+        claims |= {thing.id: thing for thing in vars(module).values() if isinstance(thing, Claim)}
+    return Collection(
+        scenarios=tuple(scenarios.values()),
+        claims=tuple(sorted(claims.values(), key=lambda claim: claim.source)),
+        broken=broken,
+    )
+
+
+def extend_path(pythonpath: Iterable[str]) -> None:
+    """Put folders at the front of ``sys.path``, each once."""
+    for folder in reversed(list(pythonpath)):
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+
+
+def _cause(error: BaseException) -> str:
+    where = traceback.extract_tb(error.__traceback__)
+    last = f" ({where[-1].filename}:{where[-1].lineno})" if where else ""
+    return f"{type(error).__name__}: {error}{last}"
+
+
+def _info(scenario: Scenario, path: Path) -> ScenarioInfo:
+    return ScenarioInfo(
+        name=scenario.name,
+        file=str(path),
+        question=scenario.question,
+        params={name: tuple(map(value_text, values)) for name, values in scenario.params.items()},
+        budget=scenario.budget,
+        claims=tuple(claim.id for claim in scenario.claims),
+        tolerances=dict(scenario.tolerances),
+        time_limit=scenario.time_limit,
+        spawn=scenario.spawn,
+    )

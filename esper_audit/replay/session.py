@@ -1,0 +1,257 @@
+"""The replay that a scenario is given: it compiles, marks phases, runs steps, keeps evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn
+
+import torch
+
+from esper_audit import _dynamo
+from esper_audit.events import Comparison, Lookups, Observation, Phase, Step
+from esper_audit.findings import Claim
+from esper_audit.recorder import Recorder
+from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result, gradients, state_of
+from esper_audit.replay.snapshot import modules_of
+from esper_audit.replay.twin import Twin, comparisons_of, run_twin
+from esper_audit.replays import Job
+from esper_audit.scenario_api import skip
+
+Target = Callable[..., Any]
+Loss = Callable[[Any], torch.Tensor]
+
+
+class ReplaySession:
+    """Given to each scenario as its first argument.
+
+    A step is one call of what :meth:`compile` returned. Steps inside ``with replay.warm_up():``
+    may compile; every later one must reuse.
+    """
+
+    def __init__(self, job: Job, recorder: Recorder | None) -> None:
+        self._job = job
+        self._recorder = recorder
+        self._phase = Phase.STEADY
+        self._events: list[str] = []
+        self._callables = 0
+        self.steps: list[Step] = []
+        self.observations: list[Observation] = []
+        self.notes: list[str] = []
+        self._tolerances = DEFAULT_TOLERANCES | job.tolerances
+
+    def compile(
+        self,
+        target: Target,
+        *,
+        reference: Target | None = None,
+        backend: str | Target | None = None,
+        **options: Any,
+    ) -> CompiledStep:
+        """Compile a module or function with ``torch.compile`` and the options of this run.
+
+        Args:
+            target: an ``nn.Module`` or a function. State that it reaches through module globals
+                is not copied for the comparison; a closure's and an argument's is.
+            reference: computes the right result plainly. It is called as
+                ``reference(copy_of_target, *copies_of_arguments)``.
+            backend: a name or a function, instead of the run's.
+            options: more arguments of ``torch.compile``, instead of the run's.
+        """
+        chosen: dict[str, Any] = {"fullgraph": self._job.fullgraph, "dynamic": self._job.dynamic}
+        if self._job.mode is not None:
+            chosen["mode"] = self._job.mode
+        chosen |= {"backend": backend or self._job.backend} | options
+        self._callables += 1
+        compiled = torch.compile(target, **chosen)
+        return CompiledStep(self, self._callables - 1, target, compiled, reference)
+
+    @contextmanager
+    def warm_up(self) -> Iterator[None]:
+        """Steps inside may compile. May be entered again, after a change that must compile."""
+        before, self._phase = self._phase, Phase.WARM_UP
+        try:
+            yield
+        finally:
+            self._phase = before
+
+    @contextmanager
+    def event(self, label: str) -> Iterator[None]:
+        """Name what happens between two steps; the next step carries the label."""
+        self._events.append(label)
+        yield
+
+    def observe(self, claim: Claim, holds: bool, because: str) -> None:
+        """State directly that this replay confirms or refutes a claim.
+
+        A claim that is observed in a replay is decided by the observations, not by its verdict.
+        """
+        self.observations.append(Observation(claim.id, bool(holds), because))
+
+    def note(self, text: str) -> None:
+        """Add a remark to the report."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def skip(self, reason: str) -> NoReturn:
+        """End this replay as skipped, because ``reason``."""
+        skip(reason)
+
+    @property
+    def device(self) -> torch.device:
+        """The accelerator where there is one, else the CPU."""
+        return torch.device(_dynamo.accelerator() or "cpu")
+
+    def second_device(self) -> torch.device:
+        """A device other than the CPU: the accelerator, else a stand-in made in pure Python.
+
+        The stand-in runs forward passes under ``eager`` and ``aot_eager`` alone; on any other
+        backend this skips the replay. The report says which was used.
+        """
+        if _dynamo.accelerator():
+            self.note(f"Device moves were made to {_dynamo.accelerator()}")
+            return self.device
+        if self._job.backend not in ("eager", "aot_eager"):
+            skip(
+                f"no accelerator here, and the stand-in device can't run {self._job.backend}:"
+                " it has no code generator"
+            )
+        try:
+            device = _dynamo.stand_in_device()
+        except RuntimeError as error:
+            skip(f"no accelerator here, and no stand-in for one: {error}")
+        self.note(
+            "Device moves were made to a stand-in device in pure Python (no accelerator here):"
+            " forward only, real moves and guards, not a GPU's"
+        )
+        return device
+
+    # --- one step ---
+
+    def run_step(self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any) -> Any:
+        """Run, record and compare one call; used by :class:`CompiledStep`."""
+        twins = self._expect(step, loss, args, kwargs)
+        state = state_of(modules_of(step.target, args, kwargs, loss), args, kwargs)
+        index, label = len(self.steps), ", ".join(self._events)
+        self._events.clear()
+        call = _Call(self._lookups)
+        started = time.perf_counter()
+        try:
+            with self._recorded(index):
+                call.run(step.compiled, loss, args, kwargs)
+        except BaseException as raised:
+            call.error = f"{type(raised).__name__}: {raised}"
+            raise
+        finally:
+            seconds = time.perf_counter() - started
+            comparisons = () if call.error else self._compare(call, state, twins)
+            self.steps.append(
+                Step(
+                    index=index,
+                    phase=self._phase,
+                    label=label,
+                    callable_index=step.number,
+                    lookups=call.lookups,
+                    seconds=seconds,
+                    comparisons=comparisons,
+                    operations=tuple(twins["eager"].operations) if "eager" in twins else (),
+                    error=call.error,
+                )
+            )
+        return call.output if loss is None else call.loss
+
+    def _lookups(self) -> Lookups:
+        return self._recorder.lookups if self._recorder is not None else Lookups()
+
+    @contextmanager
+    def _recorded(self, index: int) -> Iterator[None]:
+        if self._recorder is None:
+            yield
+            return
+        with self._recorder.step(index, self._phase):
+            yield
+
+    def _expect(
+        self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any
+    ) -> dict[str, Twin]:
+        """What the step should give, by what it is held against."""
+        if not self._job.compare:
+            return {}
+        runners = {"eager": None} | ({"reference": step.reference} if step.reference else {})
+        locate = self._recorder is not None and self._recorder.gave_up
+        return {
+            against: run_twin(step.target, reference, loss, args, kwargs, locate)
+            for against, reference in runners.items()
+        }
+
+    def _compare(
+        self, call: _Call, state: dict[str, torch.Tensor], twins: dict[str, Twin]
+    ) -> tuple[Comparison, ...]:
+        output = call.output if call.loss is None else (call.output, call.loss)
+        found = Result(output, gradients(state), state)
+        made: list[Comparison] = []
+        for against, twin in twins.items():
+            made.extend(comparisons_of(found, against, twin, self._tolerances))
+        return tuple(made)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ReplaySession:
+        """A step's copy shares the session: what it copies is the user's state."""
+        return self
+
+
+class CompiledStep:
+    """A compiled callable of a replay; each call is one step."""
+
+    def __init__(
+        self,
+        session: ReplaySession,
+        number: int,
+        target: Target,
+        compiled: Target,
+        reference: Target | None,
+    ) -> None:
+        self._session = session
+        self.number = number
+        self.target = target
+        self.compiled = compiled
+        self.reference = reference
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """One step, forward only; returns what the compiled code returned."""
+        return self._session.run_step(self, None, args, kwargs)
+
+    def train(self, loss: Loss, *args: Any, **kwargs: Any) -> torch.Tensor:
+        """One step with a backward: ``loss(output)`` is a scalar, its gradients are compared too.
+
+        Gradients add up as in any training loop: zero them between steps. Returns the loss.
+        """
+        result: torch.Tensor = self._session.run_step(self, loss, args, kwargs)
+        return result
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledStep:
+        """Compiled code is no state of a step."""
+        return self
+
+
+class _Call:
+    """One call of the compiled code, and the lookups in it: those of a loss are not its own."""
+
+    def __init__(self, lookups: Callable[[], Lookups]) -> None:
+        self._lookups = lookups
+        self.lookups = Lookups()
+        self.output: Any = None
+        self.loss: torch.Tensor | None = None
+        self.error = ""
+
+    def run(self, target: Target, loss: Loss | None, args: Any, kwargs: Any) -> None:
+        before = self._lookups()
+        try:
+            self.output = target(*args, **kwargs)
+        finally:
+            after = self._lookups()
+            self.lookups = Lookups(after.hits - before.hits, after.misses - before.misses)
+        if loss is not None:
+            value = loss(self.output)
+            value.backward()
+            self.loss = value.detach()

@@ -1,0 +1,77 @@
+"""Running the tool as a user does, and replays in this process."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from esper_audit.diagnosis import judge
+from esper_audit.findings import Audit
+from esper_audit.replay.collect import collect
+from esper_audit.replay.worker import replay
+from esper_audit.replays import Job
+
+ROOT = Path(__file__).parents[2]
+CASES = Path(__file__).parent / "cases"
+
+
+def esper_audit(*args: str, cwd: Path = ROOT, **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run the command line; stdout and stderr are captured."""
+    return subprocess.run(
+        [sys.executable, "-m", "esper_audit", *args],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        **options,
+    )
+
+
+def audits_of(output: str) -> dict[tuple[str, ...], dict[str, Any]]:
+    """The audits of a JSON report by scenario and parameter values."""
+    found = json.loads(output)["audits"]
+    return {(each["scenario"], *each["parameters"].values()): each for each in found}
+
+
+def replay_here(function: Any, **fields: Any) -> Audit:
+    """Replay a function of a test in this process and judge it."""
+    import torch
+
+    from esper_audit.replay import worker
+    from esper_audit.scenario_api import Scenario
+
+    torch.compiler.reset()
+    job = Job(scenario=function.__name__, file=__file__, **{"backend": "aot_eager", **fields})
+    scenario = Scenario(function, function.__name__, "")
+    original = worker.find_scenario
+    worker.find_scenario = lambda _job: (scenario, {})
+    try:
+        result = replay(job)
+    finally:
+        worker.find_scenario = original
+        torch.compiler.reset()
+    assert result.recording is not None
+    return judge(result, result.recording.environment)
+
+
+def every_job(alpha: str, **fields: Any) -> list[Job]:
+    """One job for each scenario of this repository, with the given strategy."""
+    collection = collect([str(ROOT / "scenarios")], [str(ROOT)])
+    jobs = []
+    for scenario in collection.scenarios:
+        parameters = {name: values[0] for name, values in scenario.params.items()}
+        parameters["alpha"] = alpha
+        jobs.append(
+            Job(
+                scenario=scenario.name,
+                file=scenario.file,
+                parameters=parameters,
+                choices={n: scenario.params[n].index(v) for n, v in parameters.items()},
+                pythonpath=(str(ROOT),),
+                **{"backend": "aot_eager", **fields},
+            )
+        )
+    return jobs
