@@ -1,0 +1,60 @@
+"""What the audits of a run say of each claim, backend by backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from esper_audit.findings import Audit, AuditVerdict, Claim, ClaimResult, ClaimStatus
+
+_BY_VERDICT = {AuditVerdict.PASSED: True, AuditVerdict.FAILED: False}
+
+
+def matches(parameters: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    """Whether an audit's parameters are those wanted; one it does not have is no obstacle."""
+    return all(parameters.get(name, value) == value for name, value in wanted.items())
+
+
+def decide_claims(claims: Iterable[Claim], audits: Sequence[Audit]) -> tuple[ClaimResult, ...]:
+    """One result for each claim and backend.
+
+    An audit that observed the claim decides it by the observations, any other that declares it
+    by its verdict: passed confirms, failed refutes, skipped and error say nothing. One refutation
+    refutes.
+    """
+    backends = dict.fromkeys(audit.backend for audit in audits) or {"": None}
+    return tuple(
+        _decide(claim, backend, [audit for audit in audits if audit.backend == backend])
+        for claim in claims
+        for backend in backends
+    )
+
+
+def _decide(claim: Claim, backend: str, audits: Sequence[Audit]) -> ClaimResult:
+    confirmed: dict[str, str] = {}
+    refuted: dict[str, str] = {}
+    for audit in audits:
+        if not matches(audit.parameters, claim.about):
+            continue
+        for holds, because in _evidence(claim, audit):
+            (confirmed if holds else refuted).setdefault(audit.scenario, because)
+    status, because = _status(claim, confirmed, refuted)
+    return ClaimResult(claim, backend, status, tuple(confirmed), tuple(refuted), because)
+
+
+def _evidence(claim: Claim, audit: Audit) -> list[tuple[bool, str]]:
+    observed = [each for each in audit.observations if each.claim == claim.id]
+    if observed:
+        return [(each.holds, each.because) for each in observed]
+    if claim.id in audit.claims and audit.verdict in _BY_VERDICT:
+        return [(_BY_VERDICT[audit.verdict], audit.reason)]
+    return []
+
+
+def _status(
+    claim: Claim, confirmed: Mapping[str, str], refuted: Mapping[str, str]
+) -> tuple[ClaimStatus, str]:
+    if refuted:
+        return ClaimStatus.REFUTED, next(iter(refuted.values()))
+    if confirmed:
+        return ClaimStatus.CONFIRMED, next(iter(confirmed.values()))
+    return ClaimStatus.NOT_TESTED, claim.untestable or "no scenario of this run decides it"

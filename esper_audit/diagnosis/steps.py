@@ -1,0 +1,175 @@
+"""The verdict of each step, from evidence alone.
+
+The order of the questions matters. Wrong output outweighs how it was computed; code that ran
+eagerly outweighs what else was compiled; and only a lookup that matched proves reuse.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from esper_audit.events import (
+    Compile,
+    Frame,
+    LedgerRow,
+    Location,
+    Outcome,
+    Recording,
+    RunsAfter,
+    Skip,
+    Step,
+)
+from esper_audit.findings import JudgedStep, StepVerdict
+
+LATE_COMPILES = ("backward", "cuda-graph")
+"""Kinds of ledger rows that are compile work inside a step."""
+
+_RESUME = re.compile(r"torch_dynamo_resume_in_(?P<function>\w+?)_at_(?P<line>\d+)")
+
+
+@dataclass(frozen=True)
+class _Events:
+    """What was recorded in one step."""
+
+    compiles: Sequence[Compile]
+    skips: Sequence[Skip]
+    later: Sequence[LedgerRow]
+
+
+@dataclass
+class _History:
+    """What earlier steps tell of the code that a step runs.
+
+    Torch skips code objects, not objects: ``given_up`` holds for all callables of a recording.
+    """
+
+    roots: dict[int, str] = field(default_factory=dict)
+    compiles: dict[int, list[Compile]] = field(default_factory=lambda: defaultdict(list))
+    given_up: dict[str, tuple[Frame, str]] = field(default_factory=dict)
+
+    def learn(self, callable_index: int, events: _Events) -> None:
+        """Of a callable, the frame that torch was asked for first is its root."""
+        frames = [(each.sequence, 0, each.frame) for each in events.skips]
+        frames += [(each.sequence, 1, each.frame) for each in events.compiles]
+        for _, _, frame in sorted(frames, key=lambda each: each[:2]):
+            self.roots.setdefault(callable_index, frame.key)
+        for compile_ in events.compiles:
+            self.compiles[callable_index].append(compile_)
+            if compile_.runs_after is RunsAfter.EAGER:
+                self.given_up[compile_.frame.key] = (compile_.frame, compile_.reason)
+        for skip in events.skips:
+            if skip.for_good:
+                self.given_up[skip.frame.key] = (skip.frame, skip.reason)
+
+    def why_eager(self, step: Step) -> str:
+        """Why torch gave up on code of this step; empty where it did not, or the code is empty."""
+        root = self.roots.get(step.callable_index, "")
+        if root in self.given_up:
+            return _given_up(*self.given_up[root])
+        for frame, reason in self.given_up.values():
+            line = next((each for each in step.operations if _holds(frame, each)), None)
+            if line is not None:
+                place = f"line {line.line} of {line.function}"
+                return f"{_given_up(frame, reason)}, with the operation in {place}"
+        return ""
+
+    def holds_operations(self, callable_index: int) -> bool:
+        """Whether any compiled code of a callable holds a tensor operation, as far as known."""
+        succeeded = [each for each in self.compiles[callable_index] if each.succeeded]
+        return not succeeded or any(each.graph_ops != 0 for each in succeeded)
+
+
+def _given_up(frame: Frame, reason: str) -> str:
+    gist = reason.split("\n")[0].split(". ")[0].rstrip(".")
+    return f"{frame.name} runs eagerly for good: {gist}"
+
+
+def _holds(frame: Frame, line: Location) -> bool:
+    """Whether a line of source is the frame's own; a resume function begins at its graph break."""
+    if frame.file != line.file:
+        return False
+    resume = _RESUME.search(frame.raw_name)
+    if resume is None:
+        return frame.raw_name == line.function
+    same = line.function.rpartition(".")[2] == resume["function"]
+    return same and line.line >= int(resume["line"])
+
+
+def judge_steps(recording: Recording) -> tuple[JudgedStep, ...]:
+    """Each step of a recording with its verdict and the evidence for it."""
+    history = _History()
+    sees_lookups = not any(lost.key == "lookup" for lost in recording.lost)
+    judged = []
+    for step in recording.steps:
+        events = _Events(
+            [each for each in recording.compiles if each.step == step.index],
+            [each for each in recording.skips if each.step == step.index],
+            [each for each in recording.ledger if each.step == step.index],
+        )
+        history.learn(step.callable_index, events)
+        verdict, because = _verdict(step, events, history, sees_lookups)
+        judged.append(JudgedStep(**_fields(step), verdict=verdict, because=because))
+    return tuple(judged)
+
+
+def _fields(step: Step) -> dict[str, Any]:
+    return {each.name: getattr(step, each.name) for each in dataclasses.fields(Step)}
+
+
+def _verdict(
+    step: Step, events: _Events, history: _History, sees_lookups: bool
+) -> tuple[StepVerdict, str]:
+    if step.error:
+        return StepVerdict.UNKNOWN, f"raised {step.error}"
+    for comparison in step.comparisons:
+        if comparison.equal is False:
+            against = f"{comparison.what} differs from {comparison.against}"
+            return StepVerdict.STALE, f"{against}: {comparison.detail}"
+    eager = _why_eager(step, events, history, sees_lookups)
+    if eager:
+        return StepVerdict.EAGER, eager
+    for comparison in step.comparisons:
+        if comparison.equal is None:
+            return StepVerdict.UNKNOWN, f"{comparison.against} {comparison.detail}"
+    for outcome, verdict in (
+        (Outcome.RECOMPILED, StepVerdict.RECOMPILED),
+        (Outcome.COMPILED, StepVerdict.COMPILED),
+    ):
+        names = dict.fromkeys(e.frame.name for e in events.compiles if e.outcome is outcome)
+        if names:
+            return verdict, ", ".join(names)
+    late = dict.fromkeys(row.kind for row in events.later if row.kind in LATE_COMPILES)
+    if late:
+        return StepVerdict.COMPILED, ", ".join(late)
+    if not sees_lookups:
+        return StepVerdict.UNKNOWN, "this torch does not tell whether compiled code ran"
+    hits = step.lookups.hits
+    return StepVerdict.REUSED, f"{hits} lookup{'s' * (hits != 1)} matched a cache entry"
+
+
+def _why_eager(step: Step, events: _Events, history: _History, sees_lookups: bool) -> str:
+    """Why compiled code did not run in this step, or not all of it; empty where it did."""
+    for compile_ in events.compiles:
+        if compile_.outcome is Outcome.LIMIT:
+            return f"{compile_.frame.name} hit the recompile limit and ran eagerly"
+        if compile_.outcome is Outcome.FAILED:
+            return f"{compile_.frame.name} failed to compile: {compile_.reason}"
+    eager = history.why_eager(step)
+    if eager:
+        return eager
+    attempts = sum(1 for each in events.compiles if each.cache_entries_before)
+    unanswered = step.lookups.misses - attempts
+    if unanswered > 0:
+        lookups = f"{unanswered} lookup{'s' * (unanswered != 1)}"
+        return f"{lookups} matched no cache entry, and none was made"
+    succeeded = sum(1 for each in events.compiles if each.succeeded)
+    if sees_lookups and step.lookups.hits + succeeded == 0:
+        return "no compiled code ran: no lookup matched, nothing was compiled"
+    if not history.holds_operations(step.callable_index):
+        return "the compiled code holds no tensor operation"
+    return ""

@@ -1,0 +1,111 @@
+"""A replay passes only where every steady step is proven, within the budget."""
+
+from __future__ import annotations
+
+from builders import ENVIRONMENT, compiled, recording, replay, step
+
+from esper_audit.diagnosis import judge
+from esper_audit.events import Comparison, GraphBreak, HookError, LedgerRow, Outcome, Phase
+from esper_audit.findings import AuditVerdict, Budget
+from esper_audit.replays import Ending
+
+STALE = (Comparison("reference", "output", False, "off by 0.3"),)
+
+
+def judged(found, **fields):
+    audit = judge(replay(found, **fields), ENVIRONMENT)
+    return audit.verdict.value, audit.reason
+
+
+def test_reuse_in_every_step_passes_and_says_so():
+    verdict, reason = judged(recording([step(0, hits=1), step(1, hits=1)]))
+    assert verdict == "passed"
+    assert reason == "compiled code was reused in 2 of 2 steps after warm-up"
+
+
+def test_warm_up_may_compile():
+    steps = [step(0, phase=Phase.WARM_UP), step(1, hits=1)]
+    assert judged(recording(steps, [compiled(0, phase=Phase.WARM_UP)]))[0] == "passed"
+
+
+def test_a_recompile_after_warm_up_fails():
+    found = recording([step(0, misses=1)], [compiled(0, Outcome.RECOMPILED)])
+    assert judged(found) == ("failed", "1 compile after warm-up, 0 allowed")
+
+
+def test_a_recompile_within_the_budget_passes():
+    found = recording([step(0, misses=1)], [compiled(0, Outcome.RECOMPILED)])
+    verdict, reason = judged(found, budget=Budget(recompiles=1))
+    assert verdict == "passed"
+    assert "within its budget" in reason
+
+
+def test_eager_steps_fail_with_their_cause():
+    verdict, reason = judged(recording([step(0)]))
+    assert verdict == "failed"
+    assert reason.startswith("ran eagerly in 1 of 1 step after warm-up: no compiled code ran")
+
+
+def test_eager_steps_within_the_budget_pass():
+    found = recording([step(0), step(1, hits=1)])
+    assert judged(found, budget=Budget(eager_steps=1))[0] == "passed"
+
+
+def test_wrong_output_fails_even_in_warm_up():
+    steps = [step(0, hits=1, phase=Phase.WARM_UP, comparisons=STALE), step(1, hits=1)]
+    verdict, reason = judged(recording(steps))
+    assert verdict == "failed"
+    assert "output differs from reference: off by 0.3" in reason
+
+
+def test_graph_breaks_over_the_budget_fail():
+    broken = compiled(0, phase=Phase.WARM_UP, graph_breaks=(GraphBreak("print", None),))
+    found = recording([step(0, phase=Phase.WARM_UP), step(1, hits=1)], [broken])
+    assert judged(found)[0] == "passed"
+    assert judged(found, budget=Budget(graph_breaks=0))[0] == "failed"
+
+
+def test_no_steady_step_is_an_error_and_no_pass():
+    assert judged(recording([step(0, hits=1, phase=Phase.WARM_UP)]))[0] == "error"
+    assert judged(recording())[0] == "error"
+
+
+def test_an_unproven_step_is_an_error_and_no_pass():
+    verdict, reason = judged(recording([step(0, hits=1, error="ValueError: no")]))
+    assert (verdict, reason) == ("error", "step 0 proves nothing: raised ValueError: no")
+
+
+def test_a_failing_hook_makes_a_pass_an_error():
+    broken = (HookError("compile", "Traceback\nKeyError: 'x'"),)
+    verdict, reason = judged(recording([step(0, hits=1)], hook_errors=broken))
+    assert verdict == "error"
+    assert "KeyError: 'x'" in reason
+
+
+def test_a_failing_hook_makes_a_failure_an_error_too():
+    broken = (HookError("guards", "Traceback\nKeyError: 'x'"),)
+    assert judged(recording([step(0)], hook_errors=broken))[0] == "error"
+
+
+def test_a_backward_compiled_after_warm_up_is_over_budget():
+    rows = (LedgerRow("backward", "0/0", 0, 0.1),)
+    assert judged(recording([step(0, hits=1)], ledger=rows))[0] == "failed"
+
+
+def test_the_backward_of_a_recompiled_frame_is_not_counted_again():
+    rows = (LedgerRow("backward", "0/0", 0, 0.1),)
+    found = recording([step(0, misses=1)], [compiled(0, Outcome.RECOMPILED)], ledger=rows)
+    assert judged(found) == ("failed", "1 compile after warm-up, 0 allowed")
+
+
+def test_a_skipped_replay_is_skipped_and_a_dead_one_an_error():
+    assert judged(None, ending=Ending.SKIPPED, reason="no GPU") == ("skipped", "no GPU")
+    assert judged(None, ending=Ending.ERROR, reason="killed") == ("error", "killed")
+
+
+def test_an_audit_holds_the_whole_recording_and_the_breaks_with_their_compile():
+    broken = compiled(0, graph_breaks=(GraphBreak("print", None),))
+    audit = judge(replay(recording([step(0)], [broken])), ENVIRONMENT)
+    assert audit.compiles == (broken,)
+    assert audit.graph_breaks == (GraphBreak("print", None, compile_id="0/0"),)
+    assert audit.verdict is AuditVerdict.FAILED
