@@ -1,0 +1,143 @@
+"""A whole run: find scenarios, replay them, judge each replay, decide the claims."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from esper_audit.config import Config
+from esper_audit.diagnosis import caught, decide_claims, is_control, judge
+from esper_audit.errors import UsageError
+from esper_audit.events import Environment
+from esper_audit.findings import Audit, AuditVerdict, Claim, Control, Question, Report
+from esper_audit.plan import Options, check_backends, plan
+from esper_audit.replay.pool import Pool
+from esper_audit.replays import Collection, Job
+
+
+class Progress(Protocol):
+    """Who hears how far a run is."""
+
+    def planned(self, jobs: Sequence[Job]) -> None: ...
+    def running(self, titles: frozenset[str]) -> None: ...
+    def finished(self, audit: Audit) -> None: ...
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to audit."""
+
+    paths: tuple[str, ...]
+    options: Options
+    config: Config
+    start: str = "auto"
+
+
+def run_audit(
+    request: Request, pool: Pool, progress: Progress, clock: Callable[[], float] = time.monotonic
+) -> Report:
+    """Replay and judge everything that is asked for.
+
+    Ctrl-C ends it early: the report then holds what was done and is marked as interrupted.
+    Raises UsageError where nothing can be replayed as asked.
+    """
+    started = clock()
+    collection, environment = pool.collect(request.paths, request.options.pythonpath)
+    if not collection.scenarios:
+        _refuse_broken(collection)
+    check_backends(collection.backends, request.options.backends)
+    # An accelerator's runtime does not survive a fork.
+    spawn = environment.device != "cpu" and request.start != "fork"
+    options = replace(request.options, spawn=request.options.spawn or spawn)
+    jobs = plan(collection.scenarios, options)
+    progress.planned(jobs)
+    audits: dict[str, Audit] = {}
+    interrupted = False
+    replays = pool.replay(jobs, progress.running)
+    try:
+        for done in replays:
+            audit = judge(done, environment)
+            audits[_key(done.job)] = audit
+            progress.finished(audit)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        replays.close()
+    ordered = tuple(audits[_key(job)] for job in jobs if _key(job) in audits)
+    ordered += tuple(_broken(file, why, environment) for file, why in collection.broken.items())
+    return assemble(
+        ordered, collection.claims, environment, request.config, interrupted, clock() - started
+    )
+
+
+def _key(job: Job) -> str:
+    return f"{job.title} {sorted(job.choices.items())} {job.backend}"
+
+
+def _broken(file: str, why: str, environment: Environment) -> Audit:
+    """The audit of a file that can't be imported: it costs itself, the others are replayed."""
+    return Audit(
+        environment=environment,
+        scenario=Path(file).name,
+        file=file,
+        verdict=AuditVerdict.ERROR,
+        reason=f"it can't be imported: {why}",
+    )
+
+
+def _refuse_broken(collection: Collection) -> None:
+    if collection.broken:
+        files = "\n".join(f"  {file}: {why}" for file, why in collection.broken.items())
+        raise UsageError(
+            f"{len(collection.broken)} scenario file(s) can't be imported:\n{files}",
+            "Mend them, or give the paths of the others.",
+        )
+
+
+def assemble(
+    audits: tuple[Audit, ...],
+    claims: Sequence[Claim],
+    environment: Environment,
+    config: Config,
+    interrupted: bool,
+    seconds: float,
+) -> Report:
+    """The report of these audits."""
+    wanted = config.control
+    control = Control(dict(wanted.params), wanted.verdict) if wanted else None
+    return Report(
+        environment=environment,
+        root=config.root,
+        verdict=overall(audits, interrupted, control),
+        audits=audits,
+        claims=decide_claims(claims, audits),
+        question=Question(config.question.text, dict(config.question.about)),
+        control=control,
+        columns=config.columns,
+        interrupted=interrupted,
+        wall_seconds=seconds,
+    )
+
+
+def overall(
+    audits: Sequence[Audit], interrupted: bool = False, control: Control | None = None
+) -> AuditVerdict:
+    """The verdict of a run.
+
+    Error where it was cut short, where nothing passed or failed, or where no control was caught on
+    a backend;
+    failed where an audit failed; error where one could not be judged. Controls fail on purpose
+    and don't count.
+    """
+    verdicts = {each.verdict for each in audits if not is_control(each, control)}
+    backends = {each.backend for each in audits if is_control(each, control)}
+    missed = backends - {each.backend for each in caught(audits, control)}
+    if interrupted or missed or verdicts <= {AuditVerdict.SKIPPED}:
+        return AuditVerdict.ERROR
+    for verdict in (AuditVerdict.FAILED, AuditVerdict.ERROR):
+        if verdict in verdicts:
+            return verdict
+    return AuditVerdict.PASSED

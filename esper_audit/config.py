@@ -1,0 +1,86 @@
+"""``[tool.esper-audit]`` of the nearest ``pyproject.toml``, checked."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from esper_audit.errors import UsageError
+from esper_audit.findings import StepVerdict
+
+TABLE = "tool.esper-audit"
+
+
+class QuestionConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[tool.esper-audit.question]``: what the report's first sentence answers."""
+
+    text: str = ""
+    about: dict[str, str] = {}
+
+
+class ControlConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[tool.esper-audit.control]``: audits that are wrong on purpose, and how."""
+
+    params: dict[str, str]
+    verdict: StepVerdict = StepVerdict.STALE
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="kebab"):
+    """The settings of a project. ``root`` is the folder of its pyproject.toml."""
+
+    paths: list[str] = []
+    pythonpath: list[str] = []
+    columns: str = ""
+    backends: tuple[str, ...] = ("aot_eager",)
+    params: dict[str, list[str]] = {}
+    tolerances: dict[str, tuple[float, float]] = {}
+    time_limit: float = 120.0
+    question: QuestionConfig = QuestionConfig()
+    control: ControlConfig | None = None
+    root: str = ""
+
+
+def find_pyproject(start: Path) -> Path | None:
+    """The nearest pyproject.toml with our table, from ``start`` upwards."""
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file() and _table(path) is not None:
+            return path
+    return None
+
+
+def load_config(start: Path) -> Config:
+    """The configuration in force in a folder; the defaults where there is none.
+
+    Raises UsageError, with file and key, for anything that isn't understood.
+    """
+    path = find_pyproject(start)
+    if path is None:
+        return Config(root=str(start))
+    try:
+        config = msgspec.convert(_table(path), Config)
+    except msgspec.ValidationError as error:
+        raise UsageError(
+            f"{path}, [{TABLE}]: {error}.", "See docs/reference/configuration.md for every key."
+        ) from None
+    root = path.parent
+    return msgspec.structs.replace(
+        config,
+        root=str(root),
+        paths=[str(root / each) for each in config.paths],
+        pythonpath=[str(root / each) for each in config.pythonpath],
+    )
+
+
+def _table(path: Path) -> dict[str, Any] | None:
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise UsageError(f"{path} can't be read: {error}.") from None
+    table = data.get("tool", {}).get("esper-audit")
+    if table is not None and not isinstance(table, dict):
+        raise UsageError(f"{path}: [{TABLE}] must be a table.")
+    return table

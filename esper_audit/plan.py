@@ -1,0 +1,166 @@
+"""Which jobs a run consists of: scenarios, parameters and backends, selected. Pure."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from esper_audit.errors import UsageError
+from esper_audit.replays import Job, ScenarioInfo
+
+ALL = "all"
+_TOKEN = re.compile(r"[^\s()]+")
+_WORDS = {"and", "or", "not"}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line and the configuration say about a run.
+
+    ``params`` are those of the command line, ``default_params`` the configuration's; the first
+    win. A value ``all`` selects every declared one.
+    """
+
+    keyword: str = ""
+    params: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    default_params: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    backends: Sequence[str] = ("aot_eager",)
+    dynamic: bool | None = None
+    fullgraph: bool = False
+    mode: str | None = None
+    recompile_limit: int | None = None
+    compare: bool = True
+    tolerances: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    time_limit: float = 120.0
+    pythonpath: Sequence[str] = ()
+    spawn: bool = False
+
+
+def plan(scenarios: Sequence[ScenarioInfo], options: Options) -> tuple[Job, ...]:
+    """The jobs to replay, in the order of the report.
+
+    Raises UsageError for an unknown parameter or value, a broken expression, or an empty
+    selection.
+    """
+    _check_params(scenarios, options.params)
+    selected = KeywordMatcher(options.keyword)
+    jobs = (
+        job
+        for scenario in scenarios
+        for backend in options.backends
+        for job in _jobs(scenario, backend, options)
+    )
+    chosen = tuple(job for job in jobs if selected(job.title))
+    if not chosen:
+        names = ", ".join(scenario.name for scenario in scenarios) or "none"
+        raise UsageError(
+            "Nothing is selected: no scenario matches.", f"The scenarios here: {names}."
+        )
+    return chosen
+
+
+def _jobs(scenario: ScenarioInfo, backend: str, options: Options) -> Iterable[Job]:
+    values: dict[str, Sequence[str]] = {
+        name: _selected_values(name, declared, options)
+        for name, declared in scenario.params.items()
+    }
+    for combination in itertools.product(*values.values()):
+        parameters: dict[str, str] = dict(zip(values, combination, strict=True))
+        yield Job(
+            scenario=scenario.name,
+            file=scenario.file,
+            question=scenario.question,
+            parameters=parameters,
+            choices={
+                name: scenario.params[name].index(value) for name, value in parameters.items()
+            },
+            backend=backend,
+            dynamic=options.dynamic,
+            fullgraph=options.fullgraph,
+            mode=options.mode,
+            recompile_limit=options.recompile_limit,
+            compare=options.compare,
+            budget=scenario.budget,
+            claims=scenario.claims,
+            tolerances=dict(options.tolerances) | scenario.tolerances,
+            time_limit=scenario.time_limit or options.time_limit,
+            spawn=scenario.spawn or options.spawn,
+            pythonpath=tuple(options.pythonpath),
+        )
+
+
+def _selected_values(name: str, declared: Sequence[str], options: Options) -> Sequence[str]:
+    asked = options.params.get(name)
+    if asked is not None:
+        return declared if ALL in asked else [each for each in declared if each in asked]
+    default = [each for each in options.default_params.get(name, ()) if each in declared]
+    return default or declared
+
+
+def check_backends(known: Sequence[str], asked: Sequence[str]) -> None:
+    """Raise UsageError for a backend that torch.compile doesn't know."""
+    for backend in asked:
+        if backend not in known:
+            raise UsageError(
+                f"torch.compile knows no backend {backend!r} here.",
+                f"It knows: {', '.join(known)}.",
+            )
+
+
+def _check_params(scenarios: Sequence[ScenarioInfo], asked: Mapping[str, Sequence[str]]) -> None:
+    known: dict[str, dict[str, None]] = {}
+    for scenario in scenarios:
+        for name, declared in scenario.params.items():
+            known.setdefault(name, {}).update(dict.fromkeys(declared))
+    for name, values in asked.items():
+        if name not in known:
+            raise UsageError(
+                f"No scenario has a parameter {name!r}.",
+                f"There are: {', '.join(known) or 'none'}.",
+            )
+        for value in values:
+            if value != ALL and value not in known[name]:
+                raise UsageError(
+                    f"The parameter {name!r} has no value {value!r}.",
+                    f"It has: {', '.join(known[name])}, or {ALL}.",
+                )
+
+
+def parse_params(texts: Iterable[str]) -> dict[str, list[str]]:
+    """``NAME=VALUE`` texts of the command line; a value may be a list with commas."""
+    params: dict[str, list[str]] = {}
+    for text in texts:
+        name, equals, values = text.partition("=")
+        if not (name and equals and values):
+            raise UsageError(f"--param takes NAME=VALUE, not {text!r}.", "As in --param alpha=all.")
+        params.setdefault(name.strip(), []).extend(each.strip() for each in values.split(","))
+    return params
+
+
+class KeywordMatcher:
+    """Whether a title matches an expression of name parts with ``and``, ``or``, ``not``, ``()``."""
+
+    def __init__(self, expression: str) -> None:
+        self._expression = expression.strip()
+        if self._expression:
+            self("")  # an expression that can't be evaluated fails here, before anything runs
+
+    def __call__(self, title: str) -> bool:
+        if not self._expression:
+            return True
+        lowered = title.lower()
+
+        def known(match: re.Match[str]) -> str:
+            word = match[0]
+            return word if word in _WORDS else str(word.lower() in lowered)
+
+        try:
+            # Only True, False, and, or, not and parentheses are left to evaluate.
+            return bool(eval(_TOKEN.sub(known, self._expression), {"__builtins__": {}}))
+        except (SyntaxError, TypeError):
+            raise UsageError(
+                f"-k can't be understood: {self._expression!r}.",
+                "Write name parts with and, or, not: -k 'rollout and not slot'.",
+            ) from None

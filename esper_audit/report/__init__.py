@@ -1,0 +1,1 @@
+"""Reports: pure functions from a judged run to words. No torch."""

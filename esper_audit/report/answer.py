@@ -1,0 +1,140 @@
+"""What a run says in one sentence, and what the alternatives do in one more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from esper_audit.diagnosis import caught, compiles_after_warm_up, is_control
+from esper_audit.findings import Audit, AuditVerdict, Question, Report, StepVerdict
+from esper_audit.report.cells import limit_hit
+
+
+def answer(report: Report) -> str:
+    """One sentence that answers the run's question, or sums it up where it has none."""
+    about = report.question.about
+    subjects = [audit for audit in report.audits if not is_control(audit, report.control)]
+    asked = [audit for audit in subjects if about.items() <= audit.parameters.items()]
+    question = report.question if asked else Question()
+    backends = list(dict.fromkeys(audit.backend for audit in asked or subjects))
+    said: dict[str, list[str]] = {}
+    for backend in backends:
+        judged = [audit for audit in asked or subjects if audit.backend == backend]
+        said.setdefault(_sentence(question, judged), []).append(backend)
+    parts = list(said) or ["Not answered: nothing was replayed."]
+    if len(backends) > 1:
+        parts = [f"On {' and '.join(names)}: {part}" for part, names in said.items()]
+    return " ".join([question.text, *parts] if question.text else parts)
+
+
+def _sentence(question: Question, asked: Sequence[Audit]) -> str:
+    judged = [a for a in asked if a.verdict in (AuditVerdict.PASSED, AuditVerdict.FAILED)]
+    recompiling = _scenarios([each for each in judged if _recompiles_too_often(each)])
+    other = [each for each in judged if each.verdict is AuditVerdict.FAILED]
+    who = f"with {_values(question.about)}, " if question.about else ""
+    yes, no = ("Yes", "No") if question.text else ("Failed", "Failed" if other else "Passed")
+    total = _count(len(_scenarios(judged)), "scenario")
+    if not judged:
+        return f"Not answered: {who}none of {_count(len(asked), 'audit')} could be judged."
+    if recompiling:
+        limited = _scenarios([each for each in judged if limit_hit(each)])
+        return (
+            f"{yes}: {who}compiled code is recompiled after warm-up in {len(recompiling)} of"
+            f" {total}{_limit_words(len(limited), len(recompiling))}."
+        )
+    if other:
+        return (
+            f"{no}: {who}nothing recompiles after warm-up, but {len(_scenarios(other))} of"
+            f" {total} fail otherwise: {_kinds(other)}."
+        )
+    unsure = sum(1 for audit in asked if audit.verdict is AuditVerdict.ERROR)
+    every = f"all {total}" if len(_scenarios(judged)) > 1 else f"the {total}"
+    if unsure:
+        return (
+            f"Not answered: {who}{_count(unsure, 'audit')} could not be judged; compiled code was"
+            f" reused after warm-up in {every} that could."
+        )
+    return f"{no}: {who}compiled code was reused after warm-up in {every}."
+
+
+def _scenarios(audits: Sequence[Audit]) -> set[str]:
+    return {audit.scenario for audit in audits}
+
+
+def _recompiles_too_often(audit: Audit) -> bool:
+    return audit.verdict is AuditVerdict.FAILED and (
+        limit_hit(audit) or compiles_after_warm_up(audit) > audit.budget.recompiles
+    )
+
+
+def _limit_words(limited: int, recompiling: int) -> str:
+    if not limited:
+        return ""
+    which = f"all {limited}" if limited == recompiling and limited > 1 else str(limited)
+    return f"; {which} hit the recompile limit, after which new variants run eagerly"
+
+
+def _values(params: dict[str, str]) -> str:
+    return " ".join(f"{name}={value}" for name, value in params.items())
+
+
+def _kinds(audits: Sequence[Audit]) -> str:
+    """Which verdicts the failed audits' steps got, worst first."""
+    found = []
+    for verdict in (StepVerdict.STALE, StepVerdict.EAGER):
+        names = dict.fromkeys(audit.scenario for audit in audits if _has(audit, verdict))
+        if names:
+            found.append(f"{verdict.value} in {', '.join(names)}")
+    return "; ".join(found) or audits[0].reason
+
+
+def _has(audit: Audit, verdict: StepVerdict) -> bool:
+    return any(step.verdict is verdict for step in audit.steps)
+
+
+def alternatives(report: Report) -> list[str]:
+    """One line for each other value of the columns' parameter, and one for the control."""
+    name = report.columns
+    lines = []
+    subjects = [audit for audit in report.audits if not is_control(audit, report.control)]
+    values = dict.fromkeys(audit.parameters.get(name, "") for audit in subjects)
+    for value in values:
+        if value and value != report.question.about.get(name):
+            lines.append(
+                _alternative(
+                    f"{name}={value}",
+                    [audit for audit in subjects if audit.parameters.get(name) == value],
+                )
+            )
+    if report.control is not None and any(is_control(a, report.control) for a in report.audits):
+        lines.append(_control(report))
+    return lines
+
+
+def _alternative(title: str, audits: Sequence[Audit]) -> str:
+    def names(test: Callable[[Audit], bool]) -> str:
+        return ", ".join(dict.fromkeys(audit.scenario for audit in audits if test(audit)))
+
+    passed = sum(1 for audit in audits if audit.verdict is AuditVerdict.PASSED)
+    parts = [f"{title}: {passed} of {_count(len(audits), 'audit')} passed"]
+    rest = (
+        ("failed", names(lambda audit: audit.verdict is AuditVerdict.FAILED)),
+        ("could not be judged", names(lambda audit: audit.verdict is AuditVerdict.ERROR)),
+        ("skipped", names(lambda audit: audit.verdict is AuditVerdict.SKIPPED)),
+    )
+    parts += [f"{what}: {who}" for what, who in rest if who]
+    return "; ".join(parts) + "."
+
+
+def _control(report: Report) -> str:
+    control = report.control
+    assert control is not None
+    seen = caught(report.audits, control)
+    title = f"{_values(control.params)} (negative control)"
+    if not seen:
+        return f"{title}: not caught, so this run proves nothing."
+    scenarios = _count(len(_scenarios(seen)), "scenario")
+    return f"{title}: caught as {control.verdict.value} in {scenarios}."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"

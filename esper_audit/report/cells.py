@@ -1,0 +1,76 @@
+"""What one audit comes to in a few words, for the cell of a table."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+from esper_audit.diagnosis import compiles_after_warm_up
+from esper_audit.events import Outcome, Phase
+from esper_audit.findings import Audit, AuditVerdict, StepVerdict
+
+MARKS = {
+    AuditVerdict.PASSED: "✓",
+    AuditVerdict.FAILED: "✗",
+    AuditVerdict.SKIPPED: "–",
+    AuditVerdict.ERROR: "!",
+}
+STYLES = {
+    AuditVerdict.PASSED: "green",
+    AuditVerdict.FAILED: "red",
+    AuditVerdict.SKIPPED: "dim",
+    AuditVerdict.ERROR: "yellow",
+}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A mark, a word and, where there is more to say, a detail; readable without the style."""
+
+    text: str
+    style: str
+
+
+def limit_hit(audit: Audit) -> bool:
+    """Whether any frame reached the recompile limit in a step."""
+    return any(each.outcome is Outcome.LIMIT for each in audit.compiles)
+
+
+def cell(audit: Audit) -> Cell:
+    """Verdict, compiles after warm-up, and whether the limit was hit."""
+    return Cell(f"{MARKS[audit.verdict]} {_words(audit)}", STYLES[audit.verdict])
+
+
+def _words(audit: Audit) -> str:
+    if audit.verdict in (AuditVerdict.SKIPPED, AuditVerdict.ERROR):
+        return audit.verdict.value
+    verdicts = Counter(step.verdict for step in audit.steps)
+    steady = Counter(step.verdict for step in audit.steps if step.phase is Phase.STEADY)
+    made = compiles_after_warm_up(audit)
+    also = f", recompiled {made}" if made else ""
+    if verdicts[StepVerdict.STALE]:
+        return f"stale{also}" + (", limit hit" if limit_hit(audit) else "")
+    if limit_hit(audit):
+        return f"recompiled {made}, limit hit"
+    if audit.verdict is AuditVerdict.FAILED and steady[StepVerdict.EAGER]:
+        return f"eager{also}"
+    if made:
+        return f"recompiled {made}" + (" (allowed)" if audit.verdict is AuditVerdict.PASSED else "")
+    return "reused" if audit.verdict is AuditVerdict.PASSED else "failed"
+
+
+def graphs_cell(audit: Audit) -> Cell:
+    """Graphs after warm-up, then in all: how backends are held against each other."""
+    if audit.verdict in (AuditVerdict.SKIPPED, AuditVerdict.ERROR):
+        return cell(audit)
+    made = [each for each in audit.compiles if each.succeeded]
+    early = sum(1 for each in made if each.phase is Phase.WARM_UP)
+    stale = any(step.verdict is StepVerdict.STALE for step in audit.steps)
+    details = [
+        f"{early} then {len(made)}",
+        *(["limit hit"] if limit_hit(audit) else []),
+        *(["stale"] if stale else []),
+    ]
+    if not made:
+        details[0] = "eager"
+    return Cell(f"{MARKS[audit.verdict]} {', '.join(details)}", STYLES[audit.verdict])

@@ -1,0 +1,110 @@
+"""The answer of a run, and its verdict."""
+
+from __future__ import annotations
+
+import pytest
+from builders import audit, judged
+from report_builders import CONTROL, LAZY, NEVER, eager, failing, recompiles, report, stale
+
+from esper_audit.auditing import overall
+from esper_audit.findings import AuditVerdict, Budget, StepVerdict
+from esper_audit.report.answer import alternatives, answer
+
+
+@pytest.mark.parametrize(
+    ("audits", "wanted"),
+    [
+        (
+            [failing(), failing("epochs"), audit(parameters=LAZY, scenario="steady")],
+            "Does it recompile? Yes: with alpha=lazy, compiled code is recompiled after warm-up"
+            " in 2 of 3 scenarios; all 2 hit the recompile limit, after which new variants run"
+            " eagerly.",
+        ),
+        (
+            [failing(count=2, limit=False)],
+            "Does it recompile? Yes: with alpha=lazy, compiled code is recompiled after warm-up"
+            " in 1 of 1 scenario.",
+        ),
+        (
+            [audit(parameters=LAZY)],
+            "Does it recompile? No: with alpha=lazy, compiled code was reused after warm-up in"
+            " the 1 scenario.",
+        ),
+        (
+            [eager(LAZY), audit(parameters=LAZY)],
+            "Does it recompile? No: with alpha=lazy, nothing recompiles after warm-up, but 1 of"
+            " 2 scenarios fail otherwise: eager in dormant.",
+        ),
+        (
+            [audit(AuditVerdict.ERROR, parameters=LAZY)],
+            "Does it recompile? Not answered: with alpha=lazy, none of 1 audit could be judged.",
+        ),
+        (
+            [audit(parameters=LAZY), audit(AuditVerdict.ERROR, parameters=LAZY, scenario="odd")],
+            "Does it recompile? Not answered: with alpha=lazy, 1 audit could not be judged;"
+            " compiled code was reused after warm-up in the 1 scenario that could.",
+        ),
+        ([], "Not answered: nothing was replayed."),
+        (
+            [audit(parameters={"size": "3"})],
+            "Passed: compiled code was reused after warm-up in the 1 scenario.",
+        ),
+        (
+            [failing(), failing(backend="inductor"), audit(parameters=LAZY, backend="eager")],
+            "Does it recompile? On aot_eager and inductor: Yes: with alpha=lazy, compiled code is"
+            " recompiled after warm-up in 1 of 1 scenario; 1 hit the recompile limit, after which"
+            " new variants run eagerly. On eager: No: with alpha=lazy, compiled code was reused"
+            " after warm-up in the 1 scenario.",
+        ),
+    ],
+)
+def test_the_answer_is_one_sentence_from_evidence(audits, wanted):
+    assert answer(report(*audits)) == wanted
+
+
+def test_recompiles_within_the_budget_are_no_yes():
+    steps = tuple(judged(n, StepVerdict.RECOMPILED) for n in range(3))
+    within = audit(
+        parameters=LAZY, compiles=recompiles(2), budget=Budget(recompiles=2), steps=steps
+    )
+    assert answer(report(within)).startswith("Does it recompile? No:")
+
+
+def test_the_alternatives_and_the_control_are_summed_up():
+    assert alternatives(report(failing(), audit(), eager(), stale())) == [
+        "alpha=buffer: 1 of 2 audits passed; failed: dormant.",
+        "alpha=never (negative control): caught as stale in 1 scenario.",
+    ]
+
+
+def test_a_control_that_is_not_caught_is_said_loudly():
+    missed = audit(parameters=NEVER)
+    assert alternatives(report(missed))[-1] == (
+        "alpha=never (negative control): not caught, so this run proves nothing."
+    )
+
+
+# --- the verdict of a run ---
+
+
+@pytest.mark.parametrize(
+    ("audits", "wanted"),
+    [
+        ([audit()], "passed"),
+        ([audit(), audit(AuditVerdict.SKIPPED)], "passed"),
+        ([audit(), audit(AuditVerdict.ERROR)], "error"),
+        ([audit(AuditVerdict.ERROR), failing()], "failed"),
+        ([audit(AuditVerdict.SKIPPED)], "error"),
+        ([], "error"),
+        ([audit(), stale()], "passed"),
+        ([audit(), audit(parameters=NEVER)], "error"),
+        ([stale()], "error"),
+        ([audit(), stale(), audit(parameters=NEVER, backend="inductor")], "error"),
+    ],
+)
+def test_a_run_passes_only_on_proof(audits, wanted):
+    assert overall(audits, control=CONTROL).value == wanted
+
+
+def test_an_interrupted_run_never_passes():
+    assert overall([audit()], interrupted=True) is AuditVerdict.ERROR

@@ -1,0 +1,178 @@
+"""What a report says, in which order, and that it fits and reads without colour."""
+
+from __future__ import annotations
+
+import pytest
+from builders import audit, compiled, judged
+from report_builders import BUFFER, eager, failing, printed, recompiles, report, stale
+
+from esper_audit.events import (
+    GraphBreak,
+    HookError,
+    Location,
+    LostEvidence,
+    Phase,
+    Unrecognized,
+)
+from esper_audit.findings import AuditVerdict, Claim, ClaimResult, ClaimStatus, StepVerdict
+from esper_audit.report.causes import causes, change
+from esper_audit.report.cells import cell, graphs_cell
+from esper_audit.report.matrix import matrix
+from esper_audit.report.strips import strip
+
+# --- the table ---
+
+
+@pytest.mark.parametrize(
+    ("one", "wanted"),
+    [
+        (audit(), "✓ reused"),
+        (failing(), "✗ recompiled 6, limit hit"),
+        (failing(count=2, limit=False), "✗ recompiled 2"),
+        (
+            audit(
+                compiles=recompiles(1),
+                steps=(judged(1, StepVerdict.RECOMPILED), judged(2, StepVerdict.REUSED)),
+            ),
+            "✓ recompiled 1 (allowed)",
+        ),
+        (stale(), "✗ stale"),
+        (
+            audit(
+                AuditVerdict.FAILED,
+                compiles=recompiles(1),
+                steps=(judged(1, StepVerdict.STALE),),
+            ),
+            "✗ stale, recompiled 1",
+        ),
+        (eager(), "✗ eager"),
+        (audit(AuditVerdict.SKIPPED), "– skipped"),
+        (audit(AuditVerdict.ERROR), "! error"),
+        (audit(AuditVerdict.FAILED), "✗ failed"),
+    ],
+)
+def test_a_cell_says_verdict_recompiles_and_limit_in_words(one, wanted):
+    assert cell(one).text == wanted
+
+
+def test_a_cell_among_backends_counts_graphs():
+    early = compiled(0, phase=Phase.WARM_UP)
+    both = failing(compiles=(early, *recompiles(7, limit=True)))
+    assert graphs_cell(both).text == "✗ 1 then 8, limit hit"
+    assert graphs_cell(eager()).text == "✗ eager"
+
+
+def test_columns_are_the_chosen_parameter_and_rows_what_else_varies():
+    found = matrix(
+        [
+            audit(parameters={"alpha": "lazy", "seed": "same"}),
+            audit(parameters={"alpha": "buffer", "seed": "same"}),
+            audit(parameters={"alpha": "lazy", "seed": "other"}),
+        ],
+        "alpha",
+    )
+    assert found.heads == ("lazy", "buffer")
+    assert [label for label, _ in found.rows] == ["some_scenario [same]", "some_scenario [other]"]
+    assert found.rows[1][1][1].text == ""
+
+
+def test_several_backends_stand_side_by_side():
+    found = matrix([audit(backend="eager"), audit(backend="inductor")], "alpha")
+    assert (found.heads, found.counts_graphs) == (("eager", "inductor"), True)
+
+
+# --- the rest ---
+
+
+def test_a_strip_has_a_mark_a_step_and_a_bar_where_warm_up_ends():
+    assert "".join(mark for mark, _ in strip(failing())) == "C|RRRRRRE"
+
+
+def test_one_cause_of_many_audits_is_told_once():
+    found = causes([failing(), failing("epochs")])
+    assert len(found) == 1
+    assert (found[0].compiles, found[0].limits) == (12, 2)
+    assert found[0].scenarios == ("rollout", "epochs")
+    assert change(found[0]) == "0.5 -> 0.1, 0.2, 0.3, 0.4, … (7 values)"
+
+
+def test_sections_come_in_the_order_of_a_readers_questions():
+    claim = ClaimResult(Claim("c", "It is safe"), "aot_eager", ClaimStatus.REFUTED, (), ("x",), "y")
+    text = printed(report(failing(), stale(), audit(AuditVerdict.ERROR), claims=(claim,)))
+    titles = ["Does it", "Scenarios", "Steps", "Causes", "Eager", "Claims", "Not judged"]
+    places = [text.index(title) for title in titles]
+    assert places == sorted(places)
+
+
+def test_a_cause_names_source_values_lines_pattern_and_seconds():
+    text = printed(report(failing()))
+    assert "self.alpha: 0.5 -> 0.1, 0.2, 0.3, 0.4, … (7 values)" in text
+    assert "guarded in Host.forward by slot.py:61 in read" in text
+    assert "first seen in main.py:9 in main" in text
+    assert "storm: 6 recompiles and 1 limit hit in 1 scenario, 0.7 s lost" in text
+
+
+def test_verbose_shows_the_evidence_of_each_step():
+    assert "1 recompiled after set_alpha(0.1): because of evidence" in printed(
+        report(failing()), verbosity=1
+    )
+
+
+def test_quiet_prints_the_answer_alone():
+    assert printed(report(failing()), width=300, verbosity=-1).count("\n") == 1
+
+
+def test_nothing_that_was_lost_or_odd_is_silent():
+    odd = audit(
+        hook_errors=(HookError("compile", "Traceback\nKeyError: 'x'"),),
+        unrecognized=(Unrecognized("guard of 0/0", "a new kind of text"),),
+        lost=(LostEvidence("torch._x", "2.99", "lookups"),),
+        notes=("the stand-in was used",),
+        backend="eager",
+    )
+    text = " ".join(printed(report(odd, interrupted=True)).split())
+    for words in (
+        "KeyError: 'x'",
+        "a new kind of text",
+        "torch 2.99 has no torch._x. Lost: lookups.",
+        "the stand-in was used (some_scenario).",
+        "it understates recompiles",
+        "Interrupted",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_a_report_fits_its_width(width):
+    audits = [
+        failing("a_scenario_with_a_rather_long_name", parameters={"alpha": "never_invalidated_x"}),
+        audit(scenario="a_scenario_with_a_rather_long_name", parameters=BUFFER),
+        stale(),
+        eager(),
+    ]
+    lines = printed(report(*audits), width).splitlines()
+    assert max(map(len, lines)) <= width
+    whole = "".join("".join(lines).split())
+    for words in ("a_scenario_with_a_rather_long_name", "never_invalidated_x", "✗stale", "✗eager"):
+        assert words in whole, f"{words} was cut off"
+
+
+def test_more_columns_than_fit_make_a_second_table():
+    names = [f"strategy_{number}" for number in range(9)]
+    audits = [audit(parameters={"alpha": name}, scenario="mid_rollout_of_alpha") for name in names]
+    text = printed(report(*audits), width=80)
+    assert text.count("mid_rollout_of_alpha") == 3
+    assert all(name in text for name in names)
+
+
+def test_a_failure_of_another_kind_says_why_and_where():
+    broken = GraphBreak("Call to print\nand more", Location("/p/net.py", 5, "forward"))
+    failed = audit(AuditVerdict.FAILED, reason="1 graph breaks, 0 allowed", graph_breaks=(broken,))
+    text = " ".join(printed(report(failed)).split())
+    assert "some_scenario [buffer] aot_eager: 1 graph breaks, 0 allowed" in text
+    assert "graph break at net.py:5 in forward: Call to print" in text
+
+
+def test_markup_in_names_is_printed_as_it_is():
+    text = printed(report(failing(parameters={"alpha": "[bold]lazy"})))
+    assert "[[bold]lazy]" in text
