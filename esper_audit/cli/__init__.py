@@ -1,0 +1,37 @@
+"""The command line: parse, call, print, exit. One command a file, one place that catches."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from esper_audit.errors import AuditError, ExitCode
+
+
+def main() -> None:
+    """Entry point of ``esper-audit``; ends the process with the exit code of the command."""
+    from esper_audit.cli.app import app
+
+    try:
+        app(standalone_mode=False)
+    except SystemExit:
+        raise
+    except AuditError as error:
+        _complain(str(error), error.hint)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        _complain("Interrupted.", "")
+        sys.exit(ExitCode.INCOMPLETE)
+    except Exception as error:
+        if hasattr(error, "format_message"):  # typer's own, of a wrong command line
+            _complain(error.format_message(), "See `esper-audit --help`.")
+            sys.exit(ExitCode.USAGE)
+        traceback.print_exc()
+        _complain("This is a defect of esper-audit, not of your code.", "Please report it.")
+        sys.exit(ExitCode.INCOMPLETE)
+
+
+def _complain(message: str, hint: str) -> None:
+    print(f"esper-audit: {message}", file=sys.stderr)
+    if hint:
+        print(f"  {hint}", file=sys.stderr)

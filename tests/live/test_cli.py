@@ -1,0 +1,216 @@
+"""The commands: what they print, where, and how they end."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import jsonschema
+import pytest
+from support import CASES, ROOT, audits_of, esper_audit
+
+from esper_audit.storage import json_schema
+
+TROUBLES = str(CASES / "troubles.py")
+
+
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """A folder in which this repository's configuration does not hold."""
+    return tmp_path_factory.mktemp("elsewhere")
+
+
+@pytest.fixture(scope="module")
+def troubles(elsewhere):
+    """All the scenarios that go wrong, in one run."""
+    return esper_audit("run", TROUBLES, "--format", "json", cwd=elsewhere)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "verdict", "reason"),
+    [
+        ("fine", "passed", "compiled code was reused in 1 of 1 step after warm-up"),
+        ("raises", "error", "ValueError: no such thing (troubles.py:"),
+        ("exits", "error", "the scenario called sys.exit(7)"),
+        ("dies", "error", "its process ended by itself with exit code 9"),
+        ("leaves_quietly", "error", "its process ended by itself with exit code 0"),
+        ("is_killed", "error", "its process was killed by SIGKILL"),
+        ("loops", "error", "ran longer than its time limit of 1 s"),
+        ("loops_and_swallows", "error", "did not stop within 5 s of its time limit (1 s)"),
+        ("skips", "skipped", "no quantum computer"),
+        ("does_nothing", "error", "there is no step after warm-up"),
+    ],
+)
+def test_what_goes_wrong_costs_its_own_scenario_and_says_why(troubles, scenario, verdict, reason):
+    found = audits_of(troubles.stdout)[scenario,]
+    assert (found["verdict"], reason in found["reason"]) == (verdict, True), found["reason"]
+
+
+def test_what_was_recorded_before_the_time_limit_is_kept(troubles):
+    steps = audits_of(troubles.stdout)["loops",]["steps"]
+    assert [step["verdict"] for step in steps] == ["compiled", "reused"]
+
+
+def test_the_output_of_a_scenario_goes_to_its_log_and_not_to_stdout(troubles):
+    assert "words on stdout" not in troubles.stdout
+    json.loads(troubles.stdout)
+
+
+def test_an_audit_with_errors_ends_with_3(troubles):
+    assert troubles.returncode == 3
+
+
+def test_a_json_report_fits_the_schema(troubles):
+    jsonschema.validate(json.loads(troubles.stdout), json_schema())
+
+
+def test_a_pass_ends_with_0_and_stderr_is_silent_where_it_is_no_terminal(elsewhere):
+    result = esper_audit("run", TROUBLES, "-k", "fine", "-q", cwd=elsewhere)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Passed: compiled code was reused after warm-up in the 1 scenario." in result.stdout
+
+
+def test_skipped_alone_is_not_a_pass(elsewhere):
+    result = esper_audit("run", TROUBLES, "-k", "skips", cwd=elsewhere)
+    assert result.returncode == 3
+    assert "no quantum computer" in " ".join(result.stdout.split())
+
+
+def test_findings_end_with_1_and_a_saved_audit_is_shown_again_without_torch(tmp_path):
+    saved = tmp_path / "audit.json"
+    args = ("-k", "ten_alpha_values and python_float", "--param", "alpha=python_float")
+    result = esper_audit("run", *args, "--output", str(saved))
+    assert result.returncode == 1
+    code = (
+        "import sys; sys.modules['torch'] = None;"
+        f"sys.argv = ['esper-audit', 'show', {str(saved)!r}];"
+        "from esper_audit.cli import main; main()"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert (shown.returncode, shown.stderr) == (1, "")
+    assert shown.stdout == result.stdout
+    as_json = esper_audit("show", str(saved), "--format", "json")
+    assert as_json.stdout == saved.read_text()
+    for suffix, start in ((".svg", "<svg"), (".html", "<!DOCTYPE html>"), (".txt", "Failed")):
+        target = tmp_path / f"report{suffix}"
+        assert esper_audit("show", str(saved), "--export", str(target)).returncode == 1
+        assert target.read_text().lstrip().startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("run", "nowhere"), "There are no scenarios at nowhere"),
+        (("run", str(CASES / "broken.py")), "RuntimeError: can't be imported"),
+        (("run", "-k", "nothing-like-it"), "Nothing is selected"),
+        (("run", "-k", "a b"), "-k can't be understood"),
+        (("run", "--param", "alpha"), "--param takes NAME=VALUE"),
+        (("run", "--param", "alpha=lzay"), "'alpha' has no value 'lzay'"),
+        (("run", "--output", "/no/such/folder/a.json"), "can't be written"),
+        (("run", "--time-limit", "-1"), "--time-limit"),
+        (("run", "--frobnicate"), "No such option"),
+        (("show", "/no/such/file.json"), "can't be read"),
+        (("show", str(ROOT / "README.md")), "is not JSON"),
+        (("run", "--backend", "no_such_backend"), "no_such_backend"),
+        (("list", str(CASES / "broken.py")), "can't be imported"),
+    ],
+)
+def test_wrong_usage_ends_with_2_and_says_what_is_wrong(args, message):
+    result = esper_audit(*args)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert message in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_file_that_cannot_be_imported_costs_itself_alone(elsewhere):
+    args = ("run", str(CASES), "-k", "fine", "--format", "json")
+    result = esper_audit(*args, cwd=elsewhere)
+    found = audits_of(result.stdout)
+    assert found["fine",]["verdict"] == "passed"
+    assert "RuntimeError: can't be imported" in found["broken.py",]["reason"]
+    assert result.returncode == 3
+
+
+def test_without_paths_and_configuration_it_says_what_to_do(tmp_path):
+    result = esper_audit("run", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "[tool.esper-audit]" in result.stderr
+
+
+def test_list_prints_questions_and_parameters():
+    result = esper_audit("list", "--format", "json")
+    assert result.returncode == 0
+    listed = {each["name"]: each for each in json.loads(result.stdout)["scenarios"]}
+    assert len(listed) == 17
+    assert len(listed["steady_state"]["params"]["alpha"]) == 8
+    assert all(each["question"].endswith("?") for each in listed.values())
+
+
+def test_doctor_finds_every_hook_working():
+    result = esper_audit("doctor", "--format", "json")
+    assert result.returncode == 0
+    checks = json.loads(result.stdout)["checks"]
+    assert len(checks) == 12
+    assert all(check["passed"] or check["optional"] for check in checks)
+
+
+def test_ctrl_c_stops_cleanly_and_reports_what_is_done(tmp_path):
+    saved = tmp_path / "audit.json"
+    command = [sys.executable, "-m", "esper_audit", "run", "-j", "1", "--output", str(saved)]
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    deadline = time.monotonic() + 120
+    while not list(tmp_path.glob("esper-audit-*/2-*.log")):  # the third replay has begun
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to the whole group
+    stdout, stderr = process.communicate(timeout=60)
+    assert process.returncode == 3, stderr
+    assert "Traceback" not in stderr
+    assert "Interrupted" in stdout
+    report = json.loads(saved.read_text())
+    assert report["interrupted"] is True
+    assert 0 < len(report["audits"]) < 72
+
+
+def test_a_reader_that_leaves_early_causes_no_traceback():
+    command = f"{sys.executable} -m esper_audit list | head -1"
+    result = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert "Traceback" not in result.stderr
+
+
+def test_a_full_disk_under_stdout_causes_no_traceback():
+    command = f"{sys.executable} -m esper_audit list > /dev/full"
+    result = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
+    assert (result.returncode, "Traceback" in result.stderr) == (3, False)
+    assert "The report can't be written: No space left on device." in result.stderr
+
+
+def test_spawned_replays_give_the_same_audit_as_forked_ones():
+    args = ("run", "-k", "ten_alpha_values and lazy_cache", "--format", "json")
+    forked, spawned = esper_audit(*args, "--start", "fork"), esper_audit(*args, "--start", "spawn")
+    verdicts = [
+        [step["verdict"] for audit in audits_of(each.stdout).values() for step in audit["steps"]]
+        for each in (forked, spawned)
+    ]
+    assert verdicts[0] == verdicts[1] != []
+
+
+@pytest.mark.parametrize("columns", [80, 100, 140])
+def test_the_report_never_runs_over_the_terminal(tmp_path, columns):
+    saved = tmp_path / "audit.json"
+    esper_audit("run", "-k", "ten_alpha_values", "--output", str(saved))
+    shown = esper_audit("show", str(saved), env={**os.environ, "COLUMNS": str(columns)})
+    assert max(map(len, shown.stdout.splitlines())) <= columns
+    assert "ten_alpha_values" in shown.stdout
