@@ -1,0 +1,185 @@
+"""The audit of this repository says what is true of the reference SeedSlot."""
+
+from __future__ import annotations
+
+import json
+
+import jsonschema
+import pytest
+from support import audits_of, esper_audit
+
+from esper_audit.storage import json_schema
+
+# Graphs compiled after three steady calls, and after ten new alpha values, in a module of one
+# layer: measured by hand with torch's own counters before the audit existed.
+MEASURED = {
+    "lazy_cache": {"eager": (2, 3), "aot_eager": (2, 8)},
+    "fresh_tensor": {"eager": (1, 2), "aot_eager": (1, 8)},
+    "python_float": {"eager": (1, 2), "aot_eager": (1, 8)},
+    "float_arithmetic": {"eager": (1, 2), "aot_eager": (1, 2)},
+    "new_full": {"eager": (1, 2), "aot_eager": (1, 8)},
+    "buffer": {"eager": (1, 1), "aot_eager": (1, 1)},
+    "eager_cache": {"eager": (1, 1), "aot_eager": (1, 1)},
+}
+# Where alpha changes, and so the ticket's cache recompiles.
+CHANGING = {
+    "alpha_at_epoch_boundaries",
+    "checkpoint_restored_mid_run",
+    "force_alpha_and_back",
+    "prune_and_germinate_again",
+    "set_alpha_mid_rollout",
+    "stage_advance",
+    "ten_alpha_values",
+    "two_slots_in_one_host",
+}
+ALWAYS_EAGER = "slot_compiled_while_dormant"
+
+
+@pytest.fixture(scope="session")
+def default_run():
+    result = esper_audit("run", "--format", "json")
+    assert result.returncode == 1, result.stderr
+    return json.loads(result.stdout)
+
+
+@pytest.fixture(scope="session")
+def audits(default_run):
+    return default_run["audits"]
+
+
+def of(audits, alpha):
+    return [each for each in audits if each["parameters"]["alpha"] == alpha]
+
+
+def test_the_default_run_fits_the_schema_and_judges_everything(default_run, audits):
+    jsonschema.validate(default_run, json_schema())
+    assert len(audits) == 72
+    assert {each["verdict"] for each in audits} == {"passed", "failed"}
+
+
+@pytest.mark.parametrize("alpha", ["buffer", "eager_cache"])
+def test_the_remedies_pass_everything_but_a_slot_compiled_while_dormant(audits, alpha):
+    failed = {each["scenario"] for each in of(audits, alpha) if each["verdict"] == "failed"}
+    assert failed == {ALWAYS_EAGER}
+
+
+def test_the_tickets_cache_recompiles_wherever_alpha_changes_and_nowhere_else(audits):
+    failed = {each["scenario"] for each in of(audits, "lazy_cache") if each["verdict"] == "failed"}
+    assert failed == CHANGING | {ALWAYS_EAGER}
+
+
+def test_wherever_alpha_changes_the_tickets_cache_hits_the_limit(audits):
+    for audit in of(audits, "lazy_cache"):
+        limits = [each for each in audit["compiles"] if each["outcome"] == "limit"]
+        assert bool(limits) == (audit["scenario"] in CHANGING), audit["scenario"]
+
+
+def test_the_negative_control_is_stale_wherever_alpha_changes(audits):
+    stale = {
+        audit["scenario"]
+        for audit in of(audits, "never_invalidated")
+        if any(step["verdict"] == "stale" for step in audit["steps"])
+    }
+    assert stale == CHANGING | {ALWAYS_EAGER}
+
+
+def test_the_dormant_slot_is_eager_and_never_passes(audits):
+    for audit in audits:
+        if audit["scenario"] == ALWAYS_EAGER:
+            assert audit["verdict"] == "failed"
+            assert {step["verdict"] for step in audit["steps"]} <= {"eager", "stale"}
+
+
+def test_the_cause_is_alpha_and_the_line_that_reads_it(audits):
+    audit = next(
+        each for each in of(audits, "lazy_cache") if each["scenario"] == "alpha_at_epoch_boundaries"
+    )
+    finding = audit["findings"][0]
+    assert finding["source"] == "self.slots[0].alpha_source.value"
+    assert finding["pattern"] == "storm"
+    assert finding["user_line"]["file"].endswith("slot/strategies.py")
+    assert len(finding["values"]) == 7
+
+
+def test_nothing_was_unrecognized_and_no_hook_failed(audits):
+    for audit in audits:
+        assert (audit["unrecognized"], audit["hook_errors"], audit["lost"]) == ([], [], [])
+
+
+def test_our_count_agrees_with_torchs_own(audits):
+    for audit in audits:
+        made = [
+            each
+            for each in audit["compiles"]
+            if each["outcome"] in ("compiled", "recompiled") and each["graph_ops"] != 0
+        ]
+        assert audit["torch_counters"]["unique_graphs"] == len(made), audit["scenario"]
+
+
+def test_alpha_takes_nine_values_wherever_it_changes(audits):
+    for audit in of(audits, "buffer"):
+        if audit["scenario"] in CHANGING:
+            labels = {step["label"] for step in audit["steps"] if step["label"]}
+            assert len(labels) >= 9, audit["scenario"]
+
+
+def test_the_claims_of_the_ticket_are_decided(default_run):
+    decided = {each["claim"]["id"]: each["status"] for each in default_run["claims"]}
+    assert decided == {
+        "validated-in-forward": "confirmed",
+        "perf-comment": "not tested",
+        "new-tensor-on-miss": "confirmed",
+        "steady-state-safe": "confirmed",
+        "invalidated-outside": "refuted",
+        "alpha-change-safe": "refuted",
+        "moves-cost-nothing": "confirmed",
+        "dormant-compiles": "refuted",
+    }
+
+
+def test_the_device_that_was_used_is_said(audits):
+    moves = [each for each in audits if each["scenario"] == "device_move_and_back"]
+    assert moves
+    assert all("Device moves were made to" in each["notes"][0] for each in moves)
+
+
+@pytest.fixture(scope="session")
+def measured():
+    backends = ("--backend", "eager", "--backend", "aot_eager")
+    args = ("scenarios/ten_alpha_values.py", "--param", "alpha=all", *backends)
+    result = esper_audit("run", *args, "--format", "json")
+    return json.loads(result.stdout)["audits"]
+
+
+@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
+@pytest.mark.parametrize("alpha", MEASURED)
+def test_the_measured_counts_come_out_of_the_audit(measured, alpha, backend):
+    audit = next(
+        each
+        for each in measured
+        if each["parameters"]["alpha"] == alpha and each["backend"] == backend
+    )
+    made = [each for each in audit["compiles"] if each["outcome"] in ("compiled", "recompiled")]
+    early = [each for each in made if each["phase"] == "warm-up"]
+    assert (len(early), len(made)) == MEASURED[alpha][backend]
+    limit = any(each["outcome"] == "limit" for each in audit["compiles"])
+    assert limit == (MEASURED[alpha][backend][1] == 8)
+
+
+@pytest.mark.parametrize(
+    ("option", "wanted"),
+    [
+        (("--dynamic", "true"), {"float_arithmetic": (1, 1)}),
+        (("--dynamic", "false"), {"float_arithmetic": (1, 8)}),
+        (("--recompile-limit", "3"), {"lazy_cache": (2, 3)}),
+        (("--fullgraph",), {"buffer": (1, 1)}),
+    ],
+)
+def test_options_reach_torch_compile(option, wanted):
+    (alpha, counts), *_ = wanted.items()
+    args = ("scenarios/ten_alpha_values.py", "--param", f"alpha={alpha}", *option)
+    result = esper_audit("run", *args, "--format", "json")
+    (audit,) = audits_of(result.stdout).values()
+    made = [each for each in audit["compiles"] if each["outcome"] in ("compiled", "recompiled")]
+    early = [each for each in made if each["phase"] == "warm-up"]
+    assert (len(early), len(made)) == counts
