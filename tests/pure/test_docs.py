@@ -1,0 +1,124 @@
+"""Every command, option, key, message and exit code is documented, and the documents hold true."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+import typer
+
+from esper_audit import config, events, findings
+from esper_audit.cli.app import app
+from esper_audit.errors import ExitCode
+from esper_audit.replay.compare import DEFAULT_TOLERANCES
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+ALL = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def read(name: str) -> str:
+    return (DOCS / name).read_text()
+
+
+def commands():
+    return typer.main.get_command(app).commands
+
+
+@pytest.mark.parametrize("name", sorted(commands()))
+def test_every_command_and_option_is_documented(name):
+    text = read("reference/cli.md")
+    assert f"esper-audit {name}" in text
+    for parameter in commands()[name].params:
+        for option in (*parameter.opts, *parameter.secondary_opts):
+            if option.startswith("-"):
+                assert f"`{option}" in text, f"{name} {option}"
+
+
+def test_every_exit_code_is_documented():
+    text = read("reference/exit-codes.md")
+    words = {"CLEAN": "clean", "FINDINGS": "findings", "USAGE": "usage", "INCOMPLETE": "incomplete"}
+    for code in ExitCode:
+        assert f"| {code.value} | {words[code.name]} |" in text
+
+
+def test_every_configuration_key_is_documented():
+    text = read("reference/configuration.md")
+    for field in msgspec.structs.fields(config.Config):
+        if field.name != "root":
+            assert f"| `{field.encode_name}` |" in text, field.encode_name
+    for dtype, (rtol, atol) in DEFAULT_TOLERANCES.items():
+        written = re.search(rf"{dtype}\s+`\[(\S+), (\S+)\]`", text)
+        assert written is not None and tuple(map(float, written.groups())) == (rtol, atol)
+
+
+@pytest.mark.parametrize(
+    "cls", [findings.Report, findings.Audit, events.Compile, events.GuardFailure, findings.Finding]
+)
+def test_every_field_of_the_format_is_documented(cls):
+    text = read("reference/recording-format.md")
+    undocumented = {
+        field.name
+        for field in msgspec.inspect.type_info(cls).fields
+        if f"`{field.name}`" not in text
+    }
+    allowed = {"torch_source", "text", "stack", "wall_seconds"} | {"notes"}
+    assert undocumented <= allowed, undocumented
+
+
+def raised_messages() -> list[tuple[str, list[str]]]:
+    """The constant parts of each error that the tool raises, by file."""
+    found = []
+    for path in sorted((ROOT / "esper_audit").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = getattr(getattr(node, "func", None), "id", "")
+            if name in ("UsageError", "IncompleteError") and node.args:
+                parts = [
+                    each.value
+                    for each in ast.walk(node.args[0])
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                ]
+                found.append((path.name, parts))
+    return found
+
+
+@pytest.mark.parametrize(("file", "parts"), raised_messages(), ids=str)
+def test_every_message_is_documented(file, parts):
+    text = read("reference/messages.md")
+    telling = [part.strip(" \n:.,()[") for part in parts if len(part.strip()) > 6]
+    telling = [part for part in telling if part not in ("no parameters", "a file without suffix")]
+    # config.py names the table by a constant, then passes on what msgspec says.
+    assert telling or file == "config.py", f"{file}: a message of variables alone says nothing"
+    for part in telling:
+        assert part in text, part
+
+
+def test_there_are_messages_to_check():
+    assert len(raised_messages()) > 20
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_page_is_linked_from_the_readme():
+    linked = {(ROOT / t).resolve() for t in re.findall(r"\]\(([^)#]+)\)", ALL[0].read_text())}
+    assert {page.resolve() for page in ALL[1:]} <= linked
+
+
+def test_every_verdict_is_explained():
+    text = read("explanation/how-it-works.md")
+    for verdict in findings.StepVerdict:
+        assert f"**{verdict.value}**" in text
+
+
+def test_the_changelog_has_an_entry_for_this_version():
+    from esper_audit import __version__
+
+    assert f"## {__version__}" in (ROOT / "CHANGELOG.md").read_text()
