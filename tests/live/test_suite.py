@@ -183,3 +183,31 @@ def test_options_reach_torch_compile(option, wanted):
     made = [each for each in audit["compiles"] if each["outcome"] in ("compiled", "recompiled")]
     early = [each for each in made if each["phase"] == "warm-up"]
     assert (len(early), len(made)) == counts
+
+
+def test_the_scope_of_the_compile_and_the_kind_of_host_make_no_difference():
+    chosen = ("--param", "scope=all", "--param", "host=all", "--param", "alpha=lazy_cache,buffer")
+    args = ("run", "-k", "set_alpha_mid_rollout or steady_state", *chosen, "--format", "json")
+    found = audits_of(esper_audit(*args).stdout)
+    assert len(found) == 10
+    for (scenario, alpha, _), audit in found.items():
+        recompiles = scenario == "set_alpha_mid_rollout" and alpha == "lazy_cache"
+        assert audit["verdict"] == ("failed" if recompiles else "passed"), audit["reason"]
+        limit = any(each["outcome"] == "limit" for each in audit["compiles"])
+        assert limit == recompiles
+
+
+def test_inductor_counts_as_aot_eager_does():
+    chosen = ("--param", "alpha=lazy_cache,buffer", "--backend", "inductor")
+    args = ("run", "scenarios/ten_alpha_values.py", *chosen, "--format", "json")
+    for (_, alpha), audit in audits_of(esper_audit(*args).stdout).items():
+        made = [each for each in audit["compiles"] if each["outcome"] in ("compiled", "recompiled")]
+        assert len(made) == MEASURED[alpha]["aot_eager"][1]
+
+
+def test_the_stand_in_device_is_skipped_and_not_passed_where_it_cannot_run():
+    chosen = ("--param", "alpha=buffer", "--backend", "inductor")
+    result = esper_audit("run", "-k", "device_move", *chosen, "--format", "json")
+    (audit,) = audits_of(result.stdout).values()
+    if audit["environment"]["device"] == "cpu":
+        assert (audit["verdict"], result.returncode) == ("skipped", 3)
