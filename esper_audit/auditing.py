@@ -68,8 +68,10 @@ def run_audit(
         replays.close()
     ordered = tuple(audits[_key(job)] for job in jobs if _key(job) in audits)
     ordered += tuple(_broken(file, why, environment) for file, why in collection.broken.items())
+    whole = not request.options.keyword and request.paths == tuple(request.config.paths)
+    seconds = clock() - started
     return assemble(
-        ordered, collection.claims, environment, request.config, interrupted, clock() - started
+        ordered, collection.claims, environment, request.config, interrupted, whole, seconds
     )
 
 
@@ -103,11 +105,12 @@ def assemble(
     environment: Environment,
     config: Config,
     interrupted: bool,
+    whole: bool,
     seconds: float,
 ) -> Report:
-    """The report of these audits."""
+    """The report of these audits. ``whole``: they are the whole suite, not a selection of it."""
     wanted = config.control
-    control = Control(dict(wanted.params), wanted.verdict) if wanted else None
+    control = Control(dict(wanted.params), wanted.verdict, whole) if wanted else None
     return Report(
         environment=environment,
         root=config.root,
@@ -135,7 +138,8 @@ def overall(
     verdicts = {each.verdict for each in audits if not is_control(each, control)}
     backends = {each.backend for each in audits if is_control(each, control)}
     missed = backends - {each.backend for each in caught(audits, control)}
-    if interrupted or missed or verdicts <= {AuditVerdict.SKIPPED}:
+    missed_one = control is not None and control.required and bool(missed)
+    if interrupted or missed_one or verdicts <= {AuditVerdict.SKIPPED}:
         return AuditVerdict.ERROR
     for verdict in (AuditVerdict.FAILED, AuditVerdict.ERROR):
         if verdict in verdicts:

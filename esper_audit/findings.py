@@ -159,10 +159,14 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Audits that must fail in this way, or the audit itself can't be trusted."""
+    """Audits that must fail in this way, or the audit itself can't be trusted.
+
+    Not ``required`` in a part of the suite, which may hold nothing that the control gets wrong.
+    """
 
     params: dict[str, str] = field(default_factory=dict)
     verdict: StepVerdict = StepVerdict.STALE
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,9 +23,15 @@ _EXIT_CODES = {
 }
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Rich would end the process with exit code 1, which means findings here."""
+        raise BrokenPipeError
+
+
 def stdout() -> Console:
     """For reports. Paths and numbers are not recoloured: colour means a verdict."""
-    return Console(highlight=False)
+    return _Console(highlight=False)
 
 
 def stderr() -> Console:
@@ -55,7 +61,7 @@ def stdout_that_may_end() -> Iterator[None]:
         # Python flushes stdout once more as it ends, and would complain a second time.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError):
-            sys.exit(ExitCode.INCOMPLETE)
+            return  # the verdict stands, and with it the exit code
         raise IncompleteError(
             f"The report can't be written: {error.strerror}.",
             "Save it with --output, and print it with `esper-audit show`.",

@@ -131,7 +131,8 @@ def _control(report: Report) -> str:
     seen = caught(report.audits, control)
     title = f"{_values(control.params)} (negative control)"
     if not seen:
-        return f"{title}: not caught, so this run proves nothing."
+        tail = ", so this run proves nothing" if control.required else " in this selection"
+        return f"{title}: not caught{tail}."
     scenarios = _count(len(_scenarios(seen)), "scenario")
     return f"{title}: caught as {control.verdict.value} in {scenarios}."
 

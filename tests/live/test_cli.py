@@ -184,10 +184,10 @@ def test_ctrl_c_stops_cleanly_and_reports_what_is_done(tmp_path):
     assert 0 < len(report["audits"]) < 72
 
 
-def test_a_reader_that_leaves_early_causes_no_traceback():
-    command = f"{sys.executable} -m esper_audit list | head -1"
-    result = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
-    assert "Traceback" not in result.stderr
+def test_a_reader_that_leaves_early_causes_no_traceback_and_no_other_exit_code():
+    command = f"set -o pipefail; {sys.executable} -m esper_audit list | head -1"
+    result = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
 
 
 def test_a_full_disk_under_stdout_causes_no_traceback():

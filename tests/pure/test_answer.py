@@ -7,7 +7,7 @@ from builders import audit, judged
 from report_builders import CONTROL, LAZY, NEVER, eager, failing, recompiles, report, stale
 
 from esper_audit.auditing import overall
-from esper_audit.findings import AuditVerdict, Budget, StepVerdict
+from esper_audit.findings import AuditVerdict, Budget, Control, StepVerdict
 from esper_audit.report.answer import alternatives, answer
 
 
@@ -108,3 +108,10 @@ def test_a_run_passes_only_on_proof(audits, wanted):
 
 def test_an_interrupted_run_never_passes():
     assert overall([audit()], interrupted=True) is AuditVerdict.ERROR
+
+
+def test_a_control_need_not_be_caught_in_a_part_of_the_suite():
+    part = Control({"alpha": "never"}, required=False)
+    audits = [audit(), audit(parameters=NEVER)]
+    assert overall(audits, control=part) is AuditVerdict.PASSED
+    assert alternatives(report(*audits, control=part))[-1].endswith("not caught in this selection.")
