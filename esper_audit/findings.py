@@ -184,6 +184,5 @@ class Report:
     question: Question = Question()
     control: Control | None = None
     columns: str = ""
-    notes: tuple[str, ...] = ()
     interrupted: bool = False
     wall_seconds: float = 0.0

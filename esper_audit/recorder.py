@@ -14,7 +14,6 @@ from esper_audit import _dynamo
 from esper_audit._dynamo import Begin, Code, End, Stages
 from esper_audit.events import (
     Compile,
-    Environment,
     Frame,
     HookError,
     LedgerRow,
@@ -127,12 +126,12 @@ class Recorder:
         finally:
             self._mark = _Mark(None, phase)
 
-    def recording(self, environment: Environment | None = None) -> Recording:
+    def recording(self) -> Recording:
         """What was recorded up to now, as plain frozen data."""
         with self._lock:
             compiles = tuple(self._freeze(draft) for draft in self._kept.compiles if draft.end)
             return Recording(
-                environment=environment or _dynamo.environment(),
+                environment=_dynamo.environment(),
                 compiles=compiles,
                 ledger=tuple(self._kept.later),
                 skips=tuple(self._kept.skips),

@@ -31,7 +31,7 @@ def backend_of(compiler_fn: Any) -> Any:
 
 
 def compiles_left(cache_size: Any, entries: int) -> tuple[int | None, int | None]:
-    """Compiles left until each limit, this one included (torch/_dynamo/cache_size.py)."""
+    """Compiles left until each limit, after this one (torch/_dynamo/cache_size.py)."""
     config = names.find("config")
     if config is None:
         return None, None

@@ -48,6 +48,7 @@ def _identity(job: Job) -> dict[str, Any]:
         "dynamic": {None: "auto", True: "true", False: "false"}[job.dynamic],
         "fullgraph": str(job.fullgraph).lower(),
         "mode": job.mode or "default",
+        "compare": str(job.compare).lower(),
         "recompile_limit": str(job.recompile_limit or "default"),
     }
     return {

@@ -28,6 +28,10 @@ _EAGER_NOTE = (
     "The backend 'eager' stops before the compiler stages that bake values in:"
     " it understates recompiles. Trust aot_eager or inductor."
 )
+_NOT_COMPARED_NOTE = (
+    "Steps were not compared: wrong output can't be seen, nor eager code past a graph break."
+    " A pass proves that compiled code ran, no more."
+)
 MOST_CAUSES = 8
 WIDEST_HEAD = 12
 WIDEST_CELL = 23
@@ -226,6 +230,8 @@ def _notes(report: Report) -> Iterator[str]:
         yield "Interrupted: this report holds what was done until then."
     if any(audit.backend == "eager" for audit in report.audits):
         yield _EAGER_NOTE
+    if any(audit.options.get("compare") == "false" for audit in report.audits):
+        yield _NOT_COMPARED_NOTE
     for note, names in _collected(report):
         yield f"{note} ({names})."
     lost = {each.name: each for audit in report.audits for each in audit.lost}
