@@ -9,7 +9,13 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit import _dynamo
-from esper_audit.events import Environment, LostEvidence, Outcome, Phase, Recording
+from esper_audit.events import (
+    Environment,
+    Outcome,
+    Phase,
+    Recording,
+)
+from esper_audit.notices import LostEvidence
 from esper_audit.recorder import Recorder
 
 USER_LINE = "the failing guard names the user's line"

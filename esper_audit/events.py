@@ -1,6 +1,5 @@
-"""What a recording holds: plain frozen data, known to torch in no way.
+"""What a recording holds: plain frozen data, saved as JSON; the field names are the format.
 
-Every class here is saved as JSON by :mod:`esper_audit.storage`; the field names are the format.
 Seconds are floats, latencies are in microseconds, lines count from 1, steps from 0.
 """
 
@@ -8,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from esper_audit.notices import HookError, LostEvidence, Unrecognized
 
 
 class Phase(StrEnum):
@@ -66,7 +67,8 @@ class GuardFailure:
 
     ``source`` is in the user's terms, ``torch_source`` in torch's. ``text`` is torch's own text of
     the guard. ``accepted_by`` lists the cache entries that also guard this source and found its
-    actual value acceptable. ``user_line`` is the line that made the guard.
+    actual value acceptable. ``user_line`` is the line that made the guard. ``captured``: the source
+    is a variable of an enclosing function.
     """
 
     cache_entry: str
@@ -79,6 +81,21 @@ class GuardFailure:
     accepted_by: tuple[str, ...] = ()
     user_line: Location | None = None
     recognized: bool = True
+    captured: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """The last write to a guarded value before the call in which its guard failed.
+
+    ``source`` is in torch's terms. ``location`` is the line that wrote, ``called_from`` the user's
+    line that called its function. Where the line is not known, ``unknown`` says why.
+    """
+
+    source: str
+    location: Location | None = None
+    called_from: Location | None = None
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +125,12 @@ class Compile:
     over after a reset. ``step`` is None outside every step. ``recompiles_left`` and
     ``accumulated_recompiles_left`` count down to ``recompile_limit`` and
     ``accumulated_recompile_limit``. ``torch_reasons`` is what torch itself would print.
+
+    ``at`` is seconds since the recording began, ``label`` the step that the program named last.
+    ``direct``: the frame is the one that the user compiled, not one that it calls. ``graph_runs``
+    is how often its compiled graph ran, up to the end of the recording; None where it has none.
+    ``calls_before`` counts the runs of the frame's graphs before, ``hits_before`` all lookups that
+    matched until then. ``count``: how many equal attempts this one stands for.
     """
 
     sequence: int
@@ -133,6 +156,14 @@ class Compile:
     runs_after: RunsAfter = RunsAfter.COMPILE
     instance: str = ""
     thread: str = ""
+    at: float = 0.0
+    label: str = ""
+    direct: bool = True
+    graph_runs: int | None = None
+    calls_before: int = 0
+    hits_before: int = 0
+    writes: tuple[Write, ...] = ()
+    count: int = 1
 
     @property
     def succeeded(self) -> bool:
@@ -148,6 +179,17 @@ class LedgerRow:
     compile_id: str
     step: int | None
     seconds: float | None
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Stance:
+    """A call of ``torch.compiler.set_stance``: from here on, compiled functions behave so."""
+
+    stance: str
+    location: Location | None
+    at: float = 0.0
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +197,7 @@ class Skip:
     """A user frame that torch refused before it tried to compile it.
 
     ``sequence`` is that of the next compile. ``for_good``: every later call of the same code object
-    runs eagerly too.
+    runs eagerly too. ``direct``, ``at``, ``label`` and ``count`` are as of a compile.
     """
 
     frame: Frame
@@ -163,6 +205,11 @@ class Skip:
     step: int | None
     for_good: bool
     sequence: int = 0
+    called_from: Location | None = None
+    direct: bool = True
+    at: float = 0.0
+    label: str = ""
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,35 +256,6 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Unrecognized:
-    """Something that torch said and the recorder could not parse, kept word for word."""
-
-    where: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class HookError:
-    """An error inside one of the recorder's own hooks. It never reached the user's program."""
-
-    hook: str
-    traceback: str
-
-
-@dataclass(frozen=True, slots=True)
-class LostEvidence:
-    """A name of torch that this version lacks, and what can't be recorded without it.
-
-    ``key`` is our own name for it: ``lookup``, ``compile``, …
-    """
-
-    name: str
-    torch_version: str
-    lost: str
-    key: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Observation:
     """What a scenario saw for or against one claim while it ran."""
 
@@ -259,10 +277,29 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The program that was recorded, and how it ended.
+
+    ``ended`` is ``exit 0``, an exception or a signal in words; empty while it runs, or where the
+    process ended without a word. ``exit_code`` is what plain Python would have ended with.
+    """
+
+    argv: tuple[str, ...]
+    folder: str = ""
+    ended: str = ""
+    exit_code: int | None = None
+    rank: int | None = None
+    world_size: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
     """Everything that was seen of torch.compile while some code ran.
 
     ``torch_counters`` is torch's own count of the same time (``unique_graphs`` and the like).
+    ``watched`` says whether the writers of guarded state were looked for, ``steps_marked`` how
+    many steps the program named, ``steady_at`` after how many seconds it said that warm-up is over.
+    ``complete`` is False for what a process left behind that ended without a word.
     """
 
     environment: Environment
@@ -277,3 +314,10 @@ class Recording:
     lost: tuple[LostEvidence, ...] = ()
     torch_counters: dict[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    stances: tuple[Stance, ...] = ()
+    program: Program | None = None
+    watched: bool = False
+    steps_marked: int = 0
+    steady_at: float | None = None
+    seconds: float = 0.0
+    complete: bool = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from esper_audit.diagnoses import Diagnosis
 from esper_audit.events import Environment, Frame, GraphBreak, Location, Recording, Step
 
 
@@ -41,14 +42,15 @@ class ClaimStatus(StrEnum):
 
 
 class Pattern(StrEnum):
-    """How the recompiles of one cause went on over the steady steps.
+    """How the recompiles of one cause went on.
 
-    ``storm``: with every new value, until the limit. ``convergence``: a few, then none.
-    ``single``: one.
+    ``storm``: with every new value, until the limit. ``convergence``: a few, then none, for any
+    value. ``alternation``: between a few variants, each compiled once. ``single``: one.
     """
 
     STORM = "storm"
     CONVERGENCE = "convergence"
+    ALTERNATION = "alternation"
     SINGLE = "single"
 
 
@@ -89,25 +91,112 @@ class JudgedStep(Step):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One cause of recompiles after warm-up, over all of them in one audit.
+    """One cause that we name: of recompiles, of eager execution, of wrong output.
 
-    ``expected`` and ``actual`` are those of the first recompile; ``values`` the actual values of
-    all, in order. ``seconds`` is what these compiles cost together.
+    ``sources`` are guard sources that failed together, ``source`` is the first. ``expected`` and
+    ``actual`` are those of the first recompile; ``values`` the actual values of all, in order.
+    ``seconds`` is what these compiles cost together, ``text`` is torch's own.
+
+    ``written_by`` is the line that changed the guarded state last before a failing call, and
+    ``called_from`` the user's line that called its function; without a writer,
+    ``written_by_unknown`` says why, and ``called_from`` is the line of the call itself. ``since``
+    says when eager execution began.
+    """
+
+    id: Diagnosis
+    frame: Frame
+    source: str = ""
+    sources: tuple[str, ...] = ()
+    kind: str = ""
+    expected: str = ""
+    actual: str = ""
+    text: str = ""
+    values: tuple[str, ...] = ()
+    pattern: Pattern | None = None
+    compiles: int = 0
+    seconds: float = 0.0
+    limit_hit: bool = False
+    forecast: str = ""
+    since: str = ""
+    user_line: Location | None = None
+    written_by: Location | None = None
+    called_from: Location | None = None
+    written_by_unknown: str = ""
+
+
+class FrameState(StrEnum):
+    """What later calls of a frame do."""
+
+    COMPILED = "compiled"
+    CACHED_ONLY = "cached-only"
+    EAGER = "eager"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameSummary:
+    """What became of one frame over a recording.
+
+    ``reused`` counts runs of compiled graphs past the first of each; None where it holds no graph.
+    ``attempts`` counts every try of Dynamo, ``compiles`` those that gave a cache entry.
     """
 
     frame: Frame
-    source: str
-    kind: str
-    expected: str
-    actual: str
-    text: str
-    values: tuple[str, ...]
-    pattern: Pattern
-    compiles: int
-    seconds: float
-    limit_hit: bool
-    user_line: Location | None = None
-    called_from: Location | None = None
+    attempts: int = 0
+    compiles: int = 0
+    recompiles: int = 0
+    recompiles_after_warm_up: int = 0
+    reused: int | None = None
+    seconds: float = 0.0
+    recompiles_left: int | None = None
+    instances: int = 0
+    graph_breaks: int = 0
+    state: FrameState = FrameState.COMPILED
+    reason: str = ""
+    since: str = ""
+    direct: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramBudget:
+    """What a program may cost before it fails; None sets no bound.
+
+    ``warm_up_calls``: calls of a frame in which compiles are expected, instead of what the program
+    says. ``fail_on`` are kinds of findings that fail it.
+    """
+
+    recompiles: int | None = None
+    recompiles_after_warm_up: int | None = None
+    warm_up_calls: int | None = None
+    fail_on: tuple[str, ...] = ()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether there is anything to fail."""
+        bounds = (self.recompiles, self.recompiles_after_warm_up)
+        return bool(self.fail_on) or any(bound is not None for bound in bounds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramAudit(Recording):
+    """A judged recording of a program. ``verdict`` is None where no budget was set."""
+
+    budget: ProgramBudget = ProgramBudget()
+    verdict: AuditVerdict | None = None
+    reasons: tuple[str, ...] = ()
+    frames: tuple[FrameSummary, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramReport:
+    """One recorded program, or each rank of a distributed one.
+
+    ``differences`` are findings where ranks differ.
+    """
+
+    root: str = ""
+    audits: tuple[ProgramAudit, ...]
+    differences: tuple[Finding, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -40,6 +40,11 @@ class DeferredInterrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._is_inside(frame):
-            threading.Timer(_LATER_SECONDS, os.kill, (os.getpid(), number)).start()
+            self.again(number)
         elif self._before is not None:
             self._before(number, frame)
+
+    @staticmethod
+    def again(number: int) -> None:
+        """Send this process a signal once more, a moment later."""
+        threading.Timer(_LATER_SECONDS, os.kill, (os.getpid(), number)).start()

@@ -5,58 +5,28 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from itertools import count
 from types import FrameType, TracebackType
 
-from esper_audit import _dynamo
-from esper_audit._dynamo import Begin, Code, End, Stages
+from esper_audit import _dynamo, marks
+from esper_audit._dynamo import Begin, End, Returned, Stages
 from esper_audit.events import (
-    Compile,
-    Frame,
-    HookError,
     LedgerRow,
+    Location,
     Lookups,
-    Outcome,
     Phase,
     Recording,
     RunsAfter,
-    Seconds,
     Skip,
-    Unrecognized,
+    Stance,
 )
 from esper_audit.interrupts import DeferredInterrupts
-from esper_audit.sources import frame_key, in_user_terms
+from esper_audit.ledger import Draft, Journal, Ledger, Mark, unrecognized
+from esper_audit.notices import HookError
 
-
-@dataclass(slots=True)
-class _Draft:
-    """A compile whose parts still arrive: its end, torch's figures, what later calls will do."""
-
-    sequence: int
-    begin: Begin | None
-    step: int | None
-    phase: Phase
-    end: End | None = None
-    stages: Stages | None = None
-    runs_after: RunsAfter = RunsAfter.COMPILE
-    reason: str = ""
-
-
-@dataclass(slots=True)
-class _Mark:
-    step: int | None = None
-    phase: Phase = Phase.STEADY
-
-
-@dataclass(slots=True)
-class _Ledger:
-    compiles: list[_Draft] = field(default_factory=list)
-    later: list[LedgerRow] = field(default_factory=list)
-    skips: list[Skip] = field(default_factory=list)
-    errors: list[HookError] = field(default_factory=list)
-    unrecognized: list[Unrecognized] = field(default_factory=list)
+Wanted = Mapping[str, Collection[str]]
 
 
 class Recorder:
@@ -65,15 +35,38 @@ class Recorder:
     Use it once, as a context manager; :meth:`recording` gives what was seen so far, also while it
     still records. It changes nothing of what torch does, and leaves no hook behind. Code that
     was compiled before it began is recorded from then on.
+
+    Args:
+        root: the folder from which frames are named; the present one without it.
+        phase: what the program is in until it says otherwise.
+        adding_up: count equal events instead of keeping each, for long runs.
+        watch: look for the lines that write guarded state: True for those that guards read,
+            or guard sources by frame (``file:qualified name``). Slows Python code down.
+        journal: is told of each event, for a record that outlives a crash.
     """
 
-    def __init__(self, root: str = "") -> None:
-        self._root = root or os.getcwd()  # noqa: PTH109  # a text: it is compared with code objects' files
-        self._kept = _Ledger()
-        self._mark = _Mark()
+    def __init__(
+        self,
+        root: str = "",
+        *,
+        phase: Phase = Phase.STEADY,
+        adding_up: bool = False,
+        watch: bool | Wanted = False,
+        journal: Journal | None = None,
+    ) -> None:
+        # A text: it is compared with code objects' files.
+        self._root = root or os.getcwd()  # noqa: PTH109
+        self._kept = Ledger(self._root, adding_up)
+        self._mark = Mark(phase=phase)
+        self._marked = 0
+        self._is_aside = False
+        self._steady_at: float | None = None
         self._lock = threading.RLock()
-        self._hooks = _dynamo.Hooks(self)
-        self._interrupts = DeferredInterrupts(self._hooks.is_inside)
+        self._watching = watch is not False
+        wanted = None if isinstance(watch, bool) else watch
+        self._hooks = _dynamo.Hooks(self, _dynamo.Watch(wanted) if self._watching else None)
+        self._journal: Journal = journal or _forget
+        self._interrupts = DeferredInterrupts(self.is_hook)
         self._trace_log = _dynamo.TraceLog(self)
         self._counters_before: dict[str, int] = {}
 
@@ -83,6 +76,7 @@ class Recorder:
         self._interrupts.install()
         if not _dynamo.has("compile"):
             self._trace_log.install()
+        marks.listen(self)
         return self
 
     def __exit__(
@@ -91,6 +85,7 @@ class Recorder:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        marks.forget(self)
         self._interrupts.remove()
         if self._kept.errors:
             print(
@@ -104,42 +99,58 @@ class Recorder:
     @property
     def lookups(self) -> Lookups:
         """Hits and misses so far."""
-        return Lookups(self._hooks.hits, self._hooks.misses)
+        return Lookups(self._hooks.lookups.hits, self._hooks.lookups.misses)
 
     def is_hook(self, frame: FrameType | None) -> bool:
         """Whether a frame is the lookup hook's, in which a signal handler must not raise."""
-        return self._hooks.is_inside(frame)
+        return self._hooks.lookups.is_inside(frame)
 
     @property
     def gave_up(self) -> bool:
         """Whether torch runs any user code eagerly for good, as far as seen."""
         with self._lock:
-            drafts = any(each.runs_after is RunsAfter.EAGER for each in self._kept.compiles)
+            drafts = any(each.runs_after is RunsAfter.EAGER for each in self._kept.drafts)
             return drafts or any(skip.for_good for skip in self._kept.skips)
 
     @contextmanager
     def step(self, index: int, phase: Phase) -> Iterator[None]:
         """Events inside belong to this step; not meant to nest."""
-        self._mark = _Mark(index, phase)
+        self._mark = Mark(index, phase)
         try:
             yield
         finally:
-            self._mark = _Mark(None, phase)
+            self._mark = Mark(None, phase)
+
+    def mark_step(self, label: str) -> None:
+        """From here on, events belong to the next step, which has this name."""
+        self._mark = Mark(self._marked, self._mark.phase, label)
+        self._marked += 1
+
+    def mark_steady(self) -> None:
+        """From here on, no compile is expected."""
+        if self._steady_at is None:
+            self._steady_at = self._kept.seconds
+        self._mark = Mark(self._mark.step, Phase.STEADY, self._mark.label)
 
     def recording(self) -> Recording:
         """What was recorded up to now, as plain frozen data."""
         with self._lock:
-            compiles = tuple(self._freeze(draft) for draft in self._kept.compiles if draft.end)
+            compiles = tuple(self._kept.compiles())
             return Recording(
                 environment=_dynamo.environment(),
                 compiles=compiles,
                 ledger=tuple(self._kept.later),
                 skips=tuple(self._kept.skips),
                 lookups=self.lookups,
-                unrecognized=(*self._kept.unrecognized, *_unrecognized(compiles)),
+                unrecognized=tuple(unrecognized(compiles)),
                 hook_errors=tuple(self._kept.errors),
                 lost=_dynamo.lost(),
                 torch_counters=self._counted(),
+                stances=tuple(self._kept.stances),
+                watched=self._watching,
+                steps_marked=self._marked,
+                steady_at=self._steady_at,
+                seconds=self._kept.seconds,
             )
 
     def _counted(self) -> dict[str, int]:
@@ -150,126 +161,82 @@ class Recorder:
 
     def compile_began(self, begin: Begin | None) -> object:
         with self._lock:
-            draft = _Draft(len(self._kept.compiles), begin, self._mark.step, self._mark.phase)
-            self._kept.compiles.append(draft)
-            return draft
+            return self._kept.begin(begin, self._mark, self._hooks.lookups.hits)
 
     def compile_ended(self, token: object, end: End) -> None:
-        if isinstance(token, _Draft):
-            token.end = end
+        if isinstance(token, Draft):
+            with self._lock:
+                self._kept.end(token, end)
+                self._journal(self._kept.freeze(token))
+
+    def graph_made(self, token: object) -> count[int]:
+        runs = count()
+        if isinstance(token, Draft):
+            token.graphs.append(runs)
+        return runs
 
     def stages_known(self, stages: Stages) -> None:
         with self._lock:
-            draft = self._running(stages.compile_id)
+            draft = self._kept.running(stages.compile_id)
             if draft is not None and not stages.backward:
                 draft.stages = stages
-            else:
-                kind = "backward" if stages.backward else "runtime"
-                self._kept.later.append(
-                    LedgerRow(kind, stages.compile_id, self._mark.step, stages.total)
-                )
+                return
+        self.device_work(
+            "backward" if stages.backward else "runtime", stages.compile_id, stages.total
+        )
 
-    def frame_returned(self, code: Code, runs_after: RunsAfter, reason: str, token: object) -> None:
-        if isinstance(token, _Draft):
-            token.runs_after, token.reason = runs_after, reason
-        else:
-            for_good = runs_after is RunsAfter.EAGER
-            with self._lock:
-                sequence = len(self._kept.compiles)
-                frame = self._frame(code)
-                self._kept.skips.append(Skip(frame, reason, self._mark.step, for_good, sequence))
-
-    def device_work(self, kind: str, compile_id: str, seconds: float) -> None:
+    def frame_returned(self, returned: Returned, token: object) -> None:
         with self._lock:
-            self._kept.later.append(LedgerRow(kind, compile_id, self._mark.step, seconds))
+            if isinstance(token, Draft):
+                token.runs_after, token.reason = returned.runs_after, returned.reason
+                token.direct = returned.direct
+                if token.end is not None and returned.runs_after is not RunsAfter.COMPILE:
+                    self._journal(self._kept.freeze(token))
+                return
+            skip = Skip(
+                frame=self._kept.frame(returned.code),
+                reason=returned.reason,
+                step=self._mark.step,
+                for_good=returned.runs_after is RunsAfter.EAGER,
+                sequence=len(self._kept.drafts),
+                called_from=returned.called_from,
+                direct=returned.direct,
+                at=round(self._kept.seconds, 6),
+                label=self._mark.label,
+            )
+            self._kept.skip(skip)
+            self._journal(skip)
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """What happens inside is our own doing, and no part of the program."""
+        before, self._is_aside = self._is_aside, True
+        try:
+            yield
+        finally:
+            self._is_aside = before
+
+    def stance_set(self, stance: str, location: Location | None) -> None:
+        if self._is_aside:
+            return
+        with self._lock:
+            event = Stance(stance, location, round(self._kept.seconds, 6))
+            self._kept.stance(event)
+            self._journal(event)
+
+    def device_work(self, kind: str, compile_id: str, seconds: float | None) -> None:
+        with self._lock:
+            row = LedgerRow(kind, compile_id, self._mark.step, seconds)
+            self._kept.device_work(row)
+            self._journal(row)
 
     def hook_failed(self, hook: str, trace: str) -> None:
         with self._lock:
-            self._kept.errors.append(HookError(hook, trace))
-
-    # --- freezing ---
-
-    def _running(self, compile_id: str) -> _Draft | None:
-        """The compile that torch's figures are of: the latest of that id without figures.
-
-        The trace log's own compiles end before their figures arrive, the hook's after.
-        """
-        for draft in reversed(self._kept.compiles):
-            if draft.begin is not None and draft.begin.compile_id == compile_id:
-                return None if draft.stages else draft
-        return None
-
-    def _frame(self, code: Code) -> Frame:
-        name = code.module or code.name
-        key = (
-            frame_key(code.file, code.name, self._root)
-            if not code.module
-            else (f"{frame_key(code.file, code.name, self._root)}({code.module})")
-        )
-        return Frame(name, code.file, code.line, key, code.name)
-
-    def _freeze(self, draft: _Draft) -> Compile:
-        begin, end, stages = draft.begin, draft.end, draft.stages
-        assert end is not None
-        if begin is None:  # the hook failed; its error is recorded, the compile still counts
-            begin = _UNKNOWN
-        entries = begin.cache_entries
-        reason = end.reason or draft.reason
-        return Compile(
-            sequence=draft.sequence,
-            id=begin.compile_id,
-            frame=self._frame(begin.code),
-            outcome=_outcome(end, entries),
-            step=draft.step,
-            phase=draft.phase,
-            seconds=_seconds(end, stages),
-            guard_failures=tuple(
-                replace(failure, source=in_user_terms(failure.source))
-                for failure in begin.guard_failures
-            ),
-            torch_reasons=(stages.torch_reason,) if stages and stages.torch_reason else (),
-            guard_count=stages.guard_count if stages else None,
-            guard_latency_us=stages.guard_latency_us if stages else None,
-            graph_ops=stages.graph_ops if stages else None,
-            cache_entries_before=entries,
-            cache_entries_after=entries + end.compiled,
-            recompiles_left=begin.recompiles_left,
-            accumulated_recompiles_left=begin.accumulated_recompiles_left,
-            graph_breaks=end.graph_breaks,
-            restarts=stages.restarts if stages else (),
-            stack=begin.stack,
-            reason=reason if not end.compiled else "",
-            runs_after=draft.runs_after,
-            instance=begin.instance,
-            thread=begin.thread,
-        )
+            error = HookError(hook, trace)
+            self._kept.error(error)
+            self._journal(error)
 
 
-_UNKNOWN = Begin(Code("<unknown>", "", 0), "?", 0, None, None, (), (), "", "")
-
-
-def _outcome(end: End, entries: int) -> Outcome:
-    if end.limit:
-        return Outcome.LIMIT
-    if end.failed:
-        return Outcome.FAILED
-    if not end.compiled:
-        return Outcome.SKIPPED
-    return Outcome.RECOMPILED if entries else Outcome.COMPILED
-
-
-def _seconds(end: End, stages: Stages | None) -> Seconds:
-    if stages is None:
-        return Seconds(end.seconds)
-    return Seconds(end.seconds, stages.dynamo, stages.aot_autograd, stages.backend)
-
-
-def _unrecognized(compiles: tuple[Compile, ...]) -> Iterator[Unrecognized]:
-    for compile_ in compiles:
-        for failure in compile_.guard_failures:
-            if not failure.recognized:
-                where = f"guard of cache entry {failure.cache_entry}, {compile_.frame.name}"
-                yield Unrecognized(where, failure.text)
-        if compile_.outcome is Outcome.RECOMPILED and not compile_.guard_failures:
-            reasons = "; ".join(compile_.torch_reasons) or "torch gives no reason"
-            yield Unrecognized(f"recompile {compile_.id} of {compile_.frame.name}", reasons)
+def _forget(event: object) -> None:
+    """The journal of a recorder without one."""
+    del event

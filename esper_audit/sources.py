@@ -6,6 +6,7 @@ import re
 from pathlib import PurePath
 
 _REWRITES = (
+    (re.compile(r"\[list\(dict\.keys\(.*?\)\)\[(\d+)\]\]"), r"[key \1]"),
     (re.compile(r"\bL\['(\w+)'\]"), r"\1"),
     (re.compile(r"\bG\['(\w+)'\]"), r"\1"),
     (re.compile(r"\._modules\['(\d+)'\]"), r"[\1]"),
@@ -19,8 +20,13 @@ _REWRITES = (
 _RESUME_LINE = re.compile(r"(torch_dynamo_resume_in_\w+?)_at_\d+")
 
 
-def in_user_terms(source: str) -> str:
-    """``L['self']._modules['slot']._alpha`` as ``self.slot._alpha``."""
+def in_user_terms(source: str, wrapped: bool = False) -> str:
+    """``L['self']._modules['slot']._alpha`` as ``self.slot._alpha``.
+
+    ``wrapped``: the frame is torch's wrapper around a module of torch, which calls it ``fn``.
+    """
+    if wrapped:
+        source = source.replace("L['fn']", "L['self']")
     for pattern, replacement in _REWRITES:
         source = pattern.sub(replacement, source)
     return source

@@ -10,11 +10,13 @@ from esper_audit._dynamo.environment import (
     environment,
 )
 from esper_audit._dynamo.hooks import Hooks
+from esper_audit._dynamo.lookups import value_of
 from esper_audit._dynamo.names import NAMES, find, lost
 from esper_audit._dynamo.operations import operation_lines
-from esper_audit._dynamo.signals import Begin, Code, End, Stages
+from esper_audit._dynamo.signals import Begin, Code, End, Returned, Stages
 from esper_audit._dynamo.stand_in_device import stand_in_device
 from esper_audit._dynamo.trace_log import TraceLog
+from esper_audit._dynamo.watch import Watch
 
 __all__ = [
     "NAMES",
@@ -22,8 +24,10 @@ __all__ = [
     "Code",
     "End",
     "Hooks",
+    "Returned",
     "Stages",
     "TraceLog",
+    "Watch",
     "accelerator",
     "backends",
     "caches",
@@ -35,6 +39,7 @@ __all__ = [
     "operation_lines",
     "set_recompile_limit",
     "stand_in_device",
+    "value_of",
 ]
 
 

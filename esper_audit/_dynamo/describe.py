@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import sysconfig
+from collections.abc import Mapping
 from enum import Enum
-from types import CodeType, FrameType
+from functools import lru_cache
+from inspect import getattr_static
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -19,6 +22,8 @@ _NOT_THE_USERS = (_TORCH_FOLDER, _OWN_FOLDER, "<", f"{_INSTALLED}pebble/")
 _LONGEST = 120
 _PLAIN = (int, float, bool, str, bytes, complex, type(None), torch.dtype, torch.device, torch.Size)
 STACK_DEPTH = 32
+_EVAL_FRAME = "torch/_dynamo/eval_frame.py"
+_MODULE_CALLS = ("torch/nn/modules/module.py", "torch/_dynamo/external_utils.py")
 
 
 def is_torch_file(path: str) -> bool:
@@ -30,6 +35,12 @@ def is_library_file(path: str) -> bool:
     """Whether a source file is torch's, the standard library's, ours or made up (``<string>``)."""
     in_library = path.startswith(_STANDARD_LIBRARY) and not path.startswith(_INSTALLED)
     return in_library or path.startswith(_NOT_THE_USERS)
+
+
+@lru_cache(maxsize=4096)
+def is_user_file(path: str) -> bool:
+    """Whether a source file is the user's own: in no library and in no installed package."""
+    return not is_library_file(path) and not path.startswith(_INSTALLED)
 
 
 def value(thing: object) -> str:
@@ -46,7 +57,9 @@ def _text(thing: object) -> str:
     if isinstance(thing, Enum):
         return f"{type(thing).__qualname__}.{thing.name}"
     if isinstance(thing, type):
-        return f"{thing.__module__}.{thing.__qualname__}"
+        return f"{thing.__module__}.{thing.__qualname__}".removeprefix("builtins.")
+    if isinstance(thing, (FunctionType, BuiltinFunctionType, MethodType)):
+        return f"function {thing.__qualname__}"
     if isinstance(thing, _PLAIN):
         return repr(thing)
     if isinstance(thing, (list, tuple, dict, set, frozenset)):
@@ -71,23 +84,37 @@ def _shorten(text: str) -> str:
     return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
-def instance(f_locals: dict[str, Any]) -> str:
+def instance(f_locals: Mapping[str, Any], code: CodeType) -> str:
     """The object whose method runs, told apart from others of its class; empty for a function."""
-    this = f_locals.get("self")
+    this = f_locals.get(code.co_varnames[0]) if code.co_argcount else None
+    method = getattr_static(type(this), code.co_name, None)
+    if this is not None and getattr(method, "__code__", None) is not code:
+        this = f_locals.get("self")
+    if this is None and is_torch_file(code.co_filename):
+        this = getattr(_wrapped(code, f_locals), "__self__", None)
     return "" if this is None else f"{type(this).__qualname__}@{id(this):x}"
 
 
-def wrapped_callable(code: CodeType, cells: tuple[Any, ...]) -> str:
-    """The user's callable behind one of torch's own wrapper frames; empty where there is none.
+def wrapped_callable(code: CodeType, f_locals: Mapping[str, Any]) -> str:
+    """The user's callable behind a wrapper's frame; empty where there is none.
 
-    ``nn.Sequential``, for one, compiles as ``inner`` of torch/_dynamo/external_utils.py (2.13).
+    ``nn.Sequential``, for one, compiles as ``inner`` of torch/_dynamo/external_utils.py (2.13), a
+    decorated method as its decorator's inner function.
     """
-    if not is_torch_file(code.co_filename):
-        return ""
-    for name, cell in zip(code.co_freevars, cells or (), strict=False):
-        if name in ("fn", "func"):
-            return _owner_name(cell.cell_contents)
-    return ""
+    wrapped = _wrapped(code, f_locals) if "<locals>" in code.co_qualname else None
+    return "" if wrapped is None else _owner_name(wrapped)
+
+
+def _wrapped(code: CodeType, f_locals: Mapping[str, Any]) -> Any:
+    names = (name for name in code.co_freevars if name in ("fn", "func"))
+    return next((f_locals[name] for name in names if callable(f_locals.get(name))), None)
+
+
+def is_called_directly(caller: FrameType | None) -> bool:
+    """Whether a frame is what the user compiled: only torch's own wrappers call it."""
+    while caller is not None and caller.f_code.co_filename.endswith(_MODULE_CALLS):
+        caller = caller.f_back
+    return caller is not None and caller.f_code.co_filename.endswith(_EVAL_FRAME)
 
 
 def _owner_name(function: Any) -> str:

@@ -19,6 +19,7 @@ _SETTINGS = (
     "assume_static_by_default",
     "suppress_errors",
     "specialize_float",
+    "disable",
 )
 _FOR_DEBUGGING = ("TESTING", "minifier", "debug", "crossref", "_with_mode", "noexcept")
 _VARIABLES = (
@@ -28,6 +29,7 @@ _VARIABLES = (
     "TORCH_COMPILE_JOB_ID",
     "TORCH_DYNAMO_AUTOMATIC_DYNAMIC_LOCAL_PGO",
     "TORCH_COMPILE_DISABLE",
+    "TORCHDYNAMO_DISABLE",
     "OMP_NUM_THREADS",
 )
 

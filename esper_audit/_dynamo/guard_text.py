@@ -23,6 +23,11 @@ _TENSOR = re.compile(
 )
 _TYPE = re.compile(r"type=<class '(?P<type>.*?)'>")
 _AS_TENSOR = re.compile(r"___as_tensor\((.+?)\)\.item\(\)")
+_PRESENCE = (
+    (re.compile(r"hasattr\((?P<owner>.+), '(?P<name>\w+)'\)"), "{owner}.{name}"),
+    (re.compile(r"___dict_contains\((?P<key>'[^']+'), (?P<owner>.+)\)"), "{owner}[{key}]"),
+)
+_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _FIXED = {"NONE_MATCH": "None", "TRUE_MATCH": "True", "FALSE_MATCH": "False"}
 
 
@@ -87,8 +92,29 @@ def split_expression(text: str) -> Expression:
     if _varies(left) and not _varies(right):
         return Expression(left, right if operator == "==" else f"{operator} {right}".strip())
     if _varies(right) and not _varies(left):
-        return Expression(right, f"{left} {operator}".strip())
+        flipped = _FLIPPED.get(operator, operator)
+        return Expression(right, left if operator == "==" else f"{flipped} {left}")
     return whole
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A guard on whether an attribute or a key is there, which failed."""
+
+    source: str
+    expected: str
+    actual: str
+
+
+def presence_in(text: str) -> Presence | None:
+    """``not hasattr(L['self'], 'scale')`` as ``L['self'].scale``, absent, present."""
+    body = body_of(text)
+    for pattern, form in _PRESENCE:
+        match = pattern.fullmatch(body.removeprefix("not "))
+        if match is not None:
+            words = ("absent", "present") if body.startswith("not ") else ("present", "absent")
+            return Presence(form.format(**match.groupdict()), *words)
+    return None
 
 
 def _varies(side: str) -> bool:
@@ -116,9 +142,12 @@ def _tensor_text(match: re.Match[str]) -> str:
 def _device(index: str, keys: str) -> str:
     """A guard holds the device's index and, in its keys, the backend's name."""
     if index == "None":
-        return "cpu"
-    backend = keys.split(",")[0].removeprefix("Autograd").strip().lower()
-    return f"{backend}:{index}"
+        return _backend(keys) or "cpu"
+    return f"{_backend(keys)}:{index}"
+
+
+def _backend(keys: str) -> str:
+    return keys.split(",")[0].removeprefix("Autograd").strip().lower()
 
 
 def tensor_difference(text: str, value: torch.Tensor) -> tuple[str, str]:
@@ -135,6 +164,8 @@ def tensor_difference(text: str, value: torch.Tensor) -> tuple[str, str]:
     # The printed key sets always differ: they leave out thread-local keys (2.8 to 2.14). They
     # tell something only where nothing else does, or where the keys' device did change.
     shown = {field: pair for field, pair in differing.items() if field != "keys"} or differing
+    if "keys" in shown and _backend(match["keys"]) != value.device.type:
+        shown = {"device": ("", "")}  # two devices without an index: only the keys tell
     if not shown:
         return "the same tensor", "the same tensor"
     if "device" in shown:

@@ -7,8 +7,9 @@ what torch does next (torch/csrc/dynamo/guards.cpp, 2.13).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sized
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from types import CodeType
@@ -21,6 +22,7 @@ from esper_audit._dynamo.guard_text import (
     body_of,
     expected_value,
     location_in,
+    presence_in,
     split_expression,
     tensor_difference,
 )
@@ -30,6 +32,8 @@ UserLines = dict[str, Location]
 
 # Relational guards compare several values and can't be called with one (torch 2.8 to 2.14).
 _RELATIONAL = "RELATIONAL"
+_FREED = re.compile(r"because (?P<what>.+) got deallocated")
+_LENGTH = re.compile(r"len\((?P<source>.+)\) (?P<wanted>(?:!=|==|>|>=) \d+)")
 
 
 @lru_cache(maxsize=4096)
@@ -40,22 +44,25 @@ def _compiled(source: str) -> CodeType:
 class EntryGuards:
     """The guards of one cache entry, held against the values that a frame was called with."""
 
-    def __init__(self, entry: Any, f_locals: dict[str, Any], user_lines: UserLines) -> None:
+    def __init__(
+        self, entry: Any, f_locals: dict[str, Any], user_lines: UserLines, file: str = ""
+    ) -> None:
         self.entry_id = str(entry.compile_id)
         self.failures: list[GuardFailure] = []
         self.passed: set[str] = set()
         self._manager = entry.guard_manager
         self._f_locals = f_locals
         self._user_lines = user_lines
+        self._file = file
         self._gone: list[str] = []
-        self._dict_guards = names.find("dict_guards")
 
     def evaluate(self) -> None:
         """Fill ``failures`` and ``passed``."""
         deleted = names.find("deleted_guards")
         if deleted is not None and isinstance(self._manager, deleted):
             reason = str(self._manager.invalidation_reason)
-            self._fail("INVALIDATED", "", "a valid cache entry", "invalidated", reason)
+            freed = _FREED.search(reason)
+            self._fail("INVALIDATED", freed["what"] if freed else "", "alive", "freed", reason)
             return
         self._globals = dict(self._manager.global_scope)
         self._scope = {
@@ -63,22 +70,11 @@ class EntryGuards:
             "G": self._manager.global_scope["G"],
             **self._manager.closure_vars,
         }
-        for manager in self._walk(self._manager.root):
+        for manager in walk(self._manager.root):
             self._check_leaves(manager)
         self._check_epilogue()
         if not self.failures:
             self._check_relational()
-
-    def _walk(self, manager: Any) -> Iterator[Any]:
-        if manager is None:
-            return
-        yield manager
-        if self._dict_guards is not None and isinstance(manager, self._dict_guards):
-            for pair in manager.get_key_value_managers().values():
-                for child in pair:
-                    yield from self._walk(child)
-        for child in manager.get_child_managers():
-            yield from self._walk(child)
 
     def _check_leaves(self, manager: Any) -> None:
         leaves = manager.get_leaf_guards()
@@ -90,7 +86,7 @@ class EntryGuards:
         except Exception as error:
             self._gone.append(source)
             text = leaves[0].verbose_code_parts()[0]
-            self._fail("SOURCE_GONE", source, "there", f"gone: {describe.value(error)}", text)
+            self._fail("SOURCE_GONE", source, "there", f"gone: {type(error).__name__}", text)
             return
         for leaf in leaves:
             self._check_leaf(leaf, source, value)
@@ -105,7 +101,10 @@ class EntryGuards:
         if kind == "TYPE_MATCH":
             self._gone.append(source)
         text = str(leaf.verbose_code_parts()[0])
-        if kind == "GLOBAL_STATE":
+        presence = presence_in(text)
+        if presence is not None:
+            self._fail(kind, presence.source, presence.expected, presence.actual, text)
+        elif kind == "GLOBAL_STATE":
             self._fail(kind, "<global state>", "unchanged", self._changed_state(), text)
         elif kind == "TENSOR_MATCH" and isinstance(value, torch.Tensor):
             expected, actual = tensor_difference(text, value)
@@ -149,8 +148,21 @@ class EntryGuards:
         """Only where nothing else failed: this call has the side effects that leaves lack."""
         info = self._manager.root.check_verbose(self._f_locals)
         if not info.result:
-            for text in info.verbose_code_parts:
-                self._fail(_RELATIONAL, body_of(str(text)), "as compiled", "changed", str(text))
+            for text in map(str, info.verbose_code_parts):
+                length = _LENGTH.fullmatch(body_of(text))
+                if length is None:
+                    self._fail(_RELATIONAL, "<inputs>", "as compiled", body_of(text), text)
+                else:
+                    actual = describe.value(self._value_of(f"len({length['source']})"))
+                    self._fail("LENGTH_CHECK", length["source"], length["wanted"], actual, text)
+
+    def _whole_path(self, cut: Location | None) -> Location | None:
+        """Torch cuts paths in its comments; the frame or another guard may know the whole one."""
+        if cut is None:
+            return None
+        known = (self._file, *(line.file for line in self._user_lines.values()))
+        whole = (file for file in known if file.endswith(cut.file))
+        return replace(cut, file=next(whole, cut.file))
 
     def _fail(
         self,
@@ -169,11 +181,26 @@ class EntryGuards:
             actual=actual,
             text=text,
             torch_source=source,
-            user_line=self._user_lines.get(source) or location_in(text),
+            user_line=self._user_lines.get(source) or self._whole_path(location_in(text)),
             recognized=recognized,
         )
         if failure not in self.failures:  # torch repeats some shape expressions
             self.failures.append(failure)
+
+
+def walk(root: Any) -> Iterator[Any]:
+    """A guard manager and all below it."""
+    dict_guards = names.find("dict_guards")
+    waiting = [root]
+    while waiting:
+        manager = waiting.pop()
+        if manager is None:
+            continue
+        yield manager
+        below: list[Any] = []
+        if dict_guards is not None and isinstance(manager, dict_guards):
+            below += [m for pair in manager.get_key_value_managers().values() for m in pair]
+        waiting += reversed([*below, *manager.get_child_managers()])
 
 
 def _is_inside(source: str, gone: str) -> bool:
@@ -193,39 +220,65 @@ def _holds(leaf: Any, value: Any) -> bool:
         return False
 
 
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The call whose guards failed, as far as a failure's words need it.
+
+    ``captured`` are the frame's variables of enclosing functions; ``forced``: the lookup matched
+    on this rank, and not on another.
+    """
+
+    backend: Any
+    forced: bool = False
+    captured: tuple[str, ...] = ()
+    file: str = ""
+
+
 def failing_guards(
     entries: list[Any],
     f_locals: dict[str, Any],
-    backend: Any,
+    lookup: Lookup,
     user_lines: Mapping[Any, UserLines],
 ) -> tuple[GuardFailure, ...]:
     """Every failing guard of every entry.
 
     ``user_lines`` maps an entry's guard manager to the user line of each source.
     An entry in which nothing failed gets one failure of kind BACKEND_MATCH where it was compiled
-    for another backend, else of kind NOTHING_FAILED (a guard collective forces such recompiles).
+    for another backend, FORCED where it matched and another rank's did not, else NOTHING_FAILED.
     """
     judged: list[EntryGuards] = []
     for entry in entries:
-        guards = EntryGuards(entry, f_locals, user_lines.get(entry.guard_manager, {}))
+        lines = user_lines.get(entry.guard_manager, {})
+        guards = EntryGuards(entry, f_locals, lines, lookup.file)
         guards.evaluate()
         if not guards.failures:
-            _explain_nothing(guards, entry, backend)
+            _explain_nothing(guards, entry, lookup)
         judged.append(guards)
-    return tuple(_with_acceptance(judged))
+    cells = {f"L['{name}']" for name in lookup.captured}
+    return tuple(
+        replace(each, captured=each.torch_source in cells) for each in _with_acceptance(judged)
+    )
 
 
-def _explain_nothing(guards: EntryGuards, entry: Any, backend: Any) -> None:
+def _explain_nothing(guards: EntryGuards, entry: Any, lookup: Lookup) -> None:
+    backend = lookup.backend
     expected, actual = (_backend_name(each) for each in (getattr(entry, "backend", None), backend))
     if backend is not None and getattr(entry, "backend", backend) is not backend:
         guards._fail("BACKEND_MATCH", "<backend>", expected, actual, "compiled for another backend")
+    elif lookup.forced:
+        text = "every guard holds here; the guard collective found that one failed on another rank"
+        guards._fail("FORCED", "<another rank>", "a match on every rank", "a miss on one", text)
     else:
         text = "no guard of this cache entry fails on these values"
         guards._fail("NOTHING_FAILED", "<none>", "a failing guard", "none", text, False)
 
 
 def _backend_name(backend: Any) -> str:
-    return str(getattr(backend, "__name__", None) or type(backend).__qualname__)
+    # torch.compile wraps its backend (_TorchCompileWrapper, torch/__init__.py, 2.8 to 2.14).
+    for attribute in ("compiler_name", "__name__"):
+        if isinstance(name := getattr(backend, attribute, None), str):
+            return name
+    return type(backend).__qualname__
 
 
 def _with_acceptance(judged: list[EntryGuards]) -> Iterator[GuardFailure]:

@@ -14,51 +14,47 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
-from types import CodeType, FrameType
+from contextlib import contextmanager, nullcontext
+from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from esper_audit._dynamo import describe, names, readings
-from esper_audit._dynamo.guards import UserLines, failing_guards
-from esper_audit._dynamo.signals import Begin, Listener
-from esper_audit.events import GuardFailure
+from esper_audit._dynamo.guards import Lookup, UserLines, failing_guards
+from esper_audit._dynamo.lookups import LookupHook
+from esper_audit._dynamo.signals import Begin, Listener, Returned
+from esper_audit._dynamo.watch import Watch
+from esper_audit.events import GuardFailure, Write
 
 
 class Hooks:
-    """All hooks of one recorder. ``hits`` and ``misses`` count lookups, in any thread."""
+    """All hooks of one recorder. ``watch`` looks for who writes the state that guards read."""
 
-    def __init__(self, listener: Listener) -> None:
+    def __init__(self, listener: Listener, watch: Watch | None = None) -> None:
         self._listener = listener
+        self._watch = watch
         self._undo: list[Callable[[], None]] = []
         # By guard manager, and no longer than it lives: torch frees those of dropped entries.
         self._user_lines: WeakKeyDictionary[Any, UserLines] = WeakKeyDictionary()
         self._last_token = threading.local()
-        self._hits, self._misses = count(), count()
-        self._hook_codes: tuple[CodeType, ...] = ()
-
-    @property
-    def hits(self) -> int:
-        return _value(self._hits)
-
-    @property
-    def misses(self) -> int:
-        return _value(self._misses)
-
-    def is_inside(self, frame: FrameType | None) -> bool:
-        """Whether this frame is the lookup hook's: raising there ends the process."""
-        return frame is not None and frame.f_code in self._hook_codes
+        self.lookups = LookupHook()
 
     def install(self) -> None:
         """Put all hooks in place; where one can't be, none stays."""
         try:
             self._patch("compile", self._around_compile)
+            self._patch("graph_compile", self._around_graph_compile)
+            self._patch("stance", self._around_stance)
             self._patch("convert_frame", self._around_convert_frame)
             self._patch("metrics", self._around_metrics)
             self._patch("guards_made", self._around_guards_made)
             self._patch("callbacks", self._around_callbacks)
-            self._hook_lookups()
+            self.lookups.install()
+            self._undo.append(self.lookups.remove)
+            if self._watch is not None:
+                self._patch("store_attr", self._around_store_attr)
+                self._watch.start()
+                self._undo.append(self._watch.stop)
         except BaseException:
             self.remove()
             raise
@@ -84,46 +80,17 @@ class Hooks:
         except Exception:
             self._listener.hook_failed(hook, traceback.format_exc())
 
-    def _hook_lookups(self) -> None:
-        set_hook = names.find("lookup")
-        if set_hook is None:
-            return
-        hits, misses = self._hits, self._misses
-        previous: Callable[[bool], bool] | None = None
-
-        # The hook must return a bool and must not raise: None forces a recompile on every call, an
-        # exception ends the process (torch/csrc/dynamo/eval_frame_cpp.cpp, 2.8 to 2.14).
-        def count_lookup(hit: bool) -> bool:
-            next(hits if hit else misses)
-            return hit
-
-        def count_and_chain(hit: bool) -> bool:
-            next(hits if hit else misses)
-            return previous(hit)  # type: ignore[misc]  # chained only where there is one
-
-        previous = set_hook(count_lookup)
-        ours = count_lookup if previous is None else count_and_chain
-        set_hook(ours)
-        self._hook_codes = (count_lookup.__code__, count_and_chain.__code__)
-
-        def unhook() -> None:
-            present = set_hook(previous)
-            if present is not ours:  # someone hooked in after us: their hook stays
-                set_hook(present)
-                self._listener.hook_failed("lookup", "LookupError: another hook replaced ours")
-
-        self._undo.append(unhook)
-
     def _around_compile(self, original: Callable[..., Any]) -> Callable[..., Any]:
         signature = inspect.signature(original)
         skips = "skip" in signature.parameters
 
         @functools.wraps(original)
         def compile_(*args: Any, **kwargs: Any) -> Any:
-            begin = token = None
+            begin = token = call = None
             breaks_before = 0
             with self._contained("compile"):
-                begin = self._begin(signature.bind(*args, **kwargs).arguments)
+                call = signature.bind(*args, **kwargs).arguments
+                begin = self._begin(call)
             with self._contained("compile"):
                 token = self._listener.compile_began(begin)
                 self._last_token.value = token
@@ -133,7 +100,8 @@ class Hooks:
             started = time.perf_counter()
             result = error = None
             try:
-                result = original(*args, **kwargs)
+                with self._watch.paused() if self._watch is not None else nullcontext():
+                    result = original(*args, **kwargs)
                 return result
             except BaseException as raised:
                 error = raised
@@ -145,6 +113,8 @@ class Hooks:
                         result, error, readings.graph_breaks_since(breaks_before, begin), seconds
                     )
                     self._listener.compile_ended(token, end)
+                    if self._watch is not None and call is not None:
+                        self._watch.add(call, getattr(result, "guarded_code", None))
                 self._last_token.value = token  # a nested compile has put its own there
                 error = None  # a reference cycle would keep the user's frames alive
 
@@ -153,31 +123,87 @@ class Hooks:
     def _begin(self, arguments: dict[str, Any]) -> Begin:
         code, frame = arguments["code"], arguments.get("frame")
         f_locals = frame.f_locals if frame is not None else arguments.get("locals", {})
+        # Those of the region that is compiled (torch.compile(isolate_recompiles=True), 2.13).
         entries = arguments.get("cache_entries_for_reasons")
-        if not entries:
+        if entries is None:
             list_entries = names.find("cache_entries")
             entries = list_entries(code) if list_entries is not None else []
+        self.lookups.ensure()
         left, accumulated_left = readings.compiles_left(arguments["cache_size"], len(entries))
+        failures = self._failures(entries, f_locals, arguments["compiler_fn"], code)
         return Begin(
-            code=readings.plain_code(code, tuple(arguments.get("closure") or ())),
+            code=readings.plain_code(code, f_locals),
             compile_id=str(arguments["compile_id"]),
             cache_entries=len(entries),
             recompiles_left=left,
             accumulated_recompiles_left=accumulated_left,
-            guard_failures=self._failures(entries, f_locals, arguments["compiler_fn"]),
+            guard_failures=failures,
             stack=describe.user_stack(sys._getframe(2)),
-            instance=describe.instance(f_locals),
+            instance=describe.instance(f_locals, code),
             thread=threading.current_thread().name,
+            writes=self._writes(arguments, failures),
         )
 
+    def _writes(
+        self, arguments: dict[str, Any], failures: tuple[GuardFailure, ...]
+    ) -> tuple[Write, ...]:
+        with self._contained("watch"):
+            if self._watch is not None:
+                return self._watch.writes(arguments, failures, sys._getframe(3))
+        return ()
+
     def _failures(
-        self, entries: Any, f_locals: dict[str, Any], compiler_fn: Any
+        self, entries: Any, f_locals: dict[str, Any], compiler_fn: Any, code: Any
     ) -> tuple[GuardFailure, ...]:
         """Contained on its own: a recompile is one even where its guards can't be read."""
         with self._contained("guards"):
-            backend = readings.backend_of(compiler_fn)
-            return failing_guards(entries, f_locals, backend, self._user_lines)
+            own = not describe.is_torch_file(code.co_filename)
+            lookup = Lookup(
+                backend=readings.backend_of(compiler_fn),
+                forced=self.lookups.was_forced(),
+                captured=code.co_freevars if own else (),
+                file=code.co_filename,
+            )
+            return failing_guards(entries, f_locals, lookup, self._user_lines)
         return ()
+
+    def _around_graph_compile(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def call_user_compiler(this: Any, *args: Any, **kwargs: Any) -> Any:
+            compiled = original(this, *args, **kwargs)
+            with self._contained("graph_compile"):
+                token = self._last_token.value
+                # A package saves the compiled function itself: it must stay as it is.
+                if token is not None and getattr(this, "package", None) is None:
+                    runs = self._listener.graph_made(token)
+                    return readings.counted(compiled, runs)
+            return compiled
+
+        return call_user_compiler
+
+    def _around_store_attr(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        """Dynamo traces a write and repeats it after the graph, where it has no line any more."""
+
+        @functools.wraps(original)
+        def store_attr(this: Any, item: Any, name: str, *args: Any, **kwargs: Any) -> Any:
+            result = original(this, item, name, *args, **kwargs)
+            with self._contained("store_attr"):
+                if self._watch is not None:
+                    self._watch.stored(readings.stored_source(item, name), readings.traced_line())
+            return result
+
+        return store_attr
+
+    def _around_stance(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def set_stance(stance: Any) -> Any:
+            before = original(stance)
+            with self._contained("stance"):
+                stack = describe.user_stack(sys._getframe(1))
+                self._listener.stance_set(stance.stance, stack[-1] if stack else None)
+            return before
+
+        return set_stance
 
     def _around_convert_frame(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -185,18 +211,28 @@ class Hooks:
             self._last_token.value = None
             result = original(this, frame, *args, **kwargs)
             with self._contained("convert_frame"):
-                self._frame_returned(frame.f_code, result)
+                self._frame_returned(frame, result, sys._getframe(1))
             return result
 
         return convert_frame
 
-    def _frame_returned(self, code: Any, result: Any) -> None:
-        token = self._last_token.value
-        if token is None and describe.is_library_file(code.co_filename):
-            return  # torch's and Python's own helpers are skipped by rule, all the time
+    def _frame_returned(self, frame: Any, result: Any, caller: FrameType) -> None:
+        token, code = self._last_token.value, frame.f_code
         after = readings.runs_after(result)
         reason = str(getattr(result, "skip_reason", None) or "")
-        self._listener.frame_returned(readings.plain_code(code), after, reason, token)
+        if token is None and describe.is_library_file(code.co_filename):
+            by_rule = not reason or "skipfiles" in reason
+            if by_rule or not describe.wrapped_callable(code, frame.f_locals):
+                return  # torch's and Python's own helpers are skipped by rule, all the time
+        stack = describe.user_stack(caller) if token is None else ()
+        returned = Returned(
+            code=readings.plain_code(code, frame.f_locals),
+            runs_after=after,
+            reason=reason,
+            direct=describe.is_called_directly(caller),
+            called_from=stack[-1] if stack else None,
+        )
+        self._listener.frame_returned(returned, token)
 
     def _around_metrics(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -231,8 +267,3 @@ class Hooks:
                     self._listener.device_work("cuda-graph", compile_id, seconds)
 
         return install_callbacks
-
-
-def _value(counter: count[int]) -> int:
-    # Reading a count without advancing it: only its repr shows the next value.
-    return int(repr(counter)[len("count(") : -1])

@@ -7,12 +7,15 @@ Checked against torch 2.8.0, 2.13.0 and 2.14.1. Everything else asks :func:`find
 from __future__ import annotations
 
 import importlib
+import sys
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from esper_audit.events import LostEvidence
+from esper_audit.notices import LostEvidence
+
+_HEAVY = ("torch._inductor", "torch._functorch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,41 @@ NAMES: dict[str, TorchName] = {
         "torch._C._dynamo.eval_frame",
         ("set_guard_complete_hook",),
         "lookups: without them no step can be proven to have reused compiled code",
+    ),
+    "graph_compile": TorchName(
+        "torch._dynamo.output_graph",
+        ("OutputGraph.call_user_compiler",),
+        "how often each compiled graph ran",
+    ),
+    "stance": TorchName(
+        "torch._dynamo.decorators",
+        ("_set_stance",),
+        "torch.compiler.set_stance, which makes compiled functions run eagerly without a trace",
+    ),
+    "code_strategy": TorchName(
+        "torch._C._dynamo.eval_frame",
+        ("set_code_exec_strategy",),
+        "the lines that write guarded state",
+    ),
+    "frame_strategy": TorchName(
+        "torch._C._dynamo.eval_frame",
+        ("_FrameExecStrategy",),
+        "the lines that write guarded state",
+    ),
+    "frame_action": TorchName(
+        "torch._C._dynamo.eval_frame",
+        ("_FrameAction",),
+        "the lines that write guarded state",
+    ),
+    "store_attr": TorchName(
+        "torch._dynamo.side_effects",
+        ("SideEffects.store_attr",),
+        "the line of a write to an attribute inside compiled code: its function alone is named",
+    ),
+    "tracing": TorchName(
+        "torch._guards",
+        ("TracingContext",),
+        "the line of a write to an attribute inside compiled code: its function alone is named",
     ),
     "cache_entries": TorchName(
         "torch._C._dynamo.eval_frame",
@@ -131,9 +169,17 @@ def owner_of(key: str) -> tuple[Any, str] | None:
 
 
 def lost() -> tuple[LostEvidence, ...]:
-    """Every name that this torch lacks, and what can't be recorded without it."""
+    """Every name that this torch lacks, and what can't be recorded without it.
+
+    What the program never imported is not asked for: importing inductor costs seconds.
+    """
     return tuple(
         LostEvidence(str(name), str(torch.__version__), name.lost, key)
         for key, name in NAMES.items()
-        if _resolve(name) is None
+        if _is_imported(name.module) and _resolve(name) is None
     )
+
+
+def _is_imported(module: str) -> bool:
+    """Whether asking for the module costs no import of a part of torch that nobody used."""
+    return not module.startswith(_HEAVY) or module in sys.modules

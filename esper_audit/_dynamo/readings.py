@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Mapping
+from itertools import count
 from typing import Any
 
 from esper_audit._dynamo import describe, names
@@ -20,9 +23,44 @@ def user_lines(graph: Any) -> UserLines:
     return lines
 
 
-def plain_code(code: Any, cells: tuple[Any, ...] = ()) -> Code:
-    module = describe.wrapped_callable(code, cells)
+def plain_code(code: Any, f_locals: Mapping[str, Any]) -> Code:
+    module = describe.wrapped_callable(code, f_locals)
     return Code(code.co_qualname, code.co_filename, code.co_firstlineno, module)
+
+
+def stored_source(item: Any, name: str) -> str:
+    """The guard source of an attribute that traced code writes; empty for a new object's."""
+    source = getattr(item, "source", None)
+    if source is None:
+        return ""
+    owner = source.name if isinstance(source.name, str) else source.name()
+    return f"{owner}.{name}"
+
+
+def traced_line() -> Location | None:
+    """The user's line that Dynamo traces now."""
+    tracing = names.find("tracing")
+    stack = tracing.extract_stack() if tracing is not None else ()
+    return _innermost([each for each in stack if describe.is_user_file(each.filename)] or stack)
+
+
+def counted(compiled: Any, runs: count[int]) -> Any:
+    """The compiled graph, advancing ``runs`` at each call."""
+    lazy = getattr(compiled, "__self__", None)
+    if lazy is not None and getattr(compiled, "__name__", "") == "_lazy_forward":
+        # Torch replaces a lazy module's forward at its first call (torch/fx/_lazy_graph_module.py).
+        def run_lazily(*args: Any, **kwargs: Any) -> Any:
+            next(runs)
+            return lazy.forward(*args, **kwargs)
+
+        return run_lazily
+
+    @functools.wraps(compiled)
+    def run(*args: Any) -> Any:
+        next(runs)
+        return compiled(*args)
+
+    return run
 
 
 def backend_of(compiler_fn: Any) -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
-from esper_audit.events import GraphBreak, GuardFailure, Location, RunsAfter
+from esper_audit.events import GraphBreak, GuardFailure, Location, RunsAfter, Write
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class Begin:
     stack: tuple[Location, ...]
     instance: str
     thread: str
+    writes: tuple[Write, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,17 @@ class Stages:
     torch_reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Returned:
+    """What torch decided of a frame, once it is done with it, and which line called the frame."""
+
+    code: Code
+    runs_after: RunsAfter
+    reason: str
+    direct: bool
+    called_from: Location | None = None
+
+
 class Listener(Protocol):
     """Who is told. Methods run inside torch's compile lock and must be quick."""
 
@@ -69,9 +82,11 @@ class Listener(Protocol):
         """Returns a token that comes back with the end; ``begin`` is None if a hook failed."""
 
     def compile_ended(self, token: object, end: End) -> None: ...
+    def graph_made(self, token: object) -> count[int]:
+        """Returns a count that is advanced at each run of the compiled graph."""
+
     def stages_known(self, stages: Stages) -> None: ...
-    def frame_returned(
-        self, code: Code, runs_after: RunsAfter, reason: str, token: object
-    ) -> None: ...
+    def frame_returned(self, returned: Returned, token: object) -> None: ...
+    def stance_set(self, stance: str, location: Location | None) -> None: ...
     def device_work(self, kind: str, compile_id: str, seconds: float) -> None: ...
     def hook_failed(self, hook: str, trace: str) -> None: ...

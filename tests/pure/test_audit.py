@@ -5,8 +5,15 @@ from __future__ import annotations
 from builders import ENVIRONMENT, compiled, recording, replay, step
 
 from esper_audit.diagnosis import judge
-from esper_audit.events import Comparison, GraphBreak, HookError, LedgerRow, Outcome, Phase
+from esper_audit.events import (
+    Comparison,
+    GraphBreak,
+    LedgerRow,
+    Outcome,
+    Phase,
+)
 from esper_audit.findings import AuditVerdict, Budget
+from esper_audit.notices import HookError
 from esper_audit.replays import Ending
 
 STALE = (Comparison("reference", "output", False, "off by 0.3"),)

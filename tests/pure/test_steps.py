@@ -11,12 +11,12 @@ from esper_audit.events import (
     Frame,
     LedgerRow,
     Location,
-    LostEvidence,
     Outcome,
     RunsAfter,
     Skip,
 )
 from esper_audit.findings import StepVerdict
+from esper_audit.notices import LostEvidence
 
 STALE = (Comparison("reference", "output", False, "off by 0.3"),)
 UNCOMPARED = (Comparison("eager", "output", None, "can't be copied"),)

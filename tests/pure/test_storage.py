@@ -13,15 +13,12 @@ from builders import ENVIRONMENT, audit, compiled, failure, judged, recording, s
 from esper_audit.errors import UsageError
 from esper_audit.events import (
     GraphBreak,
-    HookError,
     LedgerRow,
     Location,
-    LostEvidence,
     Observation,
     Outcome,
     Recording,
     Skip,
-    Unrecognized,
 )
 from esper_audit.findings import (
     AuditVerdict,
@@ -33,6 +30,7 @@ from esper_audit.findings import (
     Report,
     StepVerdict,
 )
+from esper_audit.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.storage import check_writable, dumps, json_schema, load, loads, save
 
 FULL = recording(

@@ -1,0 +1,243 @@
+"""Who writes guarded state: the values that guards read, polled at each line of the user's code.
+
+A trace function disturbs nothing that Dynamo compiles, where a patched ``__setattr__`` or a
+subclass does (both break graphs, 2.13). Its price is the speed of Python code between compiled
+calls, so it is used in a watched run and inside assertions, never in a plain recording.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from types import CodeType, FrameType, MethodType
+from typing import Any
+
+from esper_audit._dynamo import describe, names
+from esper_audit._dynamo.watched import ARGUMENT, Item, Scope, guarded_sources, prefixes, root_of
+from esper_audit.events import GuardFailure, Location, Write
+
+MOST = 300
+"""Values watched at most where nobody says which: each costs a poll at each line."""
+
+_Key = tuple[str, int, str]
+
+
+class Watch:
+    """Watches guarded state from the compile that guards it on.
+
+    ``wanted`` restricts it to these guard sources (in torch's terms) of these frames
+    (``file:qualified name``); without it, up to ``MOST`` values that guards read are watched.
+    """
+
+    def __init__(self, wanted: Mapping[str, Collection[str]] | None = None) -> None:
+        self._wanted = wanted
+        self._items: dict[_Key, Item] = {}
+        self._traced: list[tuple[FrameType, Any]] = []
+        self._outer: Watch | None = None
+        self._is_suspended = False
+        self._stores: dict[str, Location] = {}
+        self._full = False
+        self.unusable = ""
+
+    # --- the trace function ---
+
+    def start(self) -> None:
+        """Trace every thread from now on, the frames that run already included."""
+        present = sys.gettrace()
+        owner = present.__self__ if isinstance(present, MethodType) else None
+        self._outer = owner if isinstance(owner, Watch) else None
+        if present is not None and self._outer is None:
+            self.unusable = "another tracer is at work: a debugger, or coverage"
+            return
+        if not self._hide_from_dynamo():
+            self.unusable = "this torch can't keep Dynamo from compiling a trace function"
+            return
+        if self._outer is not None:
+            self._outer._is_suspended = True
+        threading.settrace(self._on_call)
+        sys.settrace(self._on_call)
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if _is_users(frame):
+                self._traced.append((frame, frame.f_trace))
+                frame.f_trace = self._follow(frame)
+            frame = frame.f_back
+
+    def stop(self) -> None:
+        """Trace no longer."""
+        if self.unusable:
+            return
+        outer = self._outer._on_call if self._outer is not None else None
+        threading.settrace(outer)
+        if sys.gettrace() == self._on_call:
+            sys.settrace(outer)
+        while self._traced:
+            frame, before = self._traced.pop()
+            frame.f_trace = before
+        self._items.clear()
+        if self._outer is not None:
+            self._outer._catch_up()
+            self._outer._is_suspended = False
+
+    def _catch_up(self) -> None:
+        """What changed while an inner watch was at work was written by nobody knows whom."""
+        for item in self._items.values():
+            if item.changed():
+                item.write = None
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Not while torch compiles: tracing its Python code would make it many times slower."""
+        trace = sys.gettrace()
+        ours = trace == self._on_call
+        if ours:
+            sys.settrace(None)
+        try:
+            yield
+        finally:
+            if ours:
+                sys.settrace(trace)
+
+    def _hide_from_dynamo(self) -> bool:
+        """Dynamo would compile the trace function where it runs inside a compiled call (2.13)."""
+        set_strategy, strategy, action = (
+            names.find(key) for key in ("code_strategy", "frame_strategy", "frame_action")
+        )
+        if set_strategy is None or strategy is None or action is None:
+            return False
+        skip = strategy(action.SKIP, action.SKIP)
+        for code in (Watch._on_call.__code__, *_inner_codes(Watch._follow.__code__)):
+            set_strategy(code, skip)
+        return True
+
+    def _on_call(self, frame: FrameType, _event: str, _argument: Any) -> Any:
+        if not _is_users(frame):
+            return None
+        if self._items:  # a caller's line may have written just before the call, on the same line
+            self._poll(_users(frame.f_back))
+        return self._follow(frame)
+
+    def _follow(self, frame: FrameType) -> Any:
+        last = frame.f_lineno
+
+        def on_line(frame: FrameType, _event: str, _argument: Any) -> Any:
+            nonlocal last
+            if self._items:
+                self._poll(frame, last)
+            last = frame.f_lineno
+            return on_line
+
+        return on_line
+
+    def _poll(self, frame: FrameType | None, line: int = 0) -> None:
+        """Note what changed since the last poll as written by this line of this frame."""
+        if self._is_suspended:
+            self._catch_up()
+            return
+        for item in list(self._items.values()):
+            if item.changed() and frame is not None:
+                item.write = self._written(item.source, frame, line or frame.f_lineno)
+
+    def _written(
+        self, source: str, frame: FrameType, line: int
+    ) -> tuple[Location, Location | None]:
+        """A line, and the user's line that called its function."""
+        code = frame.f_code
+        caller = _users(frame.f_back)
+        called_from = _location(caller, caller.f_lineno) if caller is not None else None
+        # Compiled code repeats its writes on the function's first line.
+        stored = self._stores.get(source) if line == code.co_firstlineno else None
+        if stored is None:
+            return _location(frame, line), called_from
+        same = (stored.file, stored.function) == (code.co_filename, code.co_name)
+        return replace(stored, function=code.co_qualname) if same else stored, called_from
+
+    # --- what the hooks tell ---
+
+    def stored(self, source: str, line: Location | None) -> None:
+        """Traced code writes this source on this line."""
+        if source and line is not None:
+            self._stores[source] = line
+
+    def add(self, call: Mapping[str, Any], guarded: Any) -> None:
+        """Watch what the guards of a new cache entry read."""
+        if guarded is None or self.unusable:
+            return
+        frame = _frame_id(call["code"])
+        scope = Scope(call)
+        wanted = None if self._wanted is None else self._wanted.get(frame, ())
+        for source in guarded_sources(guarded.guard_manager):
+            if (wanted is not None and source not in wanted) or scope.is_argument(source):
+                continue
+            for part in prefixes(source):
+                if not scope.is_argument(part):
+                    self._add((frame, scope.identity(part), part), part, scope)
+
+    def _add(self, key: _Key, source: str, scope: Scope) -> None:
+        if key in self._items:
+            return
+        if self._wanted is None and len(self._items) >= MOST:
+            self._full = True
+            return
+        self._items[key] = Item(source, scope)
+
+    def writes(
+        self, call: Mapping[str, Any], failures: Collection[GuardFailure], frame: FrameType | None
+    ) -> tuple[Write, ...]:
+        """Of each failing source, the last write before this call, or why it is not known."""
+        if self._items:
+            self._poll(_users(frame))
+        scope, frame_id = Scope(call), _frame_id(call["code"])
+        sources = dict.fromkeys(failure.torch_source for failure in failures)
+        return tuple(self._write_of(source, frame_id, scope) for source in sources)
+
+    def _write_of(self, source: str, frame_id: str, scope: Scope) -> Write:
+        if self.unusable:
+            return Write(source, unknown=self.unusable)
+        if not root_of(source):
+            return Write(source, unknown="no variable or attribute holds it")
+        if scope.is_argument(source):
+            return Write(source, unknown=ARGUMENT)
+        known = False
+        for part in prefixes(source):
+            item = self._items.get((frame_id, scope.identity(part), part))
+            known = known or item is not None
+            if item is not None and item.write is not None:
+                return Write(source, *item.write)
+        return Write(source, unknown=self._why_unknown(known))
+
+    def _why_unknown(self, known: bool) -> str:
+        if known:
+            return "no line of the user's code was seen to change it"
+        if self._full:
+            return f"guards read more than {MOST} values: only the first were watched"
+        return "nothing watched it on this object when it was written"
+
+
+def _inner_codes(code: CodeType) -> Iterator[CodeType]:
+    yield code
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            yield constant
+
+
+def _frame_id(code: CodeType) -> str:
+    return f"{code.co_filename}:{code.co_qualname}"
+
+
+def _is_users(frame: FrameType) -> bool:
+    return describe.is_user_file(frame.f_code.co_filename)
+
+
+def _users(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame of the user's code, from this one outwards."""
+    while frame is not None and not _is_users(frame):
+        frame = frame.f_back
+    return frame
+
+
+def _location(frame: FrameType, line: int) -> Location:
+    return Location(frame.f_code.co_filename, line, frame.f_code.co_qualname)

@@ -1,0 +1,177 @@
+"""The values that a watch polls: guard sources, where they are read, what they were."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from inspect import CO_VARARGS, CO_VARKEYWORDS
+from types import CodeType
+from typing import Any
+from weakref import ref
+
+import torch
+
+from esper_audit._dynamo.guard_text import presence_in
+from esper_audit._dynamo.guards import walk
+from esper_audit.events import Location
+
+ARGUMENT = "it is an argument: the call that passed it is named instead"
+_LOCAL = re.compile(r"^L\['(\w+)'\]")
+_ELEMENT = re.compile(r"^L\['\w+'\]\[([^\]]+)\]")
+_GLOBAL = re.compile(r"^G\['(\w+)'\]")
+_CONSTANT = (bool, int, float, complex, str, bytes, type, torch.dtype, torch.device)
+_OF_TENSOR = re.compile(r"\.(?:size|stride|storage_offset)\(\)(?:\[\d+\])?$")
+_SELDOM = ("._parameters[", "._buffers[")
+_NEVER = ("__builtins", ".__class__", ".__mro__")
+
+
+def root_of(source: str) -> str:
+    """The local or global variable that a guard source starts from; empty for none."""
+    match = _LOCAL.match(source) or _GLOBAL.match(source)
+    return match[0] if match is not None else ""
+
+
+@lru_cache(maxsize=4096)
+def prefixes(source: str) -> tuple[str, ...]:
+    """``a.b[0]`` as ``a.b[0]``, ``a.b``, ``a``: a write to any of them changes the value."""
+    found = []
+    node: ast.AST = ast.parse(source, mode="eval").body
+    while True:
+        found.append(ast.unparse(node))
+        if not isinstance(node, (ast.Attribute, ast.Subscript)):
+            break
+        node = node.value
+    return tuple(part for part in found if part not in ("L", "G"))
+
+
+def guarded_sources(manager: Any) -> list[str]:
+    """What the guards of a cache entry read, in torch's terms: each once, what often changes first.
+
+    Not what nobody writes, and not what is no expression.
+    """
+    found: dict[str, None] = {}
+    for node in walk(manager.root):
+        source = node.get_source()
+        for leaf in node.get_leaf_guards():
+            for each in _sources_of(source, str(leaf.verbose_code_parts()[0])):
+                found[each] = None
+    every = (source for source in found if root_of(source) and _is_readable(source))
+    return sorted(every, key=lambda source: any(word in source for word in _SELDOM))
+
+
+def _sources_of(source: str, text: str) -> Iterator[str]:
+    yield source
+    presence = presence_in(text)
+    if presence is not None:  # the guard is about what is in its source
+        yield presence.source
+
+
+def _is_readable(source: str) -> bool:
+    if any(word in source for word in _NEVER):
+        return False
+    try:
+        prefixes(source)
+    except SyntaxError:
+        return False
+    return True
+
+
+class Scope:
+    """What a frame's guard sources are read from, without keeping its objects alive.
+
+    Built-in containers can't be referred to weakly; they are kept as long as the watch.
+    """
+
+    def __init__(self, call: Mapping[str, Any]) -> None:
+        frame, code = call.get("frame"), call["code"]
+        f_locals = frame.f_locals if frame is not None else call.get("locals", {})
+        self._cells = dict(zip(code.co_freevars, call.get("closure") or (), strict=False))
+        names = code.co_varnames[code.co_argcount + code.co_kwonlyargcount :]
+        several = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
+        self._several = {name: _Several(f_locals[name]) for name in names[:several]}
+        self._roots = {name: _weakly(value) for name, value in f_locals.items()}
+        self._globals = {"G": frame.f_globals if frame is not None else call["globals"], "L": self}
+
+    def __getitem__(self, name: str) -> Any:
+        if name in self._cells:
+            return self._cells[name].cell_contents
+        return self._several[name] if name in self._several else self._roots[name]()
+
+    def read(self, code: CodeType) -> Any:
+        return eval(code, self._globals)
+
+    def identity(self, source: str) -> int:
+        """Which object a source starts from; the cell for a captured variable."""
+        match = _LOCAL.match(source)
+        if match is None:
+            return id(self._globals["G"])
+        name = match[1]
+        element = _ELEMENT.match(source) if name in self._several else None
+        if element is not None:
+            return id(self._several[name][ast.literal_eval(element[1])])
+        return id(self._cells[name] if name in self._cells else self[name])
+
+    def is_argument(self, source: str) -> bool:
+        """Whether it is a value that the caller passed, and no state that it reaches."""
+        match = _LOCAL.match(source)
+        if match is None or match[1] in self._cells:
+            return False
+        rest = _OF_TENSOR.sub("", source[match.end() :])
+        return not rest or (match[1] in self._several and rest.count("[") == 1 and rest[-1] == "]")
+
+
+class _Several:
+    """``*args`` or ``**kwargs``, each of them held weakly: the container is new at each call."""
+
+    def __init__(self, values: Any) -> None:
+        items = values.items() if isinstance(values, dict) else enumerate(values)
+        self._held = {key: _weakly(value) for key, value in items}
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._held[key]()
+
+
+def _weakly(value: Any) -> Any:
+    try:
+        return ref(value)
+    except TypeError:
+        return lambda: value
+
+
+class Item:
+    """One watched value. ``write`` is the line that changed it last, and who called that."""
+
+    def __init__(self, source: str, scope: Scope) -> None:
+        self.source = source
+        self._code = compile(source, "<watched>", "eval")
+        self._scope = scope
+        self._value = self._read()
+        self.write: tuple[Location, Location | None] | None = None
+
+    def changed(self) -> bool:
+        """Whether the value is another than at the last call of this."""
+        value = self._read()
+        if value == self._value:
+            return False
+        self._value = value
+        return True
+
+    def _read(self) -> object:
+        """The value as what can be compared without running the user's code."""
+        try:
+            return _signature(self._scope.read(self._code))
+        except Exception:
+            return "<not there>"
+
+
+def _signature(value: Any) -> object:
+    if value is None or isinstance(value, _CONSTANT):
+        return type(value), value
+    if isinstance(value, torch.Tensor):
+        fields = (value.dtype, value.device, tuple(value.shape), value.requires_grad)
+        return id(value), type(value), *fields
+    if isinstance(value, (list, tuple, dict, set)):
+        return id(value), len(value)
+    return id(value), type(value)

@@ -1,0 +1,259 @@
+"""What a recorder keeps while it records, and how that becomes plain frozen data."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import TypeVar
+
+from esper_audit import _dynamo
+from esper_audit._dynamo import Begin, Code, End, Stages
+from esper_audit.events import (
+    Compile,
+    Frame,
+    LedgerRow,
+    Outcome,
+    Phase,
+    RunsAfter,
+    Seconds,
+    Skip,
+    Stance,
+)
+from esper_audit.notices import HookError, Unrecognized
+from esper_audit.sources import frame_key, in_user_terms
+
+Event = TypeVar("Event", Skip, LedgerRow, Stance, HookError)
+
+MOST_IN_FULL = 64
+"""Events of one frame that are kept one by one where equal events are added up."""
+
+
+@dataclass(slots=True)
+class Mark:
+    """Where the program is: the step that it runs, the phase, the name that it gave the step."""
+
+    step: int | None = None
+    phase: Phase = Phase.STEADY
+    label: str = ""
+
+
+@dataclass(slots=True)
+class Draft:
+    """A compile whose parts still arrive: its end, torch's figures, what later calls will do."""
+
+    sequence: int
+    begin: Begin | None
+    mark: Mark
+    at: float = 0.0
+    calls_before: int = 0
+    hits_before: int = 0
+    end: End | None = None
+    stages: Stages | None = None
+    runs_after: RunsAfter = RunsAfter.COMPILE
+    reason: str = ""
+    direct: bool = True
+    graphs: list[count[int]] = field(default_factory=list)
+    times: int = 1
+    seconds: float = 0.0
+
+    @property
+    def graph_runs(self) -> int:
+        """How often its compiled graphs ran up to now."""
+        return sum(_dynamo.value_of(runs) for runs in self.graphs)
+
+
+class Ledger:
+    """Everything seen, in order. ``adding_up``: equal events past the first are only counted.
+
+    Not locked: the recorder is.
+    """
+
+    def __init__(self, root: str, adding_up: bool) -> None:
+        self._root = root
+        self._adding_up = adding_up
+        self._started = time.perf_counter()
+        self._sequence = count()
+        self._by_code: dict[Code, list[Draft]] = defaultdict(list)
+        self.drafts: list[Draft] = []
+        self.later: list[LedgerRow] = []
+        self.skips: list[Skip] = []
+        self.stances: list[Stance] = []
+        self.errors: list[HookError] = []
+
+    @property
+    def seconds(self) -> float:
+        """Since the recording began."""
+        return time.perf_counter() - self._started
+
+    def begin(self, begin: Begin | None, mark: Mark, hits: int) -> Draft:
+        """A compile that begins now."""
+        draft = Draft(next(self._sequence), begin, mark, self.seconds, hits_before=hits)
+        if begin is not None:
+            earlier = self._by_code[begin.code]
+            draft.calls_before = sum(each.graph_runs for each in earlier)
+            earlier.append(draft)
+        self.drafts.append(draft)
+        return draft
+
+    def end(self, draft: Draft, end: End) -> None:
+        """The draft's end, after which it may be added to an equal one."""
+        draft.end, draft.seconds = end, end.seconds
+        twin = self._twin(draft) if self._adding_up else None
+        if twin is not None and draft.begin is not None:
+            self.drafts.remove(draft)
+            self._by_code[draft.begin.code].remove(draft)
+            twin.times += 1
+            twin.seconds += draft.seconds
+            twin.graphs += draft.graphs
+
+    def _twin(self, draft: Draft) -> Draft | None:
+        """An equal draft, where there are so many that adding up is due."""
+        if draft.begin is None:
+            return None
+        kept = self._by_code[draft.begin.code]
+        if len(kept) <= MOST_IN_FULL:
+            return None
+        wanted = _signature(draft)
+        rest = kept[MOST_IN_FULL:]
+        return next((d for d in rest if d is not draft and _signature(d) == wanted), None)
+
+    def running(self, compile_id: str) -> Draft | None:
+        """The compile that torch's figures are of: the latest of that id without figures.
+
+        The trace log's own compiles end before their figures arrive, the hook's after.
+        """
+        for draft in reversed(self.drafts):
+            if draft.begin is not None and draft.begin.compile_id == compile_id:
+                return None if draft.stages else draft
+        return None
+
+    def skip(self, skip: Skip) -> None:
+        """A refused frame."""
+        self._add(self.skips, skip, ("frame", "reason", "for_good", "direct"))
+
+    def device_work(self, row: LedgerRow) -> None:
+        """Compile work outside a frame's compile."""
+        self._add(self.later, row, ("kind", "step"))
+
+    def stance(self, stance: Stance) -> None:
+        """A stance that the program has set."""
+        self._add(self.stances, stance, ("stance", "location"))
+
+    def error(self, error: HookError) -> None:
+        """An error of a hook."""
+        self._add(self.errors, error, ("hook", "traceback"))
+
+    def _add(self, kept: list[Event], event: Event, fields: tuple[str, ...]) -> None:
+        """Keep an event, or count it with one that is equal in these fields."""
+        if self._adding_up and len(kept) >= MOST_IN_FULL:
+            for place, each in enumerate(kept):
+                if all(getattr(each, name) == getattr(event, name) for name in fields):
+                    kept[place] = _added(each, event)
+                    return
+        kept.append(event)
+
+    def frame(self, code: Code) -> Frame:
+        """A code object as a frame, named after the user's module where torch wraps one."""
+        key = frame_key(code.file, code.name, self._root)
+        if code.module:
+            key = f"{key}({code.module})"
+        return Frame(code.module or code.name, code.file, code.line, key, code.name)
+
+    def compiles(self) -> Iterator[Compile]:
+        """Every compile that has ended."""
+        return (self.freeze(draft) for draft in self.drafts if draft.end is not None)
+
+    def freeze(self, draft: Draft) -> Compile:
+        """The compile of a draft that has ended."""
+        end, stages = draft.end, draft.stages
+        assert end is not None
+        # Without a begin the hook failed; its error is recorded, the compile still counts.
+        begin = draft.begin or _UNKNOWN
+        return Compile(
+            sequence=draft.sequence,
+            id=begin.compile_id,
+            frame=self.frame(begin.code),
+            outcome=_outcome(end, begin.cache_entries),
+            step=draft.mark.step,
+            phase=draft.mark.phase,
+            seconds=_seconds(draft.seconds, stages),
+            guard_failures=tuple(
+                replace(failure, source=in_user_terms(failure.source, bool(begin.code.module)))
+                for failure in begin.guard_failures
+            ),
+            torch_reasons=(stages.torch_reason,) if stages and stages.torch_reason else (),
+            guard_count=stages.guard_count if stages else None,
+            guard_latency_us=stages.guard_latency_us if stages else None,
+            graph_ops=stages.graph_ops if stages else None,
+            cache_entries_before=begin.cache_entries,
+            cache_entries_after=begin.cache_entries + end.compiled,
+            recompiles_left=begin.recompiles_left,
+            accumulated_recompiles_left=begin.accumulated_recompiles_left,
+            graph_breaks=end.graph_breaks,
+            restarts=stages.restarts if stages else (),
+            stack=begin.stack,
+            reason="" if end.compiled else end.reason or draft.reason,
+            runs_after=draft.runs_after,
+            instance=begin.instance,
+            thread=begin.thread,
+            at=round(draft.at, 6),
+            label=draft.mark.label,
+            direct=draft.direct,
+            graph_runs=draft.graph_runs if draft.graphs else None,
+            calls_before=draft.calls_before,
+            hits_before=draft.hits_before,
+            writes=begin.writes,
+            count=draft.times,
+        )
+
+
+_UNKNOWN = Begin(Code("<unknown>", "", 0), "?", 0, None, None, (), (), "", "")
+
+
+def _added(kept: Event, event: Event) -> Event:
+    if isinstance(kept, LedgerRow) and isinstance(event, LedgerRow):
+        seconds = (kept.seconds or 0.0) + (event.seconds or 0.0)
+        return replace(kept, count=kept.count + 1, seconds=seconds)
+    return replace(kept, count=kept.count + 1)
+
+
+def _signature(draft: Draft) -> tuple[object, ...]:
+    end, begin = draft.end, draft.begin
+    sources = {(each.kind, each.source) for each in begin.guard_failures} if begin else ()
+    outcome = (end.compiled, end.limit, end.failed, end.reason) if end else ()
+    return outcome, draft.mark.phase, frozenset(sources), draft.runs_after
+
+
+def _outcome(end: End, entries: int) -> Outcome:
+    if end.limit:
+        return Outcome.LIMIT
+    if end.failed:
+        return Outcome.FAILED
+    if not end.compiled:
+        return Outcome.SKIPPED
+    return Outcome.RECOMPILED if entries else Outcome.COMPILED
+
+
+def _seconds(total: float, stages: Stages | None) -> Seconds:
+    if stages is None:
+        return Seconds(total)
+    return Seconds(total, stages.dynamo, stages.aot_autograd, stages.backend)
+
+
+def unrecognized(compiles: tuple[Compile, ...]) -> Iterator[Unrecognized]:
+    """What of the guards could not be parsed, and recompiles that nothing explains."""
+    for compile_ in compiles:
+        for failure in compile_.guard_failures:
+            if not failure.recognized:
+                where = f"guard of cache entry {failure.cache_entry}, {compile_.frame.name}"
+                yield Unrecognized(where, failure.text)
+        if compile_.outcome is Outcome.RECOMPILED and not compile_.guard_failures:
+            reasons = "; ".join(compile_.torch_reasons) or "torch gives no reason"
+            yield Unrecognized(f"recompile {compile_.id} of {compile_.frame.name}", reasons)
+
+
+Journal = Callable[[Compile | Skip | Stance | LedgerRow | HookError], None]
+"""Told of each event as it is recorded; a compile may come again, with more known of it."""

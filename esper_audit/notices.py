@@ -1,0 +1,35 @@
+"""What a recording says of itself: what it could not parse, what failed, what it can't see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Unrecognized:
+    """Something that torch said and the recorder could not parse, kept word for word."""
+
+    where: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class HookError:
+    """An error inside one of the recorder's own hooks. It never reached the user's program."""
+
+    hook: str
+    traceback: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LostEvidence:
+    """A name of torch that this version lacks, and what can't be recorded without it.
+
+    ``key`` is our own name for it: ``lookup``, ``compile``, …
+    """
+
+    name: str
+    torch_version: str
+    lost: str
+    key: str = ""
