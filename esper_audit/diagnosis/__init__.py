@@ -6,16 +6,25 @@ from esper_audit.diagnosis.audit import compiles_after_warm_up, judge
 from esper_audit.diagnosis.causes import closest_failures, root_causes
 from esper_audit.diagnosis.claims import decide_claims, matches
 from esper_audit.diagnosis.controls import caught, is_control
+from esper_audit.diagnosis.eager import eager_findings
+from esper_audit.diagnosis.identify import identify
+from esper_audit.diagnosis.program import FAIL_ON, judge_program, ran_compiled, recompiles
 from esper_audit.diagnosis.steps import judge_steps
 
 __all__ = [
+    "FAIL_ON",
     "caught",
     "closest_failures",
     "compiles_after_warm_up",
     "decide_claims",
+    "eager_findings",
+    "identify",
     "is_control",
     "judge",
+    "judge_program",
     "judge_steps",
     "matches",
+    "ran_compiled",
+    "recompiles",
     "root_causes",
 ]

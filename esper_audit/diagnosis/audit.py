@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from esper_audit.diagnosis.causes import root_causes
+from esper_audit.diagnosis.eager import eager_findings, stale_findings
 from esper_audit.diagnosis.steps import LATE_COMPILES, judge_steps
 from esper_audit.events import Environment, Phase, Recording
 from esper_audit.findings import Audit, AuditVerdict, Budget, JudgedStep, StepVerdict
@@ -32,7 +33,11 @@ def judge(replay: Replay, environment: Environment) -> Audit:
         reason=reason,
         steps=steps,
         graph_breaks=breaks,
-        findings=root_causes(recording.compiles, steps),
+        findings=(
+            *root_causes(recording.compiles, steps),
+            *eager_findings(recording),
+            *stale_findings(steps, recording.compiles),
+        ),
         log=replay.log if verdict is AuditVerdict.ERROR else "",
         wall_seconds=replay.wall_seconds,
     )

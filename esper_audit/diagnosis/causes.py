@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-import re
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 
-from esper_audit.events import Compile, GuardFailure, Outcome, Phase
-from esper_audit.findings import Finding, JudgedStep, Pattern, StepVerdict
+from esper_audit.diagnoses import Diagnosis
+from esper_audit.diagnosis.identify import identify
+from esper_audit.diagnosis.patterns import forecast, pattern_of
+from esper_audit.events import Compile, GuardFailure, Outcome, Phase, Write
+from esper_audit.findings import Finding, JudgedStep
 
-_FIELD = re.compile(r"(\w+)=")
 _CAUSED = (Outcome.RECOMPILED, Outcome.LIMIT)
+_OFTEN_ABSENT = "not looked for in this recording; --provenance does"
+
+Case = tuple[Compile, GuardFailure]
 
 
-def closest_failures(compile_: Compile) -> tuple[GuardFailure, ...]:
+def closest_failures(
+    compile_: Compile, instances: Mapping[str, str] | None = None
+) -> tuple[GuardFailure, ...]:
     """The failures that kept the closest cache entry from matching.
 
     Closest is the entry with the fewest failing guards, and of the fewest words where one guard
     stands for several fields: the smallest change of state would have made it match. A failure
     whose actual value another entry accepts is no cause by itself, so entries whose failures no
     entry accepts go first. Of the ticket's cache, this is the alpha value: other entries accept
-    ``None`` for the cached tensor, none accepts the new alpha.
+    ``None`` for the cached tensor, none accepts the new alpha. ``instances`` names the object
+    that each entry was compiled for: entries of the same object are closer than all others.
     """
     entries: dict[str, list[GuardFailure]] = defaultdict(list)
     for failure in compile_.guard_failures:
@@ -28,70 +35,126 @@ def closest_failures(compile_: Compile) -> tuple[GuardFailure, ...]:
     if not entries:
         return ()
 
-    def distance(failures: Sequence[GuardFailure]) -> tuple[int, int, int]:
+    def distance(entry: str) -> tuple[bool, int, int, int]:
+        failures = entries[entry]
+        foreign = (instances or {}).get(entry, compile_.instance) != compile_.instance
         accepted = sum(1 for failure in failures if failure.accepted_by)
         words = sum(len(failure.actual.split()) for failure in failures)
-        return accepted, len(failures), words
+        return foreign, accepted, len(failures), words
 
-    nearest: Sequence[GuardFailure] = min(entries.values(), key=distance)
-    return tuple(nearest)
+    nearest = entries[min(entries, key=distance)]
+    # Dispatch keys follow from what else changed; alone, they tell.
+    telling = [failure for failure in nearest if not failure.actual.startswith("keys=")]
+    return tuple(telling or nearest)
 
 
-def root_causes(compiles: Sequence[Compile], steps: Sequence[JudgedStep]) -> tuple[Finding, ...]:
-    """One finding for each frame, guard source and aspect that cost compiles after warm-up.
+def root_causes(
+    compiles: Sequence[Compile],
+    steps: Sequence[JudgedStep] = (),
+    *,
+    after_warm_up_only: bool = True,
+) -> tuple[Finding, ...]:
+    """One finding for each frame, diagnosis and guard source that cost recompiles.
 
-    Those that cost most come first.
+    Those that cost most come first. Where steps are known, only those after warm-up count, unless
+    told otherwise.
     """
-    grouped: dict[tuple[str, ...], list[tuple[Compile, GuardFailure]]] = defaultdict(list)
-    for compile_ in compiles:
-        if compile_.phase is Phase.STEADY and compile_.outcome in _CAUSED:
-            for failure in closest_failures(compile_):
-                key = (compile_.frame.key, failure.source, *_aspect(failure))
-                grouped[key].append((compile_, failure))
-    findings = [_finding(group, steps) for group in grouped.values()]
+    grouped: dict[tuple[str, ...], list[Case]] = defaultdict(list)
+    for compile_, diagnosis, failure in _cases(compiles):
+        if compile_.phase is Phase.STEADY or not after_warm_up_only:
+            source = "" if diagnosis is Diagnosis.OTHER_INSTANCE else failure.source
+            grouped[compile_.frame.key, diagnosis, source].append((compile_, failure))
+    findings = [
+        _finding(Diagnosis(key[1]), group, compiles, steps) for key, group in _merged(grouped)
+    ]
     return tuple(sorted(findings, key=lambda finding: -finding.seconds))
 
 
-def _aspect(failure: GuardFailure) -> list[str]:
-    """Which fields of a tensor changed: its dtype and its size are two causes."""
-    return _FIELD.findall(failure.actual) if failure.kind == "TENSOR_MATCH" else []
+def _merged(
+    grouped: Mapping[tuple[str, ...], list[Case]],
+) -> Iterator[tuple[tuple[str, ...], list[Case]]]:
+    """Sources that failed in the same compiles, of one diagnosis: one change of state made them."""
+    together: dict[tuple[object, ...], tuple[tuple[str, ...], list[Case]]] = {}
+    for key, group in grouped.items():
+        sequences = tuple(dict.fromkeys(compile_.sequence for compile_, _ in group))
+        first = together.setdefault((key[:2], sequences), (key, []))
+        first[1].extend(group)
+    yield from together.values()
 
 
-def _finding(group: Sequence[tuple[Compile, GuardFailure]], steps: Sequence[JudgedStep]) -> Finding:
+def _cases(compiles: Sequence[Compile]) -> Iterator[tuple[Compile, Diagnosis, GuardFailure]]:
+    """Each recompile with each guard that explains it, and what that is."""
+    instances: dict[str, dict[str, str]] = defaultdict(dict)
+    for compile_ in compiles:
+        known = instances[compile_.frame.key]
+        if compile_.outcome in _CAUSED:
+            failures = closest_failures(compile_, known) or (_nothing(compile_),)
+            for failure in failures:
+                yield compile_, _diagnosis(compile_, failure, known), failure
+        if compile_.succeeded:
+            known[compile_.id] = compile_.instance
+
+
+def _diagnosis(compile_: Compile, failure: GuardFailure, instances: Mapping[str, str]) -> Diagnosis:
+    """``other-instance`` where this object had no cache entry of its own yet."""
+    own = compile_.instance
+    foreign = instances.get(failure.cache_entry, own) != own
+    if own and foreign and own not in instances.values():
+        return Diagnosis.OTHER_INSTANCE
+    return identify(failure)
+
+
+def _nothing(compile_: Compile) -> GuardFailure:
+    reasons = "; ".join(compile_.torch_reasons) or "torch gives no reason"
+    return GuardFailure("", "", "<unknown>", "", "", reasons, recognized=False)
+
+
+def _finding(
+    diagnosis: Diagnosis,
+    group: Sequence[Case],
+    compiles: Sequence[Compile],
+    steps: Sequence[JudgedStep],
+) -> Finding:
     first, failure = group[0]
+    sources = tuple(dict.fromkeys(each.source for _, each in group))
+    group = [case for case in group if case[1].source == failure.source]
     limit_hit = any(each.outcome is Outcome.LIMIT for each, _ in group)
     recompiles = [each for each, _ in group if each.outcome is Outcome.RECOMPILED]
+    pattern = pattern_of(diagnosis, group, compiles, steps)
+    seconds = sum(each.seconds.total for each, _ in group)
+    write = _write(group)
+    call = first.stack[-1] if first.stack else None
     return Finding(
+        id=diagnosis,
         frame=first.frame,
         source=failure.source,
+        sources=sources,
         kind=failure.kind,
         expected=failure.expected,
         actual=failure.actual,
         text=failure.text,
         values=tuple(dict.fromkeys(each.actual for _, each in group)),
-        pattern=_pattern(group[-1][0], len(recompiles), limit_hit, steps),
-        compiles=len(recompiles),
-        seconds=sum(each.seconds.total for each, _ in group),
+        pattern=pattern,
+        compiles=sum(each.count for each in recompiles),
+        seconds=seconds,
         limit_hit=limit_hit,
+        forecast=forecast(pattern, group, limit_hit),
         user_line=failure.user_line,
-        called_from=first.stack[-1] if first.stack else None,
+        written_by=write.location,
+        called_from=write.called_from if write.location is not None else call,
+        written_by_unknown=write.unknown,
     )
 
 
-def _pattern(
-    last: Compile, recompiles: int, limit_hit: bool, steps: Sequence[JudgedStep]
-) -> Pattern:
-    """Two further changes that cost nothing tell convergence from a storm cut short."""
-    if limit_hit:
-        return Pattern.STORM
-    calm_changes = sum(
-        1
-        for step in steps
-        if last.step is not None
-        and step.index > last.step
-        and step.label
-        and step.verdict is StepVerdict.REUSED
-    )
-    if recompiles == 1:
-        return Pattern.SINGLE
-    return Pattern.CONVERGENCE if calm_changes >= 2 else Pattern.STORM
+def _write(group: Sequence[Case]) -> Write:
+    """The writer that most cases of a group have; else why there is none."""
+    found = [
+        write
+        for compile_, failure in group
+        for write in compile_.writes
+        if write.source == failure.torch_source
+    ]
+    known = [write for write in found if write.location is not None]
+    if known:
+        return Counter(known).most_common(1)[0][0]
+    return found[0] if found else Write("", unknown=_OFTEN_ABSENT)

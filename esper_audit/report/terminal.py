@@ -14,7 +14,8 @@ from esper_audit.diagnosis import is_control
 from esper_audit.events import Outcome
 from esper_audit.findings import Audit, AuditVerdict, ClaimResult, ClaimStatus, Report
 from esper_audit.report.answer import alternatives, answer
-from esper_audit.report.causes import Cause, causes, change, eager_causes, place
+from esper_audit.report.blocks import place, sources, who_wrote
+from esper_audit.report.causes import Cause, causes, change, eager_causes
 from esper_audit.report.cells import cell
 from esper_audit.report.matrix import Matrix, matrix
 from esper_audit.report.strips import LEGEND, strip
@@ -181,13 +182,13 @@ def _causes(found: Sequence[Cause], root: str, most: int) -> RenderableType:
 def _cause(cause: Cause, root: str) -> RenderableType:
     finding = cause.finding
     lines = [
+        who_wrote(finding, root),
         f"guarded in {finding.frame.name} by {place(finding.user_line, root)}",
-        f"first seen in {place(finding.called_from, root)}",
         f"{cause.pattern.value}: {_count(cause.compiles, 'recompile')}"
         f" and {_count(cause.limits, 'limit')} hit in {_count(len(cause.scenarios), 'scenario')},"
         f" {cause.seconds:.1f} s lost",
     ]
-    head = Text.assemble((finding.source, "bold"), ": ", change(cause))
+    head = Text.assemble((finding.id.value, "bold"), f": {sources(finding)}: {change(cause)}")
     return Group(head, *(Padding(Text(line), (0, 0, 0, 4)) for line in lines))
 
 

@@ -8,13 +8,11 @@ from report_builders import BUFFER, eager, failing, printed, recompiles, report,
 
 from esper_audit.events import (
     GraphBreak,
-    HookError,
     Location,
-    LostEvidence,
     Phase,
-    Unrecognized,
 )
 from esper_audit.findings import AuditVerdict, Claim, ClaimResult, ClaimStatus, StepVerdict
+from esper_audit.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.report.causes import causes, change
 from esper_audit.report.cells import cell, graphs_cell
 from esper_audit.report.matrix import matrix
@@ -108,7 +106,7 @@ def test_a_cause_names_source_values_lines_pattern_and_seconds():
     text = printed(report(failing()))
     assert "self.alpha: 0.5 -> 0.1, 0.2, 0.3, 0.4, … (7 values)" in text
     assert "guarded in Host.forward by slot.py:61 in read" in text
-    assert "first seen in main.py:9 in main" in text
+    assert "called from main.py:9 in main" in text
     assert "storm: 6 recompiles and 1 limit hit in 1 scenario, 0.7 s lost" in text
 
 

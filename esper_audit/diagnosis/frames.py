@@ -1,0 +1,87 @@
+"""What became of each frame over a recording: compiles, reuse, cost, and what it does now."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from esper_audit.diagnosis.eager import gist, since
+from esper_audit.diagnosis.phases import is_steady
+from esper_audit.events import Compile, Outcome, Recording, RunsAfter, Skip
+from esper_audit.findings import FrameState, FrameSummary
+
+_STATES = {
+    RunsAfter.EAGER: FrameState.EAGER,
+    RunsAfter.CACHED_ONLY: FrameState.CACHED_ONLY,
+    RunsAfter.COMPILE: FrameState.COMPILED,
+}
+
+
+def frame_summaries(
+    recording: Recording, warm_up_calls: int | None = None
+) -> tuple[FrameSummary, ...]:
+    """One summary for each frame that torch tried to compile or refused; the costliest first."""
+    compiles: dict[str, list[Compile]] = defaultdict(list)
+    for compile_ in recording.compiles:
+        compiles[compile_.frame.key].append(compile_)
+    skips = {each.frame.key: each for each in reversed(recording.skips) if each.for_good}
+    found = [
+        _summary(group, skips.pop(key, None), warm_up_calls) for key, group in compiles.items()
+    ]
+    found += [_skipped(skip) for skip in skips.values()]
+    return tuple(sorted(found, key=lambda each: (-each.seconds, each.direct is False)))
+
+
+def _summary(
+    group: Sequence[Compile], skip: Skip | None, warm_up_calls: int | None
+) -> FrameSummary:
+    made = [each for each in group if each.succeeded]
+    again = [each for each in made if each.outcome is Outcome.RECOMPILED]
+    # A compile after it was given up: the program has reset Dynamo meanwhile.
+    last = max((each.sequence for each in made), default=-1)
+    left = [each for each in group if each.runs_after is not RunsAfter.COMPILE]
+    gave_up = next((each for each in left if each.sequence > last), None)
+    if skip is not None and skip.sequence <= last:
+        skip = None
+    state, reason, when = FrameState.COMPILED, "", ""
+    if gave_up is not None:
+        state, when = _STATES[gave_up.runs_after], since(gave_up)
+        limit = gave_up.outcome is Outcome.LIMIT
+        reason = "the recompile limit was hit" if limit else gist(gave_up.reason)
+    elif skip is not None:
+        state, reason, when = FrameState.EAGER, gist(skip.reason), since(skip)
+    lefts = [each.recompiles_left for each in made if each.recompiles_left is not None]
+    return FrameSummary(
+        frame=group[0].frame,
+        attempts=sum(each.count for each in group),
+        compiles=sum(each.count for each in made),
+        recompiles=sum(each.count for each in again),
+        recompiles_after_warm_up=sum(
+            each.count for each in again if is_steady(each, warm_up_calls)
+        ),
+        reused=_reused(made),
+        seconds=sum(each.seconds.total for each in group),
+        recompiles_left=min(lefts, default=None) if state is FrameState.COMPILED else 0,
+        instances=len({each.instance for each in group if each.instance}),
+        graph_breaks=sum(len(each.graph_breaks) * each.count for each in group),
+        state=state,
+        reason=reason,
+        since=when,
+        direct=any(each.direct for each in group),
+    )
+
+
+def _reused(made: Sequence[Compile]) -> int | None:
+    """Runs of compiled graphs, less the one that each compile was made for."""
+    runs = [(each.graph_runs, each.count) for each in made if each.graph_runs is not None]
+    return sum(max(0, ran - count) for ran, count in runs) if runs else None
+
+
+def _skipped(skip: Skip) -> FrameSummary:
+    return FrameSummary(
+        frame=skip.frame,
+        state=FrameState.EAGER,
+        reason=gist(skip.reason) or "torch refused the frame",
+        since=since(skip),
+        direct=skip.direct,
+    )

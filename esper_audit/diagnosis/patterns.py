@@ -1,0 +1,103 @@
+"""How the recompiles of one cause go on: storm, convergence, alternation; and what comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from esper_audit.diagnoses import Diagnosis
+from esper_audit.events import Compile, GuardFailure, Outcome
+from esper_audit.findings import JudgedStep, Pattern, StepVerdict
+
+_CALM_CHANGES = 2
+"""Further changes without a recompile that tell convergence from a storm cut short."""
+
+_CALM_RATIO = 3
+"""Without steps: calls since the last recompile, in mean gaps between recompiles."""
+
+_ANY_VALUE = (
+    Diagnosis.FLOAT_SPECIALIZED,
+    Diagnosis.INT_COUNTER,
+    Diagnosis.SIZE_CHANGED,
+    Diagnosis.SIZE_ZERO_ONE,
+)
+"""What Dynamo can make symbolic: after that, any value is accepted. All else has a variant each."""
+
+
+def pattern_of(
+    diagnosis: Diagnosis,
+    group: Sequence[tuple[Compile, GuardFailure]],
+    compiles: Sequence[Compile],
+    steps: Sequence[JudgedStep],
+) -> Pattern:
+    """The pattern of the recompiles in ``group``, among all compiles and steps of a recording."""
+    recompiles = [each for each, _ in group if each.outcome is Outcome.RECOMPILED]
+    if any(each.outcome is Outcome.LIMIT for each, _ in group):
+        return Pattern.STORM
+    if sum(each.count for each in recompiles) == 1:
+        return Pattern.ALTERNATION if _has_returned(group, compiles) else Pattern.SINGLE
+    if _is_calm(recompiles, compiles, steps):
+        return Pattern.CONVERGENCE if diagnosis in _ANY_VALUE else Pattern.ALTERNATION
+    values = [failure.actual for _, failure in group]
+    repeated = len(set(values)) < len(values) and len(set(values)) > 1
+    return Pattern.ALTERNATION if repeated else Pattern.STORM
+
+
+def _is_calm(
+    recompiles: Sequence[Compile], compiles: Sequence[Compile], steps: Sequence[JudgedStep]
+) -> bool:
+    if steps:
+        return len(_calm_changes(recompiles[-1], steps)) >= _CALM_CHANGES
+    first, last = recompiles[0], recompiles[-1]
+    key = last.frame.key
+    own = [each for each in compiles if each.frame.key == key]
+    runs = sum(each.graph_runs or 0 for each in own)
+    gaps = max(1, (last.calls_before - first.calls_before) // max(1, len(recompiles) - 1))
+    return runs - last.calls_before > _CALM_RATIO * gaps
+
+
+def _calm_changes(last: Compile, steps: Sequence[JudgedStep]) -> list[JudgedStep]:
+    """Steps after a named event that reused compiled code, past the last recompile."""
+    return [
+        step
+        for step in steps
+        if last.step is not None
+        and step.index > last.step
+        and step.label
+        and step.verdict is StepVerdict.REUSED
+    ]
+
+
+def _has_returned(
+    group: Sequence[tuple[Compile, GuardFailure]], compiles: Sequence[Compile]
+) -> bool:
+    """Whether a single recompile's old variant was used again after it: two variants alternate."""
+    last, failure = group[-1]
+    used = [each for each in compiles if each.frame.key == last.frame.key and each.succeeded]
+    entry = next((each for each in used if each.id == failure.cache_entry), None)
+    if entry is None or last.calls_before == 0:
+        return False
+    # Runs of the old entry that came after the recompile: all of its runs less those before.
+    before = last.calls_before - sum(
+        (each.graph_runs or 0) for each in used if each.sequence < last.sequence and each != entry
+    )
+    return (entry.graph_runs or 0) > max(before, 0) > 0
+
+
+def forecast(
+    pattern: Pattern, group: Sequence[tuple[Compile, GuardFailure]], limit_hit: bool
+) -> str:
+    """Of a storm: how many more changes until the limit, and what they cost."""
+    if pattern is not Pattern.STORM:
+        return ""
+    if limit_hit:
+        return "the limit is hit: each further value runs eagerly"
+    last, _ = group[-1]
+    left = last.recompiles_left
+    if left is None:
+        return ""
+    each = sum(c.seconds.total for c, _ in group) / sum(c.count for c, _ in group)
+    more = f"{left} more change{'s' * (left != 1)}"
+    return (
+        f"{more} at {each:.2g} s each ({left * each:.1f} s) until the recompile limit;"
+        " then each further value runs eagerly"
+    )

@@ -1,0 +1,114 @@
+"""The verdict on a recorded program: it passes only where compiled code is proven to run."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from esper_audit.diagnoses import Diagnosis
+from esper_audit.diagnosis.causes import root_causes
+from esper_audit.diagnosis.eager import break_findings, eager_findings
+from esper_audit.diagnosis.frames import frame_summaries
+from esper_audit.diagnosis.phases import is_steady
+from esper_audit.events import Compile, Outcome, Recording
+from esper_audit.findings import AuditVerdict, Finding, ProgramAudit, ProgramBudget
+
+EAGER = tuple(each for each in Diagnosis if each.startswith("eager-"))
+FAIL_ON: dict[str, tuple[Diagnosis, ...]] = {
+    "eager": EAGER,
+    "limit": (Diagnosis.EAGER_AFTER_LIMIT,),
+    **{each.value: (each,) for each in Diagnosis if each is not Diagnosis.STALE_OUTPUT},
+}
+"""What ``--fail-on`` takes: groups, and every diagnosis that a program can have."""
+
+
+def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> ProgramAudit:
+    """The audit of a recorded program: frames, findings, and the verdict on its budget."""
+    budget = budget or ProgramBudget()
+    findings = (
+        *root_causes(recording.compiles, after_warm_up_only=False),
+        *eager_findings(recording),
+        *break_findings(recording.compiles),
+    )
+    verdict, reasons = _verdict(recording, budget, findings)
+    return ProgramAudit(
+        **_fields(recording),
+        budget=budget,
+        verdict=verdict,
+        reasons=reasons,
+        frames=frame_summaries(recording, budget.warm_up_calls),
+        findings=findings,
+    )
+
+
+def _fields(recording: Recording) -> dict[str, Any]:
+    return {each.name: getattr(recording, each.name) for each in dataclasses.fields(Recording)}
+
+
+def recompiles(compiles: Sequence[Compile]) -> int:
+    """How many compiles replaced none of the entries that existed: all of them failed a guard."""
+    return sum(each.count for each in compiles if each.outcome is Outcome.RECOMPILED)
+
+
+def ran_compiled(recording: Recording) -> bool:
+    """Whether compiled code is proven to have run."""
+    runs = any(each.graph_runs for each in recording.compiles)
+    return runs or recording.lookups.hits > 0
+
+
+def _verdict(
+    recording: Recording, budget: ProgramBudget, findings: Sequence[Finding]
+) -> tuple[AuditVerdict | None, tuple[str, ...]]:
+    if not budget.is_set:
+        return None, ()
+    failures = tuple(_failures(recording, budget, findings))
+    if failures:
+        return AuditVerdict.FAILED, failures
+    unproven = tuple(_unproven(recording, budget))
+    if unproven:
+        return AuditVerdict.ERROR, unproven
+    return AuditVerdict.PASSED, ("compiled code ran, within its budget",)
+
+
+def _failures(
+    recording: Recording, budget: ProgramBudget, findings: Sequence[Finding]
+) -> Iterator[str]:
+    made = recompiles(recording.compiles)
+    if budget.recompiles is not None and made > budget.recompiles:
+        yield f"{_count(made)}, {budget.recompiles} allowed"
+    late = recompiles([e for e in recording.compiles if is_steady(e, budget.warm_up_calls)])
+    allowed = budget.recompiles_after_warm_up
+    if allowed is not None and late > allowed:
+        yield f"{_count(late)} after warm-up, {allowed} allowed"
+    limited = [each for each in findings if each.id is Diagnosis.EAGER_AFTER_LIMIT]
+    if limited and (budget.recompiles, allowed) != (None, None):
+        # The count stands still after the limit: within its bound, it means nothing.
+        names = ", ".join(each.frame.name for each in limited)
+        yield f"the recompile limit was hit by {names}: further recompiles are not counted"
+    for kind in budget.fail_on:
+        found = [each for each in findings if each.id in FAIL_ON[kind]]
+        if found:
+            names = ", ".join(dict.fromkeys(each.frame.name for each in found))
+            yield f"{kind} in {names}"
+
+
+def _count(number: int) -> str:
+    return f"{number} recompile{'s' * (number != 1)}"
+
+
+def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[str]:
+    """Why the recording proves nothing, where it is within its budget."""
+    if recording.hook_errors:
+        last = recording.hook_errors[0].traceback.strip().splitlines()[-1]
+        yield f"the recorder itself failed, so the evidence may be incomplete: {last}"
+    if not recording.complete:
+        yield "the process ended without a word, so the recording may be incomplete"
+    if not ran_compiled(recording):
+        yield "no compiled code ran, so nothing is proven"
+    late = budget.recompiles_after_warm_up is not None and budget.warm_up_calls is None
+    if late and recording.steady_at is None:
+        yield (
+            "the program never said that warm-up is over: call esper_audit.steady_state() in it,"
+            " or give --warm-up-calls"
+        )

@@ -1,0 +1,72 @@
+"""Where the ranks of one distributed program differ."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from esper_audit.diagnoses import Diagnosis
+from esper_audit.findings import Finding, FrameSummary, ProgramAudit, ProgramReport
+
+
+def merge(audits: Sequence[ProgramAudit], root: str = "") -> ProgramReport:
+    """One report of all recordings of a program, in the order of their ranks."""
+    ordered = tuple(sorted(audits, key=lambda audit: _rank(audit)))
+    return ProgramReport(root=root, audits=ordered, differences=tuple(_differences(ordered)))
+
+
+def _rank(audit: ProgramAudit) -> int:
+    rank = audit.program.rank if audit.program is not None else None
+    return -1 if rank is None else rank
+
+
+def missing_ranks(audits: Sequence[ProgramAudit]) -> tuple[int, ...]:
+    """Ranks that the program had, and that left no recording."""
+    sizes = [a.program.world_size for a in audits if a.program and a.program.world_size]
+    present = {_rank(audit) for audit in audits}
+    return tuple(rank for rank in range(max(sizes, default=0)) if rank not in present)
+
+
+def _differences(audits: Sequence[ProgramAudit]) -> Iterator[Finding]:
+    """One finding for each frame that ranks compiled differently often, or gave up differently."""
+    if len(audits) < 2:
+        return
+    by_rank = [{frame.frame.key: frame for frame in audit.frames} for audit in audits]
+    for key in dict.fromkeys(key for frames in by_rank for key in frames):
+        found = [frames.get(key) for frames in by_rank]
+        if len({_of(each) for each in found}) > 1:
+            yield _difference(audits, found)
+
+
+def _of(frame: FrameSummary | None) -> tuple[int, int, str]:
+    if frame is None:
+        return 0, 0, ""
+    return frame.compiles, frame.recompiles, frame.state.value
+
+
+def _difference(audits: Sequence[ProgramAudit], found: Sequence[FrameSummary | None]) -> Finding:
+    known = [each for each in found if each is not None]
+    values = tuple(
+        f"rank {_rank(audit)}: {_words(each)}" for audit, each in zip(audits, found, strict=True)
+    )
+    causes = [
+        f"rank {_rank(audit)}: {finding.id.value} of {finding.source or 'unknown'}"
+        for audit in audits
+        for finding in audit.findings
+        if finding.pattern is not None and finding.frame.key == known[0].frame.key
+    ]
+    return Finding(
+        id=Diagnosis.RANKS_DIFFER,
+        frame=known[0].frame,
+        values=values,
+        text="; ".join(causes),
+        seconds=max(each.seconds for each in known) - min(each.seconds for each in known),
+        written_by_unknown="it is a difference between processes",
+    )
+
+
+def _words(frame: FrameSummary | None) -> str:
+    if frame is None:
+        return "not compiled"
+    again = f"{frame.recompiles} recompile{'s' * (frame.recompiles != 1)}"
+    state = "" if frame.state.value == "compiled" else f", now {frame.state.value}"
+    return f"{again}{state}"

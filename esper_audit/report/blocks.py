@@ -1,0 +1,116 @@
+"""One finding in a few lines of text: what a terminal, an assertion and a test failure say."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePath
+
+from esper_audit.diagnoses import MEANINGS, Diagnosis
+from esper_audit.events import Location
+from esper_audit.findings import Finding
+
+_SHOWN = 4
+
+
+def head(finding: Finding, root: str = "") -> str:
+    """``float-specialized: self.alpha in Blend.forward: 0.5 -> 0.1, 0.2``."""
+    if finding.pattern is not None:
+        what = f"{sources(finding)} in {finding.frame.name}: {change(finding)}"
+    else:
+        what = finding.frame.name
+        if finding.user_line is not None:
+            what += f" at {place(finding.user_line, root)}"
+    return f"{finding.id.value}: {what}"
+
+
+def sources(finding: Finding) -> str:
+    """The first guard source, and how many failed with it."""
+    more = len(finding.sources) - 1
+    first = finding.source or finding.text
+    return f"{first} (and {more} more)" if more > 0 else first
+
+
+def details(finding: Finding, root: str = "") -> list[str]:
+    """What is known of a finding, a line each: who wrote it, how it goes on, what to do."""
+    meaning = MEANINGS[finding.id]
+    lines = [f"{meaning.what}"]
+    if finding.pattern is not None:
+        if finding.id is Diagnosis.UNRECOGNIZED:
+            lines.append(f"torch says: {finding.text}")
+        lines += [who_wrote(finding, root), _course(finding)]
+        if finding.user_line is not None:
+            lines.append(f"guarded by {place(finding.user_line, root)}")
+    else:
+        lines += list(finding.values)
+        said = "torch says: " if not finding.values else ""
+        lines += [f"{said}{finding.text}"] if finding.text else []
+        when = [f"since {finding.since}"] if finding.since else []
+        where = finding.written_by or (finding.called_from if not finding.user_line else None)
+        when += [f"at {place(where, root)}"] if where is not None else []
+        lines += [", ".join(when)] if when else []
+    lines.append(f"remedy: {meaning.remedy}")
+    return [line for line in lines if line]
+
+
+def block(finding: Finding, root: str = "") -> str:
+    """Head and details as one text."""
+    return "\n".join([head(finding, root), *(f"    {line}" for line in details(finding, root))])
+
+
+def blocks(findings: Sequence[Finding], root: str = "") -> str:
+    """Several findings, one under the other."""
+    return "\n".join(block(finding, root) for finding in findings)
+
+
+def change(finding: Finding) -> str:
+    """``0.5 -> 0.1, 0.2, … (9 values)``."""
+    shown = ", ".join(map(short, finding.values[:_SHOWN]))
+    more = f", … ({len(finding.values)} values)" if len(finding.values) > _SHOWN else ""
+    return f"{short(finding.expected)} -> {shown}{more}"
+
+
+def short(value: str) -> str:
+    """Six digits of a float are enough to read; the recording keeps all."""
+    try:
+        return f"{float(value):.6g}" if "." in value and len(value) > 8 else value
+    except ValueError:
+        return value
+
+
+def who_wrote(finding: Finding, root: str = "") -> str:
+    """The line that wrote the guarded state and its caller; or the call, and why no more."""
+    if finding.written_by_unknown.startswith("it is an argument") and finding.called_from:
+        return f"passed by {place(finding.called_from, root)}"
+    called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
+    if finding.written_by is not None:
+        return ", ".join(filter(None, [f"written by {writer(finding.written_by, root)}", called]))
+    return "; ".join(filter(None, [called, f"writer unknown: {finding.written_by_unknown}"]))
+
+
+def _course(finding: Finding) -> str:
+    assert finding.pattern is not None
+    count = f"{finding.compiles} recompile{'s' * (finding.compiles != 1)}"
+    limit = ", limit hit" if finding.limit_hit else ""
+    text = f"{finding.pattern.value}: {count}{limit}, {finding.seconds:.2g} s"
+    return f"{text}; {finding.forecast}" if finding.forecast else text
+
+
+def writer(location: Location, root: str) -> str:
+    """``SeedSlot.set_alpha (slot/slot.py:120)``; of a script's own lines, the line alone."""
+    line = f"{_short_file(location.file, root)}:{location.line}"
+    return line if location.function in ("", "<module>") else f"{location.function} ({line})"
+
+
+def place(location: Location | None, root: str = "") -> str:
+    """``file:line in function``, the file from ``root`` on where it lies there."""
+    if location is None:
+        return "unknown"
+    inside = f" in {location.function}" if location.function else ""
+    return f"{_short_file(location.file, root)}:{location.line}{inside}"
+
+
+def _short_file(file: str, root: str) -> str:
+    path = PurePath(file)
+    if "site-packages" in path.parts:
+        return str(PurePath(*path.parts[path.parts.index("site-packages") + 1 :]))
+    return str(path.relative_to(root)) if root and path.is_relative_to(root) else file

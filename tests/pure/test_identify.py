@@ -1,0 +1,144 @@
+"""Each failed guard gets the one identifier that says what it means."""
+
+from __future__ import annotations
+
+import pytest
+from builders import FRAME, OTHER, compiled, failure
+
+from esper_audit.diagnoses import MEANINGS, Diagnosis
+from esper_audit.diagnosis import identify, root_causes
+from esper_audit.events import Outcome
+
+TENSOR = "tensor(size=[4], dtype=float32, device=cpu, stride=[1], requires_grad=False)"
+
+# kind, torch's source, expected, actual, and what it is
+CASES = [
+    ("EQUALS_MATCH", "L['self'].alpha", "0.5", "0.6", "float-specialized"),
+    ("SHAPE_EXPRESSION", "L['self'].alpha", "0.5", "1e-05", "float-specialized"),
+    ("EQUALS_MATCH", "L['self'].calls", "0", "1", "int-counter"),
+    ("SHAPE_EXPRESSION", "L['n']", "3", "4", "int-counter"),
+    ("NONE_MATCH", "L['self'].mask", "None", TENSOR, "lazy-cache"),
+    ("TENSOR_MATCH", "L['self'].mask", TENSOR, "None", "lazy-cache"),
+    ("TYPE_MATCH", "L['self'].mask", "torch.Tensor", "None", "lazy-cache"),
+    ("TENSOR_MATCH", "L['x']", "size=[2, 4]", "size=[3, 4]", "size-changed"),
+    (
+        *("TENSOR_MATCH", "L['x']", "size=[2, 4], stride=[4, 1]"),
+        *("size=[2, 5], stride=[5, 1]", "size-changed"),
+    ),
+    ("SHAPE_EXPRESSION", "L['x'].size()[0]", "<= 8", "9", "size-changed"),
+    ("DYNAMIC_INDICES", "L['x']", "[0]", "[1]", "size-changed"),
+    ("TENSOR_MATCH", "L['x']", "size=[2, 4]", "size=[1, 4]", "size-zero-one"),
+    ("TENSOR_MATCH", "L['x']", "size=[1, 4]", "size=[2, 4]", "size-zero-one"),
+    ("TENSOR_MATCH", "L['x']", "size=[2, 1]", "size=[3, 1]", "size-changed"),
+    ("SHAPE_EXPRESSION", "L['x'].size()[0]", "2 <=", "1", "size-zero-one"),
+    ("TENSOR_MATCH", "L['x']", "dtype=float32", "dtype=float64", "dtype-changed"),
+    ("EQUALS_MATCH", "L['dtype']", "torch.float32", "torch.float64", "dtype-changed"),
+    ("TENSOR_MATCH", "L['x']", "device=cpu", "device=cuda:0", "device-changed"),
+    ("TENSOR_MATCH", "L['x']", "stride=[4, 1]", "stride=[1, 4]", "layout-changed"),
+    (
+        *("TENSOR_MATCH", "L['self'].w", "requires_grad=True", "requires_grad=False"),
+        "requires-grad-changed",
+    ),
+    ("GLOBAL_STATE", "<global state>", "unchanged", "changed: grad_mode", "grad-mode-changed"),
+    ("TENSOR_MATCH", "L['x']", "keys=CPU, AutogradCPU", "keys=CPU", "grad-mode-changed"),
+    (
+        *("GLOBAL_STATE", "<global state>", "unchanged", "changed: autocast(cpu)_enabled"),
+        "autocast-changed",
+    ),
+    ("GLOBAL_STATE", "<global state>", "unchanged", "changed: num_threads", "global-state-changed"),
+    ("TORCH_FUNCTION_MODE_STACK", "", "", "", "global-state-changed"),
+    ("TRUE_MATCH", "L['self'].training", "True", "False", "train-eval-flipped"),
+    ("ID_MATCH", "L['self']._modules['d'].training", "True", "False", "train-eval-flipped"),
+    ("TYPE_MATCH", "L['self']._modules['act']", "nn.ReLU", "nn.GELU", "module-swapped"),
+    ("ID_MATCH", "L['self'].act", "the function it was", "function object", "object-identity"),
+    ("NO_HASATTR", "L['self'].scale", "absent", "present", "attribute-presence"),
+    ("SOURCE_GONE", "L['self'].scale", "there", "gone: AttributeError", "attribute-presence"),
+    ("EQUALS_MATCH", "L['self'].mode", "'fast'", "'exact'", "flag-changed"),
+    ("FALSE_MATCH", "L['self'].active", "False", "True", "flag-changed"),
+    ("ID_MATCH", "L['self'].mode", "Mode.FAST", "Mode.EXACT", "flag-changed"),
+    ("LENGTH_CHECK", "L['self'].scales", "1", "2", "container-changed"),
+    ("DICT_CONTAINS", "L['d']['key']", "absent", "present", "container-changed"),
+    ("SOURCE_GONE", "L['d']['key']", "there", "gone: KeyError", "container-changed"),
+    ("EQUALS_MATCH", "G['threshold']", "'low'", "'high'", "captured-variable"),
+    ("EQUALS_MATCH", "L['f'].__closure__[0].cell_contents", "1", "2", "captured-variable"),
+    ("TYPE_MATCH", "L['by']", "float", "builtins.str", "type-changed"),
+    ("EQUALS_MATCH", "L['by']", "2", "2.5", "type-changed"),
+    ("TENSOR_MATCH", "L['x']", TENSOR, "list of 3", "type-changed"),
+    ("BACKEND_MATCH", "<backend>", "aot_eager", "eager", "backend-changed"),
+    ("LENGTH_CHECK", "L['self']._forward_hooks", "0", "1", "hook-changed"),
+    ("INVALIDATED", "type(L['x'])", "alive", "freed", "object-expired"),
+    ("FORCED", "<another rank>", "a match", "a miss", "forced-by-other-rank"),
+    ("SOME_NEW_GUARD", "L['x'].what", "something", "else", "unrecognized"),
+    ("NOTHING_FAILED", "<none>", "a failing guard", "none", "unrecognized"),
+]
+
+
+@pytest.mark.parametrize(("kind", "source", "expected", "actual", "wanted"), CASES)
+def test_a_guard_is_identified_by_what_it_means(kind, source, expected, actual, wanted):
+    found = identify(failure(source=source, kind=kind, expected=expected, actual=actual, text=""))
+    assert found == wanted
+
+
+def test_a_variable_of_an_enclosing_function_is_captured_and_an_argument_is_not():
+    flag = {"source": "L['factor']", "expected": "'a'", "actual": "'b'"}
+    assert identify(failure(**flag, captured=True)) == "captured-variable"
+    assert identify(failure(**flag)) == "flag-changed"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("Duplicate tensor found where not expected!", "tensor-aliasing"), ("what", "unrecognized")],
+)
+def test_a_relation_between_values_is_known_by_torchs_text(text, wanted):
+    assert identify(failure(kind="RELATIONAL", source="<inputs>", text=text)) == wanted
+
+
+def test_every_recompile_of_the_list_has_a_case_here():
+    seen = {case[-1] for case in CASES} | {"tensor-aliasing", "other-instance"}
+    eager = {"stale-output", "graph-break", "ranks-differ"}
+    recompiles = {d.value for d in Diagnosis if not d.value.startswith("eager-")} - eager
+    assert seen == recompiles
+
+
+def test_every_diagnosis_has_a_meaning_and_a_remedy():
+    assert set(MEANINGS) == set(Diagnosis)
+    assert all(each.what and each.remedy for each in MEANINGS.values())
+
+
+def another(step, instance, entry="0/0", value="0.6", outcome=Outcome.RECOMPILED, **fields):
+    failures = () if outcome is Outcome.COMPILED else (failure(entry, actual=value),)
+    return compiled(
+        step, outcome, id=f"0/{step}", instance=instance, guard_failures=failures, **fields
+    )
+
+
+def test_another_object_without_an_entry_of_its_own_is_another_instance():
+    first = another(0, "Slot@1", outcome=Outcome.COMPILED)
+    found = root_causes([first, another(1, "Slot@2")])
+    assert [each.id for each in found] == ["other-instance"]
+
+
+def test_an_object_with_entries_of_its_own_is_held_against_those():
+    first = another(0, "Slot@1", outcome=Outcome.COMPILED)
+    second = another(1, "Slot@2")
+    both = (failure("0/0", actual="0.7"), failure("0/1", "self.mode", expected="'a'", actual="'b'"))
+    third = compiled(2, Outcome.RECOMPILED, instance="Slot@2", guard_failures=both)
+    assert root_causes([first, second, third])[1].source == "self.mode"
+
+
+def test_instances_of_other_frames_do_not_count():
+    other = another(0, "Slot@1", outcome=Outcome.COMPILED, frame=OTHER)
+    found = root_causes([other, another(1, "Slot@2", frame=FRAME)])
+    assert [each.id for each in found] == ["float-specialized"]
+
+
+def test_sources_that_fail_in_the_same_compiles_are_one_finding():
+    both = (failure(source="self.a.training"), failure(source="self.b.training"))
+    found = root_causes([compiled(0, Outcome.RECOMPILED, guard_failures=both)])
+    assert [each.sources for each in found] == [("self.a.training", "self.b.training")]
+    assert found[0].compiles == 1
+
+
+def test_a_recompile_that_nothing_explains_is_told_as_unrecognized():
+    found = root_causes([compiled(0, Outcome.RECOMPILED, torch_reasons=("who knows",))])
+    assert [(each.id, each.text) for each in found] == [("unrecognized", "who knows")]

@@ -1,0 +1,108 @@
+"""Storm, convergence, alternation, single; and what a storm will cost."""
+
+from __future__ import annotations
+
+from builders import compiled, failure
+
+from esper_audit.diagnosis import root_causes
+from esper_audit.events import Location as Line
+from esper_audit.events import Outcome, Seconds, Write
+from esper_audit.findings import Pattern
+
+
+def again(number, value, runs=1, before=None, source="self.alpha", expected="0.5", **fields):
+    """Recompile ``number`` of a frame, whose graph ran so often afterwards."""
+    guard = failure("0/0", source, expected=expected, actual=value)
+    return compiled(
+        number,
+        Outcome.RECOMPILED,
+        guard_failures=(guard,),
+        graph_runs=runs,
+        calls_before=number if before is None else before,
+        **fields,
+    )
+
+
+def first(runs=1):
+    return compiled(0, graph_runs=runs)
+
+
+def pattern(compiles):
+    return root_causes(compiles)[0].pattern
+
+
+def test_a_recompile_at_each_call_is_a_storm():
+    assert pattern([first(), *(again(n, f"0.{n}") for n in range(1, 5))]) is Pattern.STORM
+
+
+def test_many_calls_after_the_last_recompile_are_a_convergence_for_what_can_be_symbolic():
+    assert pattern([first(), again(1, "0.1"), again(2, "0.2", runs=50)]) is Pattern.CONVERGENCE
+
+
+def test_many_calls_after_the_last_recompile_are_an_alternation_between_variants():
+    flags = {"source": "self.mode", "expected": "'a'"}
+    calls = [first(), again(1, "'b'", **flags), again(2, "'c'", runs=50, **flags)]
+    assert pattern(calls) is Pattern.ALTERNATION
+
+
+def test_the_same_values_again_and_again_are_an_alternation():
+    values = ("'b'", "'a'", "'b'", "'a'")
+    calls = [again(n + 1, v, source="self.mode", expected="'x'") for n, v in enumerate(values)]
+    assert pattern([first(), *calls]) is Pattern.ALTERNATION
+
+
+def test_one_recompile_whose_old_variant_ran_again_is_an_alternation():
+    flags = {"source": "self.training", "expected": "True"}
+    assert pattern([first(runs=9), again(1, "False", before=3, **flags)]) is Pattern.ALTERNATION
+
+
+def test_one_recompile_whose_old_variant_did_not_run_again_is_single():
+    flags = {"source": "self.training", "expected": "True"}
+    assert pattern([first(runs=3), again(1, "False", before=3, **flags)]) is Pattern.SINGLE
+
+
+def test_a_storm_says_how_many_changes_are_left_and_what_they_cost():
+    calls = [
+        again(n, f"0.{n}", recompiles_left=8 - n, seconds=Seconds(2.0), before=n) for n in (1, 2, 3)
+    ]
+    said = root_causes([first(), *calls])[0].forecast
+    assert said.startswith("5 more changes at 2 s each (10.0 s) until the recompile limit")
+
+
+def test_a_storm_at_the_limit_says_that_the_rest_runs_eagerly():
+    limit = compiled(2, Outcome.LIMIT, guard_failures=(failure(actual="0.9"),))
+    said = root_causes([first(), again(1, "0.1"), limit])[0].forecast
+    assert said == "the limit is hit: each further value runs eagerly"
+
+
+def test_nothing_else_has_a_forecast():
+    assert root_causes([first(), again(1, "0.1")])[0].forecast == ""
+
+
+WRITER = Line("/p/slot.py", 120, "Slot.set_alpha")
+CALLER = Line("/p/train.py", 88, "main")
+CALL = Line("/p/train.py", 90, "main")
+
+
+def test_a_finding_names_the_writer_and_its_caller():
+    write = Write("self.alpha", WRITER, CALLER)
+    found = root_causes([first(), again(1, "0.1", writes=(write,), stack=(CALL,))])[0]
+    assert (found.written_by, found.called_from, found.written_by_unknown) == (WRITER, CALLER, "")
+
+
+def test_a_finding_without_a_writer_names_the_call_and_says_why():
+    write = Write("self.alpha", unknown="another tracer is at work")
+    found = root_causes([first(), again(1, "0.1", writes=(write,), stack=(CALL,))])[0]
+    assert (found.written_by, found.called_from) == (None, CALL)
+    assert found.written_by_unknown == "another tracer is at work"
+
+
+def test_a_recording_that_was_not_watched_says_so():
+    found = root_causes([first(), again(1, "0.1")])[0]
+    assert found.written_by_unknown == "not looked for in this recording; --provenance does"
+
+
+def test_of_several_writers_the_one_of_most_recompiles_is_named():
+    rare, often = Write("self.alpha", CALL), Write("self.alpha", WRITER)
+    calls = [again(n, f"0.{n}", writes=(w,)) for n, w in ((1, rare), (2, often), (3, often))]
+    assert root_causes([first(), *calls])[0].written_by == WRITER
