@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -11,11 +12,12 @@ from typing import Protocol
 from esper_audit.config import Config
 from esper_audit.diagnosis import caught, decide_claims, is_control, judge
 from esper_audit.errors import UsageError
-from esper_audit.events import Environment
+from esper_audit.events import Environment, Phase, Recording
 from esper_audit.findings import Audit, AuditVerdict, Claim, Control, Question, Report
 from esper_audit.plan import Options, check_backends, plan
 from esper_audit.replay.pool import Pool
-from esper_audit.replays import Collection, Job
+from esper_audit.replays import Collection, Ending, Job, Replay
+from esper_audit.writers import wanted, with_writers, without_writers
 
 
 class Progress(Protocol):
@@ -24,6 +26,8 @@ class Progress(Protocol):
     def planned(self, jobs: Sequence[Job]) -> None: ...
     def running(self, titles: frozenset[str]) -> None: ...
     def finished(self, audit: Audit) -> None: ...
+    def watching(self, jobs: Sequence[Job]) -> None: ...
+    def watched(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class Request:
     options: Options
     config: Config
     start: str = "auto"
+    provenance: bool = True
 
 
 def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
@@ -52,18 +57,18 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     options = replace(request.options, spawn=request.options.spawn or spawn)
     jobs = plan(collection.scenarios, options)
     progress.planned(jobs)
-    audits: dict[str, Audit] = {}
+    done: dict[str, Replay] = {}
     interrupted = False
-    replays = pool.replay(jobs, progress.running)
     try:
-        for done in replays:
-            audit = judge(done, environment)
-            audits[_key(done.job)] = audit
-            progress.finished(audit)
+        with closing(pool.replay(jobs, progress.running)) as replays:
+            for each in replays:
+                done[_key(each.job)] = each
+                progress.finished(judge(each, environment))
+        if request.provenance:
+            _find_writers(done, pool, progress)
     except KeyboardInterrupt:
         interrupted = True
-    finally:
-        replays.close()
+    audits = {key: judge(replay, environment) for key, replay in done.items()}
     ordered = tuple(audits[_key(job)] for job in jobs if _key(job) in audits)
     ordered += tuple(_broken(file, why, environment) for file, why in collection.broken.items())
     whole = not request.options.keyword and request.paths == tuple(request.config.paths)
@@ -71,6 +76,37 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     return assemble(
         ordered, collection.claims, environment, request.config, interrupted, whole, seconds
     )
+
+
+def _find_writers(done: dict[str, Replay], pool: Pool, progress: Progress) -> None:
+    """Replay once more, watched, what recompiled; and put the writers into the first replays."""
+    jobs = [
+        replace(replay.job, watch=sources, compare=False)
+        for replay in done.values()
+        if replay.recording is not None
+        and replay.ending is Ending.COMPLETED
+        and (sources := _late(replay.recording))
+    ]
+    if not jobs:
+        return
+    progress.watching(jobs)
+    with closing(pool.replay(jobs, progress.running)) as replays:
+        for watched in replays:
+            key = _key(watched.job)
+            first = done[key].recording
+            assert first is not None
+            if watched.recording is None or watched.ending is not Ending.COMPLETED:
+                recording = without_writers(first, f"the watched replay: {watched.reason}")
+            else:
+                recording = with_writers(first, watched.recording)
+            done[key] = replace(done[key], recording=recording)
+            progress.watched()
+
+
+def _late(recording: Recording) -> dict[str, tuple[str, ...]]:
+    """The sources whose guards failed after warm-up: only these become findings."""
+    steady = tuple(each for each in recording.compiles if each.phase is Phase.STEADY)
+    return wanted(replace(recording, compiles=steady))
 
 
 def _key(job: Job) -> str:

@@ -23,6 +23,7 @@ class Job:
 
     ``options`` go to ``torch.compile``; ``tolerances`` map a dtype's name to (rtol, atol).
     ``parameters`` are the texts of the values; ``choices`` their places in the declared lists.
+    ``watch`` are guard sources, by frame, whose writers are looked for.
     """
 
     scenario: str
@@ -44,6 +45,7 @@ class Job:
     spawn: bool = False
     pythonpath: tuple[str, ...] = ()
     log_path: str = ""
+    watch: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:

@@ -49,3 +49,11 @@ class LiveProgress:
     def finished(self, audit: Audit) -> None:
         self._progress.update(self._task, advance=1)
         del audit
+
+    def watching(self, jobs: Sequence[Job]) -> None:
+        self._progress.update(
+            self._task, description="finding writers", total=len(jobs), completed=0
+        )
+
+    def watched(self) -> None:
+        self._progress.update(self._task, advance=1)

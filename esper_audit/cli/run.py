@@ -22,6 +22,7 @@ def run_command(
     paths: Sequence[str],
     jobs: int,
     start: str,
+    provenance: bool,
     as_json: bool,
     output: Path | None,
     verbosity: int,
@@ -34,6 +35,7 @@ def run_command(
         options=_options(config, chosen),
         config=config,
         start=start,
+        provenance=provenance,
     )
     if output is not None:
         check_writable(output)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
 
 import torch
@@ -180,10 +180,11 @@ class ReplaySession:
             return {}
         runners = {"eager": None} | ({"reference": step.reference} if step.reference else {})
         locate = self._recorder is not None and self._recorder.gave_up
-        return {
-            against: run_twin(step.target, reference, loss, args, kwargs, locate)
-            for against, reference in runners.items()
-        }
+        with self._recorder.aside() if self._recorder is not None else nullcontext():
+            return {
+                against: run_twin(step.target, reference, loss, args, kwargs, locate)
+                for against, reference in runners.items()
+            }
 
     def _compare(
         self, call: _Call, state: dict[str, torch.Tensor], twins: dict[str, Twin]

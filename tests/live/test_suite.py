@@ -68,6 +68,24 @@ def test_the_tickets_cache_recompiles_wherever_alpha_changes_and_nowhere_else(au
     assert failed == CHANGING | {ALWAYS_EAGER}
 
 
+def test_the_line_that_wrote_alpha_is_named_with_its_caller(audits):
+    storms = [
+        finding
+        for audit in of(audits, "lazy_cache")
+        if audit["scenario"] in CHANGING
+        for finding in audit["findings"]
+        if finding["id"] == "float-specialized"
+    ]
+    assert len(storms) >= len(CHANGING)
+    writers = {finding["written_by"]["function"] for finding in storms}
+    assert writers == {"LazyCache.write"}
+    assert all(each["called_from"]["file"].endswith("seed_slot.py") for each in storms)
+
+
+def test_the_watched_replays_made_the_same_compiles(audits):
+    assert not [note for each in audits for note in each["notes"] if "Writers" in note]
+
+
 def test_wherever_alpha_changes_the_tickets_cache_hits_the_limit(audits):
     for audit in of(audits, "lazy_cache"):
         limits = [each for each in audit["compiles"] if each["outcome"] == "limit"]

@@ -1,0 +1,67 @@
+"""Writers of guarded state, from a watched recording into the unwatched one of the same code. Pure.
+
+The watched one only lends its writers: compiles, counts and seconds are those of the unwatched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from esper_audit.events import Compile, Outcome, Recording, Write
+
+_CAUSED = (Outcome.RECOMPILED, Outcome.LIMIT)
+
+
+def wanted(recording: Recording) -> dict[str, tuple[str, ...]]:
+    """The guard sources that failed, in torch's terms, by frame (``file:qualified name``)."""
+    found: dict[str, dict[str, None]] = {}
+    for compile_ in recording.compiles:
+        if compile_.outcome in _CAUSED:
+            frame = found.setdefault(f"{compile_.frame.file}:{compile_.frame.raw_name}", {})
+            for failure in compile_.guard_failures:
+                if failure.torch_source.startswith(("L[", "G[")):
+                    frame[failure.torch_source] = None
+    return {frame: tuple(sources) for frame, sources in found.items() if sources}
+
+
+def with_writers(recording: Recording, watched: Recording) -> Recording:
+    """The recording with the writers of the watched one, where both made the same compiles."""
+    difference = _difference(recording, watched)
+    if difference:
+        return without_writers(recording, f"the watched run made other compiles: {difference}")
+    compiles = tuple(
+        replace(mine, writes=theirs.writes)
+        for mine, theirs in zip(recording.compiles, watched.compiles, strict=True)
+    )
+    return replace(recording, compiles=compiles, watched=True)
+
+
+def without_writers(recording: Recording, why: str) -> Recording:
+    """The recording with ``why`` in place of every writer, and among its notes."""
+    compiles = tuple(_with_reason(each, why) for each in recording.compiles)
+    note = f"Writers of guarded state are not named: {why}."
+    return replace(recording, compiles=compiles, notes=(*recording.notes, note))
+
+
+def _with_reason(compile_: Compile, why: str) -> Compile:
+    sources = dict.fromkeys(failure.torch_source for failure in compile_.guard_failures)
+    return replace(compile_, writes=tuple(Write(source, unknown=why) for source in sources))
+
+
+def _difference(recording: Recording, watched: Recording) -> str:
+    """The first place at which two recordings tell of different compiles; empty for none."""
+    mine, theirs = recording.compiles, watched.compiles
+    for place, (one, other) in enumerate(zip(mine, theirs, strict=False)):
+        if _signature(one) != _signature(other):
+            return (
+                f"compile {place} is of {one.frame.name} ({one.outcome.value}) unwatched, of"
+                f" {other.frame.name} ({other.outcome.value}) watched"
+            )
+    if len(mine) != len(theirs):
+        return f"{len(mine)} unwatched, {len(theirs)} watched"
+    return ""
+
+
+def _signature(compile_: Compile) -> tuple[object, ...]:
+    sources = frozenset((each.kind, each.torch_source) for each in compile_.guard_failures)
+    return compile_.frame.key, compile_.outcome, sources, compile_.count
