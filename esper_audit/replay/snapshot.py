@@ -18,6 +18,9 @@ from typing import Any
 
 import torch
 
+_HEAP_TYPE = 1 << 9
+"""Py_TPFLAGS_HEAPTYPE (Include/object.h): a class that Python code made."""
+
 
 class CannotCopy(Exception):  # noqa: N818  # becomes a comparison that could not be made
     """The state before a step can't be copied; the message says which part and why."""
@@ -46,8 +49,10 @@ class Snapshot:
         _refuse_globals(target, originals)
         memo: dict[int, Any] = {}
         try:
-            for tensor in _tensors((args, kwargs, [_plain_tensors(each) for each in originals])):
-                memo[id(tensor)] = _copy_tensor(tensor)
+            plain = list(_tensors((args, kwargs, [_plain_tensors(each) for each in originals])))
+            memo.update((id(tensor), _copy_tensor(tensor)) for tensor in plain)
+            memo.update(_copies_that_overlap(plain))
+            memo.update((id(thing), thing) for thing in _sentinels(originals))
             with _functions_are_copied():
                 new = copy.deepcopy((target, loss, args, kwargs, originals), memo)
         except Exception as error:
@@ -65,6 +70,44 @@ def _copy_tensor(tensor: torch.Tensor) -> torch.Tensor:
     if tensor.is_leaf and tensor.grad is not None:
         twin.grad = tensor.grad.detach().clone()
     return twin
+
+
+def _copies_that_overlap(tensors: list[torch.Tensor]) -> dict[int, torch.Tensor]:
+    """Copies of tensors that share memory, sharing it as the originals do."""
+    groups: dict[int, dict[int, torch.Tensor]] = {}
+    for tensor in tensors:
+        plain = tensor.layout == torch.strided and not tensor.requires_grad
+        # A device made in Python ends the process here (2.13).
+        if plain and tensor.numel() and tensor.device.type in ("cpu", "cuda"):
+            start = tensor.untyped_storage().data_ptr()
+            groups.setdefault(start, {})[id(tensor)] = tensor
+    found: dict[int, torch.Tensor] = {}
+    for group in groups.values():
+        if len(group) > 1:
+            storage = next(iter(group.values())).untyped_storage().clone()
+            for key, tensor in group.items():
+                empty = torch.empty(0, dtype=tensor.dtype, device=tensor.device)
+                place = (tensor.storage_offset(), tensor.shape, tensor.stride())
+                found[key] = empty.set_(storage, *place)
+    return found
+
+
+def _sentinels(modules: tuple[torch.nn.Module, ...]) -> Iterator[object]:
+    """Objects without state, told apart by identity alone: a copy would be another one."""
+    for root in modules:
+        for module in root.modules():
+            for thing in vars(module).values():
+                kind = type(thing)
+                in_python = hasattr(thing, "__dict__") and kind.__flags__ & _HEAP_TYPE
+                own_class = in_python and kind.__base__ is object
+                if own_class and not _holds_anything(thing):
+                    yield thing
+
+
+def _holds_anything(thing: object) -> bool:
+    """Whether an object has anything in its dictionary, or slots."""
+    slots = any(getattr(kind, "__slots__", ()) for kind in type(thing).__mro__)
+    return bool(getattr(thing, "__dict__", {})) or slots
 
 
 def _refuse_globals(target: Any, modules: tuple[torch.nn.Module, ...]) -> None:

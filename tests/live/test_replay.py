@@ -11,7 +11,7 @@ from support import every_job, replay_here
 from torch import nn
 
 from esper_audit import Claim
-from esper_audit.findings import AuditVerdict
+from esper_audit.findings import AuditVerdict, StepVerdict
 from esper_audit.replay.compare import DEFAULT_TOLERANCES, difference
 from esper_audit.replay.pool import open_pool
 from esper_audit.replay.snapshot import Snapshot, same_randomness
@@ -293,3 +293,38 @@ def test_neither_recorder_nor_comparison_changes_what_torch_compiles(tmp_path):
     assert len(counts["whole"]) == 17
     assert all(found["unique_graphs"] > 0 for found in counts["whole"].values())
     assert counts["whole"] == counts["not compared"] == counts["not recorded"]
+
+
+KEEP = type("Policy", (), {})()
+
+
+def test_an_object_that_only_its_identity_tells_apart_is_not_copied():
+    class Gate(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.linear = nn.Linear(4, 4)
+            self.policy = KEEP
+
+        def forward(self, x):
+            return self.linear(x) if self.policy is KEEP else x * 0
+
+    def scenario(replay):
+        step = replay.compile(Gate())
+        for _ in range(2):
+            step(torch.ones(2, 4))
+
+    steps = replay_here(scenario).steps
+    assert [each.verdict for each in steps] == [StepVerdict.COMPILED, StepVerdict.REUSED]
+
+
+def test_arguments_that_overlap_do_so_in_the_eager_twin():
+    def scenario(replay):
+        step = replay.compile(lambda x, y: x.add_(1) + y)
+        with replay.warm_up():
+            step(torch.ones(4), torch.ones(4))
+        whole = torch.ones(8)
+        step(whole[:4], whole[2:6])
+
+    step = replay_here(scenario).steps[-1]
+    # Torch 2.13 guards on one tensor passed twice, not on two views that overlap.
+    assert step.verdict in (StepVerdict.STALE, StepVerdict.RECOMPILED)
