@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 from esper_audit._version import __version__
 
 if TYPE_CHECKING:
+    from esper_audit.api import LiveRecording, RecompileError, assert_max_recompiles, record
     from esper_audit.findings import Budget, Claim
+    from esper_audit.marks import steady_state, step
     from esper_audit.recorder import Recorder
     from esper_audit.replay.session import CompiledStep, ReplaySession
     from esper_audit.scenario_api import ramp, scenario, skip
@@ -19,23 +21,35 @@ __all__ = [
     "Budget",
     "Claim",
     "CompiledStep",
+    "LiveRecording",
+    "RecompileError",
     "Recorder",
     "ReplaySession",
     "__version__",
+    "assert_max_recompiles",
     "ramp",
+    "record",
     "scenario",
     "skip",
+    "steady_state",
+    "step",
 ]
 
 _HOMES = {
     "Budget": "esper_audit.findings",
     "Claim": "esper_audit.findings",
     "CompiledStep": "esper_audit.replay.session",
+    "LiveRecording": "esper_audit.api",
+    "RecompileError": "esper_audit.api",
     "Recorder": "esper_audit.recorder",
     "ReplaySession": "esper_audit.replay.session",
+    "assert_max_recompiles": "esper_audit.api",
     "ramp": "esper_audit.scenario_api",
+    "record": "esper_audit.api",
     "scenario": "esper_audit.scenario_api",
     "skip": "esper_audit.scenario_api",
+    "steady_state": "esper_audit.marks",
+    "step": "esper_audit.marks",
 }
 
 

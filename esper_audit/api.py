@@ -1,0 +1,158 @@
+"""Record any code, and assert what torch.compile did in it."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from esper_audit.diagnosis import judge_program
+from esper_audit.events import Phase, Recording
+from esper_audit.findings import Finding, FrameSummary, ProgramAudit
+from esper_audit.report.blocks import blocks
+from esper_audit.report.complaints import at_most
+from esper_audit.storage import save
+
+if TYPE_CHECKING:
+    from esper_audit.recorder import Recorder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class RecompileError(AssertionError):
+    """Compiled code did something else than was asserted; the message says what, where and why."""
+
+
+class LiveRecording:
+    """What is recorded in a ``with record()`` block: readable inside it and after it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._result: Recording | None = None
+
+    @property
+    def result(self) -> Recording:
+        """The recording up to now, as plain frozen data."""
+        return self._result or self._recorder.recording()
+
+    @property
+    def audit(self) -> ProgramAudit:
+        """The recording, judged: frames and findings."""
+        return judge_program(self.result)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Causes of recompiles, eager execution, graph breaks; those that cost most first."""
+        return self.audit.findings
+
+    @property
+    def frames(self) -> tuple[FrameSummary, ...]:
+        """What became of each frame; those that cost most first."""
+        return self.audit.frames
+
+    @property
+    def recompiles(self) -> int:
+        """How often a frame was compiled again because no cache entry matched."""
+        return sum(frame.recompiles for frame in self.frames)
+
+    @property
+    def compiles(self) -> int:
+        """How often a frame was compiled, first compiles included."""
+        return sum(frame.compiles for frame in self.frames)
+
+    @property
+    def hits(self) -> int:
+        """Calls of frames that matched a cache entry: compiled code was reused."""
+        return self.result.lookups.hits
+
+    def report(self) -> str:
+        """All findings as text."""
+        return blocks(self.findings, folder())
+
+    def save(self, path: str | Path) -> None:
+        """Save the recording as JSON; raises UsageError where it can't be written."""
+        save(self.result, Path(path))
+
+    def finish(self) -> None:
+        """Keep what was recorded: the recorder has stopped."""
+        self._result = self._recorder.recording()
+
+
+@contextmanager
+def record(*, provenance: bool = False) -> Iterator[LiveRecording]:
+    """Record what torch.compile does in a block of code, in all threads of the process.
+
+    Args:
+        provenance: look for the lines that write guarded state, too. Python code of yours
+            between compiled calls runs many times slower meanwhile; what torch compiles stays the
+            same. Not possible while a debugger or coverage traces.
+    """
+    from esper_audit.recorder import Recorder
+
+    # A program says when warm-up is over; until it does, compiles are expected.
+    recorder = Recorder(phase=Phase.WARM_UP, adding_up=True, watch=provenance)
+    live = LiveRecording(recorder)
+    with recorder:
+        try:
+            yield live
+        finally:
+            live.finish()
+
+
+class assert_max_recompiles:  # noqa: N801  # it reads as a function, and is one to its users
+    """Fail where a block, or each call of a function, recompiles more than ``n`` times.
+
+    First compiles are free; a frame that hits the recompile limit fails always. Compiled code
+    must run in it: a block in which none ran proves nothing, and fails too. The message names
+    guard source, old and new value, and the line that wrote it.
+
+    Args:
+        n: recompiles allowed.
+        provenance: look for the line that wrote guarded state, as of :func:`record`.
+
+    Raises:
+        RecompileError: an ``AssertionError``, at the end of the block.
+    """
+
+    def __init__(self, n: int, *, provenance: bool = True) -> None:
+        self._allowed = n
+        self._provenance = provenance
+        self._open: list[Any] = []
+
+    def __enter__(self) -> LiveRecording:
+        block = record(provenance=self._provenance)
+        live = block.__enter__()
+        self._open.append((block, live))
+        return live
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        __tracebackhide__ = True
+        block, live = self._open.pop()
+        block.__exit__(kind, error, trace)
+        if error is None:  # the program's own error tells more
+            check(at_most(live.result, self._allowed, root=folder()))
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """As a decorator."""
+
+        @functools.wraps(function)
+        def asserted(*args: P.args, **kwargs: P.kwargs) -> R:
+            with assert_max_recompiles(self._allowed, provenance=self._provenance):
+                return function(*args, **kwargs)
+
+        return asserted
+
+
+def folder() -> str:
+    """From where reports shorten paths."""
+    return str(Path.cwd())
+
+
+def check(complaint: str) -> None:
+    """Raise RecompileError with this complaint, where there is one."""
+    __tracebackhide__ = True
+    if complaint:
+        raise RecompileError(complaint)

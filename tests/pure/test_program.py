@@ -1,0 +1,266 @@
+"""The verdict on a program's recording, its frames, its ranks; and what assertions complain of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from builders import ENVIRONMENT, FRAME, OTHER, compiled, failure, recording
+
+from esper_audit.diagnosis import judge_program
+from esper_audit.diagnosis.phases import window
+from esper_audit.diagnosis.ranks import merge, missing_ranks
+from esper_audit.events import (
+    GraphBreak,
+    Location,
+    Lookups,
+    Outcome,
+    Phase,
+    Program,
+    RunsAfter,
+    Skip,
+    Stance,
+)
+from esper_audit.findings import AuditVerdict, FrameState, ProgramBudget
+from esper_audit.notices import HookError
+from esper_audit.report.complaints import at_most, no_eager_fallback
+
+PASSED, FAILED, ERROR = AuditVerdict.PASSED, AuditVerdict.FAILED, AuditVerdict.ERROR
+
+
+def made(recompiles=0, runs=1, **fields):
+    """A frame compiled once, and then again so often; the recompiles after warm-up."""
+    first = compiled(0, phase=Phase.WARM_UP, graph_runs=runs, **fields)
+    again = [
+        compiled(
+            n + 1,
+            Outcome.RECOMPILED,
+            guard_failures=(failure(actual=f"0.{n}"),),
+            graph_runs=1,
+            calls_before=n + 1,
+            recompiles_left=6 - n,
+            **fields,
+        )
+        for n in range(recompiles)
+    ]
+    return [first, *again]
+
+
+def limit(**fields):
+    return compiled(
+        9,
+        Outcome.LIMIT,
+        guard_failures=(failure(actual="0.9"),),
+        runs_after=RunsAfter.CACHED_ONLY,
+        **fields,
+    )
+
+
+def verdict(compiles, **budget):
+    steady = fields.pop("steady_at", 1.0) if (fields := budget.pop("recorded", {})) else 1.0
+    found = judge_program(
+        recording((), compiles, steady_at=steady, **fields), ProgramBudget(**budget)
+    )
+    return found.verdict, found.reasons
+
+
+def test_without_a_budget_there_is_no_verdict():
+    assert verdict(made(3)) == (None, ())
+
+
+@pytest.mark.parametrize(("allowed", "wanted"), [(3, PASSED), (2, FAILED), (0, FAILED)])
+def test_recompiles_are_held_against_their_bound(allowed, wanted):
+    assert verdict(made(3), recompiles=allowed)[0] is wanted
+
+
+def test_a_bound_after_warm_up_does_not_count_what_came_before():
+    compiles = [replace(each, phase=Phase.WARM_UP) for each in made(3)]
+    assert verdict(compiles, recompiles_after_warm_up=0)[0] is PASSED
+    assert verdict(made(3), recompiles_after_warm_up=0) == (
+        FAILED,
+        ("3 recompiles after warm-up, 0 allowed",),
+    )
+
+
+def test_warm_up_can_be_a_number_of_calls_of_each_frame():
+    bound = {"recompiles_after_warm_up": 1, "warm_up_calls": 2}
+    assert verdict(made(2), **bound)[0] is PASSED
+    assert verdict(made(4), **bound)[0] is FAILED
+
+
+def test_a_program_that_never_says_that_warm_up_is_over_proves_nothing():
+    found = judge_program(recording((), made()), ProgramBudget(recompiles_after_warm_up=0))
+    assert found.verdict is ERROR
+    assert "call esper_audit.steady_state() in it, or give --warm-up-calls" in found.reasons[0]
+
+
+def test_a_count_that_stands_still_at_the_limit_never_passes():
+    found = verdict([*made(1), limit()], recompiles=5)
+    assert found[0] is FAILED
+    assert "the recompile limit was hit by Host.forward" in found[1][0]
+
+
+def test_where_no_compiled_code_ran_nothing_is_proven():
+    assert verdict([], recompiles=0) == (ERROR, ("no compiled code ran, so nothing is proven",))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"hook_errors": (HookError("compile", "Oops: no"),)}, {"complete": False}]
+)
+def test_doubtful_evidence_never_passes(fields):
+    assert verdict(made(), recompiles=0, recorded=fields)[0] is ERROR
+
+
+@pytest.mark.parametrize("kind", ["limit", "eager", "eager-after-limit", "float-specialized"])
+def test_fail_on_names_kinds_of_findings_and_groups(kind):
+    assert verdict([*made(1), limit()], fail_on=(kind,)) == (
+        FAILED,
+        (f"{kind} in Host.forward",),
+    )
+    assert verdict(made(), fail_on=(kind,))[0] is PASSED
+
+
+def test_a_frame_is_summed_up_over_its_compiles():
+    frame = judge_program(recording((), made(2, runs=41))).frames[0]
+    assert (frame.compiles, frame.recompiles, frame.reused) == (3, 2, 40)
+    assert (frame.recompiles_left, frame.state) == (5, FrameState.COMPILED)
+
+
+def test_equal_compiles_that_were_added_up_count_as_many():
+    several = replace(made(1)[1], count=40)
+    frame = judge_program(recording((), [several])).frames[0]
+    assert (frame.recompiles, frame.attempts) == (40, 40)
+
+
+def test_a_frame_at_the_limit_says_since_when():
+    frame = judge_program(recording((), [*made(1), limit(label="step 7", at=12.34)])).frames[0]
+    assert (frame.state, frame.since) == (FrameState.CACHED_ONLY, "step 'step 7', 12.3 s in")
+    assert frame.reason == "the recompile limit was hit"
+
+
+def skip(**fields):
+    defaults = {"reason": "non-infra torch dispatch mode present", "step": None, "for_good": True}
+    return Skip(frame=OTHER, **{**defaults, **fields})
+
+
+@pytest.mark.parametrize(
+    ("reason", "wanted"),
+    [
+        ("No ops traced for the FX graph", "eager-empty-graph"),
+        ("no tensor operation was traced", "eager-empty-graph"),
+        ("non-infra torch dispatch mode present, this is not supported", "eager-dispatch-mode"),
+        ("Unsupported: generator", "eager-unsupported"),
+        ("the function is disabled", "eager-disabled"),
+    ],
+)
+def test_eager_execution_is_diagnosed_by_torchs_reason(reason, wanted):
+    skipped = compiled(0, Outcome.SKIPPED, runs_after=RunsAfter.EAGER, reason=reason)
+    assert [each.id for each in judge_program(recording((), [skipped])).findings] == [wanted]
+
+
+def test_a_helper_without_operations_is_no_finding_and_a_function_that_was_compiled_is():
+    fields = {"runs_after": RunsAfter.EAGER, "reason": "No ops traced"}
+    helper = compiled(0, Outcome.SKIPPED, direct=False, **fields)
+    own = compiled(0, Outcome.SKIPPED, direct=True, **fields)
+    assert judge_program(recording((), [helper])).findings == ()
+    assert len(judge_program(recording((), [own])).findings) == 1
+
+
+def test_a_refused_frame_is_a_finding_where_it_is_what_was_compiled():
+    refused = recording((), (), skips=(skip(), skip(for_good=False)))
+    assert [each.id for each in judge_program(refused).findings] == ["eager-dispatch-mode"]
+
+
+def test_a_stance_that_switches_compiling_off_is_a_finding_with_its_line():
+    line = Location("/p/train.py", 4)
+    stances = (Stance("force_eager", line), Stance("default", line))
+    found = judge_program(recording((), made(), stances=stances)).findings
+    assert [(each.id, each.written_by) for each in found] == [("eager-disabled", line)]
+
+
+def test_a_setting_that_switches_compiling_off_is_a_finding():
+    environment = replace(ENVIRONMENT, settings={"TORCHDYNAMO_DISABLE": "1"})
+    off = replace(recording((), made()), environment=environment)
+    assert [each.id for each in judge_program(off).findings] == ["eager-disabled"]
+
+
+def test_graph_breaks_of_one_line_are_one_finding():
+    line = Location("/p/host.py", 9, "forward")
+    breaks = (GraphBreak("print. More words", line),)
+    found = judge_program(recording((), made(2, graph_breaks=breaks))).findings
+    told = [(e.id, e.user_line, e.text, e.compiles) for e in found if e.id == "graph-break"]
+    assert told == [("graph-break", line, "print", 3)]
+
+
+def rank(number, compiles, size=2):
+    program = Program(argv=("train.py",), rank=number, world_size=size)
+    return judge_program(recording((), compiles, program=program))
+
+
+def test_ranks_that_did_the_same_do_not_differ():
+    report = merge([rank(1, made(1)), rank(0, made(1))])
+    assert [audit.program.rank for audit in report.audits] == [0, 1]
+    assert report.differences == ()
+
+
+def test_a_rank_that_recompiled_alone_is_a_finding_with_its_cause():
+    found = merge([rank(0, made(0)), rank(1, made(2))]).differences
+    assert [each.id for each in found] == ["ranks-differ"]
+    assert found[0].values == ("rank 0: 0 recompiles", "rank 1: 2 recompiles")
+    assert found[0].text == "rank 1: float-specialized of self.alpha"
+
+
+def test_a_frame_that_one_rank_never_compiled_is_a_difference():
+    found = merge([rank(0, made()), rank(1, [*made(), *made(frame=OTHER)])]).differences
+    assert (found[0].frame, found[0].values[0]) == (OTHER, "rank 0: not compiled")
+
+
+def test_a_rank_that_left_nothing_is_named():
+    assert missing_ranks([rank(1, made(), size=3)]) == (0, 2)
+
+
+def test_a_window_holds_what_came_between_two_looks():
+    before = recording((), made(1), lookups=Lookups(5, 1))
+    after = recording((), made(3), lookups=Lookups(9, 3))
+    between = window(before, after)
+    assert [each.sequence for each in between.compiles] == [2, 3]
+    assert between.lookups == Lookups(4, 2)
+
+
+def test_a_complaint_names_source_values_and_count():
+    said = at_most(recording((), made(2)), 1)
+    assert said.startswith("2 recompiles, at most 1 allowed\nfloat-specialized: self.alpha in Host")
+    assert "0.5 -> 0.0, 0.1" in said
+
+
+def test_a_complaint_counts_warm_up_calls_of_each_frame():
+    assert at_most(recording((), made(2)), 0, warm_up_calls=3) == ""
+    assert "1 recompile after 2 calls of warm-up" in at_most(recording((), made(2)), 0, 2)
+
+
+def test_there_is_no_complaint_where_compiled_code_ran_within_bounds():
+    assert at_most(recording((), made(2)), 2) == ""
+    assert no_eager_fallback(recording((), made(2))) == ""
+
+
+def test_a_recording_in_which_nothing_ran_compiled_is_a_complaint():
+    assert at_most(recording(), 0).startswith("No compiled code ran here")
+    assert no_eager_fallback(recording()).startswith("No compiled code ran here")
+
+
+def test_the_limit_is_a_complaint_whatever_is_allowed():
+    assert "the recompile limit was hit" in at_most(recording((), [*made(1), limit()]), 100)
+
+
+def test_eager_execution_is_a_complaint_with_its_reason():
+    said = no_eager_fallback(recording((), [*made(1), limit()]))
+    assert said.startswith("Code that was compiled ran eagerly\neager-after-limit: Host.forward")
+
+
+def test_a_broken_recorder_is_a_complaint():
+    broken = recording((), made(), hook_errors=(HookError("compile", "Oops: no"),))
+    assert at_most(broken, 0) == "The recorder itself failed, so nothing is proven: Oops: no"
+
+
+def test_frames_keep_their_names():
+    assert judge_program(recording((), made())).frames[0].frame == FRAME
