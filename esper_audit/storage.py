@@ -11,7 +11,7 @@ import msgspec
 
 from esper_audit.errors import UsageError
 from esper_audit.events import Recording
-from esper_audit.findings import Report
+from esper_audit.findings import ProgramReport, Report
 
 SCHEMA_VERSION = 1
 """The format that this version writes.
@@ -19,11 +19,16 @@ SCHEMA_VERSION = 1
 1: first format (0.1.0).
 """
 
-T = TypeVar("T", Recording, Report)
-KINDS: dict[str, type] = {"recording": Recording, "report": Report}
+Document = Recording | Report | ProgramReport
+T = TypeVar("T", Recording, Report, ProgramReport)
+KINDS: dict[str, type[Document]] = {
+    "recording": Recording,
+    "report": Report,
+    "program": ProgramReport,
+}
 
 
-def dumps(document: Recording | Report) -> bytes:
+def dumps(document: Document) -> bytes:
     """The document as indented JSON, ending in a newline."""
     kind = next(kind for kind, cls in KINDS.items() if type(document) is cls)
     head = {"schema_version": SCHEMA_VERSION, "kind": kind}
@@ -40,7 +45,14 @@ def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
             f"{name} is not JSON: {error}.",
             "It may be cut off: save it again with `esper-audit run --output FILE`.",
         ) from None
-    _check_head(raw, cls, name)
+    kind = _check_head(raw, name)
+    if KINDS.get(kind) is not cls:
+        wanted = next(kind for kind, known in KINDS.items() if known is cls)
+        raise UsageError(f"{name} holds a {kind}, not a {wanted}.")
+    return _converted(raw, cls, name)
+
+
+def _converted(raw: object, cls: type[T], name: str) -> T:
     try:
         return msgspec.convert(raw, cls)
     except msgspec.ValidationError as error:
@@ -50,7 +62,8 @@ def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
         ) from None
 
 
-def _check_head(raw: object, cls: type, name: str) -> None:
+def _check_head(raw: object, name: str) -> str:
+    """The kind of document that a file of ours holds."""
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(version, int):
         raise UsageError(
@@ -63,9 +76,7 @@ def _check_head(raw: object, cls: type, name: str) -> None:
             f"{name} has format {version}, {what} one than this version reads ({SCHEMA_VERSION}).",
             "Upgrade esper-audit." if version > SCHEMA_VERSION else "Save it again.",
         )
-    if KINDS.get(str(raw.get("kind"))) is not cls:
-        wanted = next(kind for kind, known in KINDS.items() if known is cls)
-        raise UsageError(f"{name} holds a {raw.get('kind')!s}, not a {wanted}.")
+    return str(raw.get("kind"))
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -118,30 +129,43 @@ def _cannot_write(path: Path, error: OSError) -> UsageError:
     )
 
 
-def save(document: Recording | Report, path: Path) -> None:
+def save(document: Document, path: Path) -> None:
     """Save as JSON; an existing file is replaced as a whole or kept as it was."""
     write_atomically(path, dumps(document))
 
 
 def load(path: Path, cls: type[T]) -> T:
     """Read a file that :func:`save` wrote; raises UsageError where that can't be done."""
+    return loads(read(path), cls, str(path))
+
+
+def read(path: Path) -> bytes:
+    """The bytes of a file; raises UsageError where it can't be read."""
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}.") from None
-    return loads(data, cls, str(path))
 
 
-def json_schema() -> dict[str, Any]:
-    """The JSON Schema (2020-12) of a saved report."""
-    schema = msgspec.json.schema(Report)
-    report = schema["$defs"]["Report"]
-    head = {
-        "schema_version": {"const": SCHEMA_VERSION},
-        "kind": {"const": "report"},
-    }
-    report["properties"] = head | report["properties"]
-    report["required"] = [*head, *report["required"]]
+def load_any(path: Path) -> Document:
+    """Read a file of any kind that :func:`save` wrote; raises UsageError where it is none."""
+    data = read(path)
+    try:
+        raw = msgspec.json.decode(data)
+    except msgspec.DecodeError:
+        raw = None
+    kind = raw.get("kind") if isinstance(raw, dict) else None
+    return loads(data, KINDS.get(str(kind), Report), str(path))  # type: ignore[type-var]  # any of them
+
+
+def json_schema(cls: type[Document] = Report) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a saved document."""
+    schema = msgspec.json.schema(cls)
+    document = schema["$defs"][cls.__name__]
+    kind = next(kind for kind, known in KINDS.items() if known is cls)
+    head = {"schema_version": {"const": SCHEMA_VERSION}, "kind": {"const": kind}}
+    document["properties"] = head | document["properties"]
+    document["required"] = [*head, *document["required"]]
     whole = {"$schema": "https://json-schema.org/draft/2020-12/schema"} | schema
     plain: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(whole))
     return plain

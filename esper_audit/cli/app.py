@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from esper_audit._version import __version__
 
@@ -22,11 +23,38 @@ app = typer.Typer(
 )
 
 
+class ExecCommand(TyperCommand):
+    """As of ``python``: what follows ``-m MODULE`` belongs to the module."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        takes_value = {
+            option
+            for parameter in self.params
+            if not getattr(parameter, "is_flag", False)
+            for option in parameter.opts
+        }
+        place = 0
+        while place < len(args) and args[place].startswith("-") and args[place] != "--":
+            if args[place] == "-m":
+                args = [*args[: place + 2], "--", *args[place + 2 :]]
+                break
+            place += 2 if args[place] in takes_value else 1
+        return super().parse_args(ctx, args)
+
+
 class Format(StrEnum):
     """What goes to stdout."""
 
     RICH = "rich"
     JSON = "json"
+
+
+class Kind(StrEnum):
+    """What a saved file holds."""
+
+    REPORT = "report"
+    PROGRAM = "program"
+    RECORDING = "recording"
 
 
 class Dynamic(StrEnum):
@@ -109,6 +137,13 @@ def run(
     compare: Annotated[
         bool, typer.Option("--compare/--no-compare", help="Compare each step with eager.")
     ] = True,
+    provenance: Annotated[
+        bool,
+        typer.Option(
+            "--provenance/--no-provenance",
+            help="Replay again what recompiled, to find who wrote the guarded state.",
+        ),
+    ] = True,
     start: Annotated[Start, typer.Option(help="How replays get a process.")] = Start.AUTO,
     output_format: FormatOption = Format.RICH,
     output: Annotated[
@@ -133,9 +168,85 @@ def run(
         time_limit=time_limit,
         compare=compare,
         start=start.value,
+        provenance=provenance,
         as_json=output_format is Format.JSON,
         output=output,
         verbosity=verbose - quiet,
+    )
+
+
+@app.command(
+    "exec",
+    cls=ExecCommand,
+    context_settings={"allow_interspersed_args": False},
+    options_metavar="[OPTIONS] [-m MODULE | SCRIPT]",
+)
+def exec_(
+    program: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ARGS]...", help="The script and its arguments."),
+    ] = None,
+    module: Annotated[
+        str, typer.Option("-m", metavar="MODULE", help="Run a module, as `python -m` does.")
+    ] = "",
+    max_recompiles: Annotated[
+        int | None, typer.Option(min=0, help="Fail above this many recompiles.")
+    ] = None,
+    max_recompiles_after_warm_up: Annotated[
+        int | None, typer.Option(min=0, help="Fail above this many after warm-up.")
+    ] = None,
+    warm_up_calls: Annotated[
+        int | None,
+        typer.Option(min=0, help="Calls of a frame that are warm-up, instead of steady_state()."),
+    ] = None,
+    fail_on: Annotated[
+        str,
+        typer.Option(metavar="KIND[,KIND]", help="Fail on eager, limit, or any diagnosis."),
+    ] = "",
+    output_format: Annotated[
+        Format, typer.Option("--format", help="Of the report: on stderr, or in --output.")
+    ] = Format.RICH,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the report here.")
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Save the recording here; a folder: a file for each rank."),
+    ] = None,
+    heartbeat: Annotated[
+        float | None, typer.Option(min=0.1, help="Say every so many seconds how it goes.")
+    ] = None,
+    provenance: Annotated[
+        bool, typer.Option("--provenance", help="Run it again to find who wrote guarded state.")
+    ] = False,
+    watch: Annotated[Path | None, typer.Option(hidden=True)] = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Run a program as python would, and report what torch.compile did in it.
+
+    The report goes to stderr: stdout is the program's.
+    """
+    from esper_audit.cli.exec import ExecOptions, exec_command, parse_fail_on, parse_target
+    from esper_audit.findings import ProgramBudget
+
+    exec_command(
+        parse_target(module, tuple(program or ())),
+        ExecOptions(
+            budget=ProgramBudget(
+                recompiles=max_recompiles,
+                recompiles_after_warm_up=max_recompiles_after_warm_up,
+                warm_up_calls=warm_up_calls,
+                fail_on=parse_fail_on(fail_on),
+            ),
+            as_json=output_format is Format.JSON,
+            output=output,
+            save=save,
+            heartbeat=heartbeat,
+            provenance=provenance,
+            watch=watch,
+            verbosity=verbose - quiet,
+        ),
     )
 
 
@@ -149,7 +260,12 @@ def list_(paths: Paths = None, output_format: FormatOption = Format.RICH) -> Non
 
 @app.command()
 def show(
-    file: Annotated[Path, typer.Argument(help="A file that `run --output` saved.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="What `run --output` or `exec --save` saved; a folder: one for each rank.",
+        ),
+    ],
     output_format: FormatOption = Format.RICH,
     export: Annotated[
         Path | None,
@@ -180,8 +296,10 @@ def doctor(output_format: FormatOption = Format.RICH) -> None:
 
 
 @app.command()
-def schema() -> None:
-    """Print the JSON Schema of a saved audit."""
+def schema(
+    kind: Annotated[Kind, typer.Argument(help="Of which kind of file.")] = Kind.REPORT,
+) -> None:
+    """Print the JSON Schema of a saved file."""
     from esper_audit.cli.show import schema_command
 
-    schema_command()
+    schema_command(kind.value)

@@ -9,11 +9,14 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from esper_audit.cli.output import leave, write_report
+from esper_audit.cli.output import leave, print_any, write_report
+from esper_audit.diagnosis import judge_program
+from esper_audit.diagnosis.ranks import merge
 from esper_audit.errors import UsageError
-from esper_audit.findings import Report
-from esper_audit.report.terminal import print_report
-from esper_audit.storage import json_schema, load, write_atomically
+from esper_audit.events import Recording
+from esper_audit.findings import ProgramAudit, ProgramReport, Report
+from esper_audit.journal import SUFFIX, read_journal
+from esper_audit.storage import KINDS, json_schema, load, load_any, read, write_atomically
 
 _EXPORTS = (".svg", ".html", ".txt")
 
@@ -21,8 +24,8 @@ _EXPORTS = (".svg", ".html", ".txt")
 def show_command(
     file: Path, as_json: bool, export: Path | None, width: int, verbosity: int
 ) -> None:
-    """Print a saved report, or export it as a picture; ends with the verdict's exit code."""
-    report = load(file, Report)
+    """Print what was saved, or export it as a picture; ends with the verdict's exit code."""
+    report = load_report(file)
     if export is None:
         write_report(report, as_json, verbosity)
     else:
@@ -30,7 +33,44 @@ def show_command(
     leave(report)
 
 
-def export_report(report: Report, suffix: str, width: int, verbosity: int = 0) -> str:
+def load_report(path: Path) -> Report | ProgramReport:
+    """A saved report, or that of a saved recording, or of a folder with one for each rank.
+
+    Raises UsageError where there is none.
+    """
+    if path.is_dir():
+        return merge([_audit(each) for each in _recordings(path)], str(Path.cwd()))
+    if path.suffix == SUFFIX:
+        return merge([_audit(path)], str(Path.cwd()))
+    document = load_any(path)
+    if isinstance(document, Recording):
+        return merge([judge_program(document)], str(Path.cwd()))
+    return document
+
+
+def _recordings(folder: Path) -> list[Path]:
+    """Finished recordings, and what unfinished ones left."""
+    found = sorted([*folder.glob("*.json"), *folder.glob(f"*.json{SUFFIX}")])
+    if not found:
+        raise UsageError(
+            f"The folder {folder} holds no recording.",
+            "Save them with `esper-audit exec --save FOLDER/`.",
+        )
+    return found
+
+
+def _audit(path: Path) -> ProgramAudit:
+    if path.suffix != SUFFIX:
+        return judge_program(load(path, Recording))
+    try:
+        return judge_program(read_journal(read(path)))
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise UsageError(f"{path} holds no recording: {error}.") from None
+
+
+def export_report(
+    report: Report | ProgramReport, suffix: str, width: int, verbosity: int = 0
+) -> str:
     """The report as the text of an .svg, .html or .txt file, ``width`` columns wide."""
     if suffix not in _EXPORTS:
         raise UsageError(
@@ -38,13 +78,14 @@ def export_report(report: Report, suffix: str, width: int, verbosity: int = 0) -
             f"Give a file that ends in {', '.join(_EXPORTS)}.",
         )
     console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
-    print_report(report, console, verbosity)
+    print_any(report, console, verbosity)
     if suffix == ".svg":
-        return console.export_svg(title="esper-audit run")
+        name = "run" if isinstance(report, Report) else "exec"
+        return console.export_svg(title=f"esper-audit {name}")
     return console.export_html() if suffix == ".html" else console.export_text()
 
 
-def schema_command() -> None:
-    """Print the JSON Schema of a saved report."""
-    text = msgspec.json.format(msgspec.json.encode(json_schema())).decode()
+def schema_command(kind: str) -> None:
+    """Print the JSON Schema of a saved file of this kind."""
+    text = msgspec.json.format(msgspec.json.encode(json_schema(KINDS[kind]))).decode()
     sys.stdout.write(text + "\n")

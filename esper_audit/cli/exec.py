@@ -1,0 +1,183 @@
+"""``esper-audit exec``."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from esper_audit.errors import ExitCode, UsageError
+from esper_audit.program.launch import Target
+from esper_audit.program.session import Ending, ProgramSession, die_of
+
+if TYPE_CHECKING:
+    from esper_audit.events import Recording
+    from esper_audit.findings import ProgramAudit, ProgramBudget
+
+
+@dataclass(frozen=True)
+class ExecOptions:
+    """What to do with what is recorded."""
+
+    budget: ProgramBudget
+    as_json: bool = False
+    output: Path | None = None
+    save: Path | None = None
+    heartbeat: float | None = None
+    provenance: bool = False
+    watch: Path | None = None
+    verbosity: int = 0
+
+
+def parse_target(module: str, program: tuple[str, ...]) -> Target:
+    """What to run; raises UsageError where nothing is given."""
+    if module:
+        return Target(module, program, is_module=True)
+    if not program:
+        raise UsageError(
+            "There is nothing to run: no script given.",
+            "Give a script, or a module with -m; options of esper-audit go before it.",
+        )
+    return Target(program[0], program[1:])
+
+
+def parse_fail_on(text: str) -> tuple[str, ...]:
+    """The kinds of findings named; raises UsageError for one that is none."""
+    from esper_audit.diagnosis import FAIL_ON
+
+    kinds = tuple(dict.fromkeys(kind.strip() for kind in text.split(",") if kind.strip()))
+    for kind in kinds:
+        if kind not in FAIL_ON:
+            raise UsageError(f"--fail-on knows no {kind}.", f"It takes {', '.join(FAIL_ON)}.")
+    return kinds
+
+
+def exec_command(target: Target, options: ExecOptions) -> NoReturn:
+    """Run the program, report, save, and leave with its exit code or that of the verdict."""
+    places = _Places(options)
+    places.check()
+    report = _Reporter(target, options, places)
+    session = ProgramSession(
+        target,
+        str(Path.cwd()),
+        report,
+        watch=_read_watch(options.watch),
+        journal=places.journal,
+        keep_journal=places.recording is None,
+    )
+    if options.heartbeat is not None:
+        from esper_audit.program.heartbeat import beat
+
+        beat(session, options.heartbeat)
+    ending = session.run()
+    _leave(ending, report.audit)
+
+
+class _Places:
+    """Where files go; with ranks, each has its own."""
+
+    def __init__(self, options: ExecOptions) -> None:
+        self._options = options
+        self.recording = self._recording(options.save)
+        self.journal = self._journal()
+
+    def _recording(self, save: Path | None) -> Path | None:
+        rank = os.environ.get("RANK", "")
+        if save is not None and (rank.isdigit() or save.is_dir() or str(save).endswith(os.sep)):
+            return save / f"rank-{rank or 0}.json"
+        return save
+
+    def _journal(self) -> Path:
+        from esper_audit.journal import SUFFIX
+
+        if self.recording is not None:
+            return self.recording.with_name(self.recording.name + SUFFIX)
+        return Path(tempfile.gettempdir()) / f"esper-audit-{os.getpid()}{SUFFIX}"
+
+    def check(self) -> None:
+        """Raise UsageError before the program runs, where a file can't be written."""
+        from esper_audit.storage import check_writable
+
+        if self.recording is not None:
+            if self.recording != self._options.save:
+                try:
+                    self.recording.parent.mkdir(parents=True, exist_ok=True)
+                except OSError as error:
+                    raise UsageError(
+                        f"{self.recording.parent} can't be made: {error.strerror}.",
+                        "Give a folder with --save: each rank writes its own file there.",
+                    ) from None
+            check_writable(self.recording)
+        if self._options.output is not None:
+            check_writable(self._options.output)
+
+
+class _Reporter:
+    """Told of the recording once the program has ended; keeps the audit for the exit code."""
+
+    def __init__(self, target: Target, options: ExecOptions, places: _Places) -> None:
+        self._target = target
+        self._options = options
+        self._places = places
+        self.audit: ProgramAudit | None = None
+
+    def __call__(self, recording: Recording, ending: Ending) -> None:
+        from esper_audit.diagnosis import judge_program
+        from esper_audit.program.session import not_started
+        from esper_audit.storage import save
+
+        if self._places.recording is not None:
+            save(recording, self._places.recording)
+        not_started(recording)
+        if self._options.watch is not None:
+            return  # a watched run only records
+        if self._options.provenance:
+            recording = self._with_writers(recording)
+            if self._places.recording is not None:
+                save(recording, self._places.recording)
+        self.audit = judge_program(recording, self._options.budget)
+        self._report(self.audit)
+        if ending.words.startswith("os._exit") and self._places.recording is None:
+            print(f"esper-audit: what was recorded lies in {self._places.journal}", file=sys.stderr)
+
+    def _with_writers(self, recording: Recording) -> Recording:
+        from esper_audit.program.watched import watched_run
+
+        print("esper-audit: running the program again, watched", file=sys.stderr)
+        return watched_run(self._target, recording)
+
+    def _report(self, audit: ProgramAudit) -> None:
+        from esper_audit.cli.output import write_program
+        from esper_audit.findings import ProgramReport
+
+        rank = audit.program.rank if audit.program is not None else None
+        if rank and self._options.output is None and audit.verdict is None:
+            return  # one rank reports; `show` merges what all have saved
+        report = ProgramReport(root=str(Path.cwd()), audits=(audit,))
+        write_program(report, self._options.as_json, self._options.output, self._options.verbosity)
+
+
+def _read_watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:
+    if path is None:
+        return None
+    import msgspec
+
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[str, ...]])
+
+
+def _leave(ending: Ending, audit: ProgramAudit | None) -> NoReturn:
+    """The program's own ending counts; only where that was clean, the verdict does."""
+    if ending.signal:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        die_of(ending.signal)
+    if ending.code:
+        sys.exit(ending.code)
+    from esper_audit.findings import AuditVerdict
+
+    codes = {AuditVerdict.FAILED: ExitCode.FINDINGS, AuditVerdict.ERROR: ExitCode.INCOMPLETE}
+    verdict = audit.verdict if audit is not None else None
+    sys.exit(codes.get(verdict, ExitCode.CLEAN) if verdict is not None else ExitCode.CLEAN)

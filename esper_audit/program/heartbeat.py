@@ -1,0 +1,40 @@
+"""A line on stderr from time to time, for runs that take long."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+
+from esper_audit.diagnosis import recompiles
+from esper_audit.events import RunsAfter
+from esper_audit.program.session import ProgramSession
+
+
+def beat(session: ProgramSession, seconds: float) -> None:
+    """Say every so many seconds what was recorded up to then, until the process ends."""
+    thread = threading.Thread(
+        target=_beat, args=(session, seconds), name="esper-audit heartbeat", daemon=True
+    )
+    thread.start()
+
+
+def _beat(session: ProgramSession, seconds: float) -> None:
+    started = time.monotonic()
+    while True:
+        time.sleep(seconds)
+        print(_line(session, time.monotonic() - started), file=sys.stderr, flush=True)
+
+
+def _line(session: ProgramSession, elapsed: float) -> str:
+    if session.recorder is None:
+        return f"esper-audit: {elapsed:.0f} s: torch.compile was not used yet"
+    recording = session.recorder.recording()
+    made = sum(each.count for each in recording.compiles if each.succeeded)
+    eager = {e.frame.key for e in recording.compiles if e.runs_after is not RunsAfter.COMPILE}
+    eager |= {each.frame.key for each in recording.skips if each.for_good}
+    return (
+        f"esper-audit: {elapsed:.0f} s: {made} compiles, {recompiles(recording.compiles)} of them"
+        f" again, {recording.lookups.hits:,} lookups reused compiled code,"
+        f" {len(eager)} frames given up"
+    )

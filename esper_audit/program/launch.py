@@ -1,0 +1,119 @@
+"""A script or module, run as ``python SCRIPT`` and ``python -m MODULE`` run it."""
+
+from __future__ import annotations
+
+import builtins
+import importlib.util
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.machinery import ModuleSpec
+from pathlib import Path
+from types import CodeType, ModuleType
+from typing import Any, cast
+
+from esper_audit.errors import UsageError
+
+_MAIN = "__main__"
+
+
+class NotFoundError(UsageError):
+    """There is no such script or module."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """What to run: ``name`` is a script's path, or a module's dotted name."""
+
+    name: str
+    arguments: tuple[str, ...] = ()
+    is_module: bool = False
+
+    @property
+    def argv(self) -> tuple[str, ...]:
+        """As it was asked for."""
+        return (*(("-m",) if self.is_module else ()), self.name, *self.arguments)
+
+    def prepare(self) -> Callable[[], None]:
+        """Find it, and give what runs it.
+
+        Raises NotFoundError where there is no such script; of a module, only when it is run:
+        looking for it imports its packages. A syntax error is the program's own, too.
+        """
+        return self._module() if self.is_module else self._script()
+
+    def _script(self) -> Callable[[], None]:
+        path = Path(self.name)
+        if path.is_dir():
+            path = path / "__main__.py"
+            folder = str(path.parent)
+        else:
+            folder = str(path.resolve().parent)
+        shown = str(path.absolute())  # as of the interpreter itself, since Python 3.9
+        if not path.is_file():
+            raise NotFoundError(
+                f"There is no script {self.name}.",
+                "Give a file, or a module with -m; options of esper-audit go before it.",
+            )
+        spec = ModuleSpec(_MAIN, None) if Path(self.name).is_dir() else None
+
+        def run() -> None:
+            module = _main_module(shown, spec)
+            sys.argv[:] = [self.name, *self.arguments]
+            _look_in(folder)
+            _execute(module, compile(path.read_bytes(), shown, "exec", dont_inherit=True))
+
+        return run
+
+    def _module(self) -> Callable[[], None]:
+        def run() -> None:
+            sys.argv[:] = ["-m", *self.arguments]
+            _look_in(str(Path.cwd()))
+            spec, code = _find(self.name)
+            sys.argv[0] = spec.origin or self.name
+            _execute(_main_module(sys.argv[0], spec), code)
+
+        return run
+
+
+def _look_in(folder: str) -> None:
+    """The first place of ``sys.path`` is the program's: ours is that of the command."""
+    if not sys.flags.safe_path:
+        sys.path[0:1] = [folder]
+
+
+def _find(name: str) -> tuple[ModuleSpec, CodeType]:
+    """The spec and code of a module, or of the ``__main__`` of a package."""
+    try:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.submodule_search_locations is not None:
+            spec = importlib.util.find_spec(f"{name}.__main__")
+    except ModuleNotFoundError as error:
+        if not f"{name}.".startswith(f"{error.name}."):
+            raise
+        spec = None
+    loader = cast("Any", spec.loader) if spec is not None else None
+    code = loader.get_code(spec.name) if spec is not None and loader is not None else None
+    if spec is None or code is None:
+        raise NotFoundError(
+            f"There is no module {name} that can be run.",
+            "Give a module or a package with a __main__.py, as to `python -m`.",
+        )
+    return spec, code
+
+
+def _main_module(file: str, spec: ModuleSpec | None) -> ModuleType:
+    """A fresh ``__main__`` in place of ours, as the interpreter makes one."""
+    module = ModuleType(_MAIN)
+    module.__file__ = file
+    module.__spec__ = spec
+    module.__builtins__ = builtins  # type: ignore[attr-defined]  # as the interpreter's own has
+    if spec is not None:
+        module.__package__ = spec.parent
+        module.__loader__ = spec.loader
+    sys.modules[_MAIN] = module
+    return module
+
+
+def _execute(module: ModuleType, code: CodeType) -> None:
+    exec(code, module.__dict__)

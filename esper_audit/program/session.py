@@ -1,0 +1,254 @@
+"""A program under a recorder: started when it first needs one, ended however the program ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Any
+
+from esper_audit.errors import IncompleteError
+from esper_audit.events import (
+    Environment,
+    Phase,
+    Program,
+    Recording,
+)
+from esper_audit.interrupts import DeferredInterrupts
+from esper_audit.journal import Journal
+from esper_audit.notices import HookError
+from esper_audit.program.launch import NotFoundError, Target
+from esper_audit.program.on_import import on_import
+
+if TYPE_CHECKING:
+    from esper_audit.recorder import Recorder
+
+_NO_TORCH = Environment(torch="not imported", python=sys.version.split()[0], device="")
+_HERE = str(Path(__file__).parent)
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a program ended. ``signal`` is what plain Python would have died of."""
+
+    words: str
+    code: int
+    signal: int = 0
+
+
+Finished = Callable[[Recording, Ending], None]
+
+
+class ProgramSession:
+    """Runs one program, and calls ``finished`` once with its recording, in this process alone.
+
+    Args:
+        watch: guard sources by frame whose writers are looked for; None for no watch.
+        journal: where events are written as they happen, for what outlives a crash.
+        keep_journal: leave it there after ``os._exit``, too: the recording is saved nowhere else.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        root: str,
+        finished: Finished,
+        watch: dict[str, tuple[str, ...]] | None = None,
+        journal: Path | None = None,
+        keep_journal: bool = False,
+    ) -> None:
+        self._target = target
+        self._root = root
+        self._finished = finished
+        self._watch = watch
+        self._program = _program(target)
+        self._journal = Journal(journal) if journal is not None else None
+        self._keep_journal = keep_journal
+        self._recorder: Recorder | None = None
+        self._pid = os.getpid()
+        self._started = time.perf_counter()
+        self._trouble = ""
+        self._is_over = False
+
+    @property
+    def recorder(self) -> Recorder | None:
+        """The recorder, once the program has imported torch._dynamo."""
+        return self._recorder
+
+    def run(self) -> Ending:
+        """Run the program to its end, and say what that was. Never raises what it raised."""
+        run = self._target.prepare()
+        call_off = on_import("torch._dynamo", self._start)
+        try:
+            with self._signals(), self._hard_exits():
+                ending = _ended(run)
+                _join_threads()
+        finally:
+            call_off()
+        self._finish(ending)
+        return ending
+
+    def _start(self) -> None:
+        """An error here must not reach the program: it is told at the end."""
+        try:
+            from esper_audit.recorder import Recorder
+
+            self._recorder = Recorder(
+                self._root,
+                phase=Phase.WARM_UP,
+                adding_up=True,
+                watch=self._watch if self._watch is not None else False,
+                journal=self._note if self._journal is not None else None,
+            )
+            self._recorder.__enter__()
+            if self._journal is not None:
+                self._journal.begin(self._recorder.recording(), self._program)
+        except Exception:
+            self._trouble = traceback.format_exc()
+            self._recorder = None
+
+    def _note(self, event: Any) -> None:
+        if self._journal is not None and self._recorder is not None:
+            self._journal.note(event, self._recorder.lookups)
+
+    def _finish(self, ending: Ending, keep_journal: bool = False) -> None:
+        """Stop recording and hand the recording over: once, and not in a forked child."""
+        if self._is_over or os.getpid() != self._pid:
+            return
+        self._is_over = True
+        if self._recorder is not None:
+            self._recorder.__exit__(None, None, None)
+        recording = replace(
+            self.recording(),
+            program=replace(self._program, ended=ending.words, exit_code=ending.code),
+        )
+        self._finished(recording, ending)
+        if self._journal is not None and not keep_journal:
+            self._journal.remove()
+
+    def recording(self) -> Recording:
+        """What was recorded up to now; empty where the program never imported torch._dynamo."""
+        if self._recorder is not None:
+            return self._recorder.recording()
+        errors = (HookError("start", self._trouble),) if self._trouble else ()
+        seconds = time.perf_counter() - self._started
+        return Recording(environment=_NO_TORCH, hook_errors=errors, seconds=seconds)
+
+    # --- endings that no ``finally`` sees ---
+
+    @contextmanager
+    def _signals(self) -> Iterator[None]:
+        """Report before SIGTERM ends the process; a handler of the program's own is left alone."""
+        on_main = threading.current_thread() is threading.main_thread()
+        if not on_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+            yield
+            return
+        signal.signal(signal.SIGTERM, self._terminated)
+        try:
+            yield
+        finally:
+            if signal.getsignal(signal.SIGTERM) == self._terminated:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _terminated(self, number: int, frame: FrameType | None) -> None:
+        if self._recorder is not None and self._recorder.is_hook(frame):
+            DeferredInterrupts.again(number)  # not here: raising in the hook ends the process
+            return
+        try:
+            self._finish(Ending("SIGTERM", 128 + number, number))
+        finally:
+            die_of(number)
+
+    @contextmanager
+    def _hard_exits(self) -> Iterator[None]:
+        """Report before ``os._exit``, which runs no handler. A forked child leaves as it would."""
+        leave = os._exit
+
+        def leave_reported(code: int) -> None:
+            try:
+                self._finish(Ending(f"os._exit({code})", code), self._keep_journal)
+                sys.stderr.flush()
+            finally:
+                leave(code)
+
+        os._exit = leave_reported  # type: ignore[assignment]  # it never returns either
+        try:
+            yield
+        finally:
+            os._exit = leave
+
+
+def die_of(number: int) -> None:
+    """End this process by a signal, as it would have ended without a handler."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _program(target: Target) -> Program:
+    def number(name: str) -> int | None:
+        text = os.environ.get(name, "")
+        return int(text) if text.isdigit() else None
+
+    return Program(
+        argv=target.argv,
+        folder=str(Path.cwd()),
+        rank=number("RANK"),
+        world_size=number("WORLD_SIZE"),
+    )
+
+
+def _ended(run: Callable[[], None]) -> Ending:
+    try:
+        run()
+    except NotFoundError:
+        raise
+    except SystemExit as left:
+        return _left(left.code)
+    except KeyboardInterrupt as error:
+        _show(error)
+        return Ending("KeyboardInterrupt", 128 + signal.SIGINT, signal.SIGINT)
+    except BaseException as error:
+        _show(error)
+        first = str(error).strip().splitlines()[:1]
+        return Ending(": ".join([type(error).__name__, *first]), 1)
+    return Ending("exit 0", 0)
+
+
+def _left(code: object) -> Ending:
+    """``sys.exit`` with no code, a number, or a text that goes to stderr."""
+    if code is None or isinstance(code, int):
+        return Ending(f"exit {code or 0}", code or 0)
+    print(code, file=sys.stderr)
+    return Ending("exit 1", 1)
+
+
+def _show(error: BaseException) -> None:
+    """The traceback as Python shows it, without the frames of ours that ran the program."""
+    trace: TracebackType | None = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+        trace = trace.tb_next
+    error.__traceback__ = trace
+    sys.excepthook(type(error), error, trace)
+
+
+def _join_threads() -> None:
+    """Python ends when the last thread has that is no daemon, and so does the recording."""
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread() and not thread.daemon:
+            thread.join()
+
+
+def not_started(recording: Recording) -> None:
+    """Raise IncompleteError where the recorder could not be put in place."""
+    for error in recording.hook_errors:
+        if error.hook == "start":
+            last = error.traceback.strip().splitlines()[-1]
+            raise IncompleteError(f"The recorder could not start: {last}.")

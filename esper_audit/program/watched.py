@@ -1,0 +1,49 @@
+"""A second run of a program, watched: who wrote the state whose guards failed in the first."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import msgspec
+
+from esper_audit.errors import AuditError
+from esper_audit.events import Recording
+from esper_audit.program.launch import Target
+from esper_audit.storage import load
+from esper_audit.writers import wanted as wanted_sources
+from esper_audit.writers import with_writers, without_writers
+
+
+def watched_run(target: Target, first: Recording) -> Recording:
+    """The first recording, with the writers that a second run of the program shows.
+
+    The second run gets no input and its output is dropped. Where it doesn't make the same
+    compiles, or can't be made, no writer is named, and the recording says why.
+    """
+    if first.program is not None and (first.program.world_size or 1) > 1:
+        return without_writers(first, "a distributed program is not run again")
+    wanted = wanted_sources(first)
+    if not wanted:
+        return with_writers(first, first)
+    with tempfile.TemporaryDirectory(prefix="esper-audit-") as folder:
+        watch, saved = Path(folder) / "watch.json", Path(folder) / "recording.json"
+        watch.write_bytes(msgspec.json.encode(wanted))
+        command = [sys.executable, "-m", "esper_audit", "exec", "--watch", str(watch)]
+        command += ["--save", str(saved), *target.argv]
+        environment = {name: text for name, text in os.environ.items() if name != "RANK"}
+        subprocess.run(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+        try:
+            return with_writers(first, load(saved, Recording))
+        except AuditError as error:
+            return without_writers(first, f"the watched run left no recording: {error}")

@@ -1,0 +1,254 @@
+"""``exec`` runs a program as python would, and tells what torch.compile did in it."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+from support import ROOT, esper_audit
+
+from esper_audit.events import Outcome, Recording
+from esper_audit.findings import ProgramReport
+from esper_audit.storage import json_schema, load
+
+PROGRAMS = Path(__file__).parent / "programs"
+ENDS, ALPHA, RANKS = (str(PROGRAMS / f"{name}.py") for name in ("ends", "alpha", "ranks"))
+
+
+def said(text):
+    return " ".join(text.split())
+
+
+def ended(how, folder, *options):
+    """The program under exec, and under python itself."""
+    ours = esper_audit("exec", *options, ENDS, how, "--flag", cwd=folder, input="words\n")
+    plain = subprocess.run(
+        [sys.executable, ENDS, how, "--flag"], capture_output=True, text=True, input="words\n"
+    )
+    return ours, plain
+
+
+@pytest.mark.parametrize(
+    ("how", "words", "recompiles"),
+    [
+        ("exit", "exit 7", 1),
+        ("text", "exit 1", 1),
+        ("raise", "ValueError: broken on purpose", 1),
+        ("interrupt", "KeyboardInterrupt", 1),
+        ("term", "SIGTERM", 1),
+        ("thread", "exit 0", 2),
+        ("fork", "exit 0", 1),
+    ],
+)
+def test_a_program_ends_as_under_python_and_is_reported(tmp_path, how, words, recompiles):
+    ours, plain = ended(how, tmp_path, "--save", "r.json")
+    assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout)
+    assert "argv ['" + how + "', '--flag'] stdin words" in ours.stdout
+    recording = load(tmp_path / "r.json", Recording)
+    assert recording.program.ended == words
+    again = [each for each in recording.compiles if each.outcome is Outcome.RECOMPILED]
+    assert len(again) == recompiles
+    assert f"{recompiles} recompile" in said(ours.stderr)
+    assert said(ours.stderr).count("Frames") == 1
+    assert not (tmp_path / "r.json.partial").exists()
+
+
+def test_a_traceback_is_that_of_python(tmp_path):
+    ours, plain = ended("raise", tmp_path)
+    assert plain.stderr.strip() in ours.stderr
+
+
+def test_a_hard_exit_is_reported_and_leaves_the_recording_on_disk(tmp_path):
+    ours = esper_audit("exec", ENDS, "hard", cwd=tmp_path, input="")
+    assert ours.returncode == 5
+    assert "1 recompile" in said(ours.stderr)
+    place = ours.stderr.split("what was recorded lies in ")[1].split()[0]
+    shown = esper_audit("show", place)
+    assert (shown.returncode, "1 recompile" in said(shown.stdout)) == (0, True)
+    Path(place).unlink()
+
+
+def test_a_crash_leaves_what_was_recorded_up_to_then(tmp_path):
+    ours = esper_audit("exec", "--save", "r.json", ENDS, "crash", cwd=tmp_path, input="")
+    assert ours.returncode == -signal.SIGSEGV
+    shown = esper_audit("show", "r.json.partial", cwd=tmp_path)
+    assert shown.returncode == 0
+    assert "1 recompile" in said(shown.stdout)
+    assert "The process ended without a word" in said(shown.stdout)
+
+
+@pytest.fixture(scope="module")
+def alpha(tmp_path_factory):
+    """Ten alpha changes, watched and saved in both forms."""
+    folder = tmp_path_factory.mktemp("alpha")
+    result = esper_audit(
+        *("exec", "--provenance", "--save", "r.json", "--format", "json", "--output", "p.json"),
+        *(ALPHA, "10"),
+        cwd=folder,
+    )
+    return result, folder
+
+
+def test_the_tickets_program_names_the_writer_of_alpha(alpha):
+    result, folder = alpha
+    assert (result.returncode, result.stdout) == (0, "")
+    audit = load(folder / "p.json", ProgramReport).audits[0]
+    finding = next(each for each in audit.findings if each.id == "float-specialized")
+    assert (finding.source, finding.pattern, finding.limit_hit) == ("self.alpha", "storm", True)
+    lines = Path(ALPHA).read_text().splitlines()
+    assert lines[finding.written_by.line - 1].strip() == "self.alpha = value"
+    assert finding.written_by.function == "Slot.set_alpha"
+    assert lines[finding.called_from.line - 1].strip() == "slot.set_alpha(number / 10)"
+
+
+def test_the_limit_is_a_finding_with_the_step_at_which_it_was_hit(alpha):
+    audit = load(alpha[1] / "p.json", ProgramReport).audits[0]
+    finding = next(each for each in audit.findings if each.id == "eager-after-limit")
+    assert finding.since.startswith("step 'alpha 7'")
+    assert audit.frames[0].state == "cached-only"
+
+
+def test_the_counts_are_torchs_own(alpha):
+    recording = load(alpha[1] / "r.json", Recording)
+    made = sum(1 for each in recording.compiles if each.succeeded)
+    assert made == recording.torch_counters["unique_graphs"] == 8
+
+
+def test_saved_files_fit_the_published_schemas(alpha):
+    for name, kind in (("p.json", "program"), ("r.json", "recording")):
+        published = ROOT / f"docs/reference/{kind}.schema.json"
+        document = json.loads((alpha[1] / name).read_text())
+        jsonschema.validate(document, json.loads(published.read_text()))
+
+
+def test_show_prints_a_saved_recording_and_report_again(alpha):
+    for name in ("r.json", "p.json"):
+        shown = esper_audit("show", name, cwd=alpha[1])
+        assert "float-specialized: self.alpha" in said(shown.stdout)
+        assert "written by Slot.set_alpha" in said(shown.stdout)
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "words"),
+    [
+        (["--max-recompiles", "3"], 0, "passed"),
+        (["--max-recompiles", "2"], 1, "3 recompiles, 2 allowed"),
+        (["--max-recompiles-after-warm-up", "1"], 1, "2 recompiles after warm-up, 1 allowed"),
+        (
+            ["--max-recompiles-after-warm-up", "2", "--warm-up-calls", "2"],
+            0,
+            "passed",
+        ),
+        (["--fail-on", "limit,float-specialized"], 1, "float-specialized in Slot.forward"),
+        (["--fail-on", "eager"], 0, "passed"),
+    ],
+)
+def test_a_budget_decides_the_exit_code(options, code, words):
+    result = esper_audit("exec", "-q", *options, ALPHA, "2")
+    assert (result.returncode, words in said(result.stderr)) == (code, True), result.stderr
+
+
+def test_a_program_that_compiles_nothing_pays_nothing_and_proves_nothing(tmp_path):
+    (tmp_path / "plain.py").write_text("import sys; print('torch' in sys.modules)")
+    result = esper_audit("exec", "plain.py", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "False\n")
+    assert "plain.py: nothing was compiled" in result.stderr
+    held = esper_audit("exec", "--max-recompiles", "0", "plain.py", cwd=tmp_path)
+    assert held.returncode == 3
+    assert "no compiled code ran, so nothing is proven" in held.stderr
+
+
+def test_a_module_runs_with_its_own_options(tmp_path):
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack/__main__.py").write_text(
+        "import sys; print(__name__, __package__, sys.argv[1:], sys.path[0])"
+    )
+    (tmp_path / "pack/__init__.py").write_text("")
+    result = esper_audit("exec", "-q", "-m", "pack", "--help", "-m", "x", cwd=tmp_path)
+    assert result.stdout.split() == [
+        "__main__",
+        "pack",
+        "['--help',",
+        "'-m',",
+        "'x']",
+        str(tmp_path),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ([], "There is nothing to run: no script given."),
+        (["nope.py"], "There is no script nope.py."),
+        (["-m", "no.such.module"], "There is no module no.such.module that can be run."),
+        (["--fail-on", "weather", "x.py"], "--fail-on knows no weather."),
+        (["--save", "no/such/r.json", "x.py"], "can't be written"),
+        (["--output", "no/such/r.txt", "x.py"], "can't be written"),
+        (["--save", "x.py/", "x.py"], "x.py can't be made"),
+    ],
+)
+def test_wrong_usage_is_told_before_anything_runs(tmp_path, args, message):
+    (tmp_path / "x.py").write_text("print('ran')")
+    environment = {"RANK": "0"} if "x.py/" in args else {}
+    import os
+
+    result = esper_audit("exec", *args, cwd=tmp_path, env=os.environ | environment)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert message in said(result.stderr)
+
+
+def test_a_heartbeat_says_how_it_goes(tmp_path):
+    (tmp_path / "slow.py").write_text("import time; time.sleep(0.5)")
+    result = esper_audit("exec", "--heartbeat", "0.1", "slow.py", cwd=tmp_path)
+    assert "esper-audit: 0 s: torch.compile was not used yet" in result.stderr
+
+
+def torchrun(folder, *args):
+    return subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
+            *("--no-python", sys.executable, "-m", "esper_audit", "exec", "--save", "ranks/"),
+            *(RANKS, *args),
+        ],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+
+
+def test_each_rank_leaves_a_recording_and_show_tells_where_they_differ(tmp_path):
+    result = torchrun(tmp_path)
+    assert result.returncode == 0, result.stderr
+    shown = esper_audit("show", "ranks", cwd=tmp_path)
+    assert shown.returncode == 1
+    text = said(shown.stdout)
+    assert "ranks-differ: Scale.forward" in text
+    assert "rank 0: 0 recompiles" in text
+    assert "rank 1: 1 recompile" in text
+    assert "rank 1: flag-changed of self.mode" in text
+
+
+def test_a_recompile_that_another_rank_forces_is_told_as_that(tmp_path):
+    result = torchrun(tmp_path, "forced")
+    assert result.returncode == 0, result.stderr
+    shown = said(esper_audit("show", "ranks", cwd=tmp_path).stdout)
+    assert "forced-by-other-rank" in shown
+    assert "flag-changed: self.mode" in shown
+
+
+def test_a_folder_without_recordings_is_told(tmp_path):
+    result = esper_audit("show", str(tmp_path))
+    assert (result.returncode, "holds no recording" in result.stderr) == (2, True)
+
+
+def test_the_schemas_of_both_kinds_are_printed():
+    for kind in ("program", "recording", "report"):
+        printed = json.loads(esper_audit("schema", kind).stdout)
+        assert printed["$defs"]
+    assert json_schema()["$defs"]["Report"]

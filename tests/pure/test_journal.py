@@ -1,0 +1,90 @@
+"""What a program that ended without a word leaves on disk can be read, cut off or not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import msgspec
+import pytest
+from builders import FRAME, compiled, recording
+
+from esper_audit.events import (
+    LedgerRow,
+    Lookups,
+    Program,
+    Skip,
+    Stance,
+)
+from esper_audit.journal import Journal, read_journal
+from esper_audit.notices import HookError
+
+PROGRAM = Program(argv=("train.py",))
+
+
+@pytest.fixture
+def journal(tmp_path):
+    found = Journal(tmp_path / "r.json.partial")
+    found.begin(recording(), PROGRAM)
+    yield found
+    found.remove()
+
+
+def content(journal):
+    return journal._path.read_bytes()
+
+
+def test_every_kind_of_event_comes_back(journal):
+    events = [
+        compiled(0),
+        Skip(FRAME, "why", None, True),
+        Stance("force_eager", None),
+        LedgerRow("backward", "0/0", None, 0.1),
+        HookError("compile", "Oops"),
+    ]
+    for event in events:
+        journal.note(event, Lookups(3, 1))
+    found = read_journal(content(journal))
+    assert (*found.compiles, *found.skips, *found.stances, *found.ledger, *found.hook_errors) == (
+        *events,
+    )
+    assert (found.lookups, found.complete, found.program) == (Lookups(3, 1), False, PROGRAM)
+
+
+def test_a_compile_that_comes_again_stands_in_for_the_first(journal):
+    for runs in (None, 7):
+        journal.note(replace(compiled(0), graph_runs=runs), Lookups())
+    assert [each.graph_runs for each in read_journal(content(journal)).compiles] == [7]
+
+
+@pytest.mark.parametrize("cut", [1, 20, 200])
+def test_a_last_line_that_was_cut_off_costs_only_itself(journal, cut):
+    journal.note(compiled(0), Lookups())
+    journal.note(compiled(1), Lookups())
+    assert len(read_journal(content(journal)[:-cut]).compiles) >= 1
+
+
+@pytest.mark.parametrize("data", [b"", b"what\n", b'{"kind": "journal"}\n'])
+def test_something_else_is_refused(data):
+    with pytest.raises((msgspec.DecodeError, msgspec.ValidationError)):
+        read_journal(data)
+
+
+def test_a_place_that_cant_be_written_costs_the_journal_alone(tmp_path):
+    journal = Journal(tmp_path / "no such folder" / "r.json")
+    journal.begin(recording(), PROGRAM)
+    journal.note(compiled(0), Lookups())
+    journal.remove()
+
+
+def test_a_full_disk_costs_the_journal_alone(journal):
+    class Full:
+        def write(self, _data):
+            raise OSError(28, "No space left on device")
+
+        def close(self):
+            pass
+
+    journal._file.close()
+    journal._file = Full()
+    journal.note(compiled(0), Lookups())
+    assert read_journal(content(journal)).compiles == ()
