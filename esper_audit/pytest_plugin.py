@@ -1,0 +1,313 @@
+"""The pytest plugin: what torch.compile did in a test, asserted and told. Silent unless used."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Generator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from esper_audit.api import LiveRecording
+    from esper_audit.events import Recording
+    from esper_audit.findings import Finding, FrameSummary
+
+_FLAGS = {
+    "recompiles": "report recompiles and eager execution of every test",
+    "no_eager_fallback": "fail tests in which compiled code ran eagerly",
+    "recompiles_no_provenance": "don't look for the lines that write guarded state",
+}
+_NUMBER = "max_recompiles"
+_NUMBER_HELP = "recompiles that a test may have, unless its marker says"
+_MARKERS = (
+    "max_recompiles(n, warm_up=None): fail above n recompiles, those in the first warm_up calls"
+    " of a frame not counted",
+    "no_eager_fallback: fail where compiled code ran eagerly, or none ran",
+)
+_ATTRIBUTE = "esper_audit"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Each option on the command line, and in the configuration by the same name."""
+    group = parser.getgroup("recompiles", "torch.compile (esper-audit)")
+    for key, what in _FLAGS.items():
+        group.addoption(_flag(key), action="store_true", default=None, dest=_dest(key), help=what)
+        parser.addini(key, what, "bool", default=False)
+    group.addoption(_flag(_NUMBER), metavar="N", dest=_dest(_NUMBER), help=_NUMBER_HELP)
+    parser.addini(_NUMBER, _NUMBER_HELP, "string", default="")
+
+
+def _flag(key: str) -> str:
+    return f"--{key.replace('_', '-')}"
+
+
+def _dest(key: str) -> str:
+    return f"esper_audit_{key}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the markers, and refuse a wrong number early."""
+    for marker in _MARKERS:
+        config.addinivalue_line("markers", marker)
+    _allowed(config)
+
+
+def _setting(config: pytest.Config, key: str) -> Any:
+    """The command line's word, else the configuration's."""
+    said = config.getoption(_dest(key), None)
+    return config.getini(key) if said is None else said
+
+
+def _allowed(config: pytest.Config) -> int | None:
+    text = str(_setting(config, _NUMBER) or "")
+    if not text:
+        return None
+    if not text.isdigit():
+        raise pytest.UsageError(f"max_recompiles takes a number of recompiles, not {text!r}")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """What is asked of one test. ``strict``: by a marker, so that it must run compiled code."""
+
+    allowed: int | None = None
+    warm_up: int | None = None
+    no_eager: bool = False
+    strict_allowed: bool = False
+    strict_eager: bool = False
+    fixture: bool = False
+    summary: bool = False
+
+    @property
+    def is_marked(self) -> bool:
+        return self.strict_allowed or self.strict_eager or self.fixture
+
+    @property
+    def is_idle(self) -> bool:
+        return self == _Wish()
+
+
+def _wish(item: pytest.Item) -> _Wish:
+    marker = item.get_closest_marker("max_recompiles")
+    allowed, warm_up = _allowed(item.config), None
+    if marker is not None:
+        allowed, warm_up = _of_marker(item, marker)
+    strict_eager = item.get_closest_marker("no_eager_fallback") is not None
+    return _Wish(
+        allowed=allowed,
+        warm_up=warm_up,
+        no_eager=strict_eager or bool(_setting(item.config, "no_eager_fallback")),
+        strict_allowed=marker is not None,
+        strict_eager=strict_eager,
+        fixture="recompiles" in getattr(item, "fixturenames", ()),
+        summary=bool(_setting(item.config, "recompiles")),
+    )
+
+
+def _of_marker(item: pytest.Item, marker: pytest.Mark) -> tuple[int, int | None]:
+    def bind(n: int, warm_up: int | None = None) -> tuple[int, int | None]:
+        return n, warm_up
+
+    try:
+        n, warm_up = bind(*marker.args, **marker.kwargs)
+    except TypeError:
+        n, warm_up = -1, None
+    wrong = [v for v in (n, warm_up or 0) if isinstance(v, bool) or not isinstance(v, int) or v < 0]
+    if wrong:
+        raise pytest.UsageError(
+            f"{item.nodeid}: max_recompiles takes a number of recompiles and, if wanted,"
+            " warm_up=CALLS, as in @pytest.mark.max_recompiles(0, warm_up=2)"
+        )
+    return n, warm_up
+
+
+_WISH = pytest.StashKey[_Wish]()
+_LIVE = pytest.StashKey["_Live"]()
+_SAID = pytest.StashKey[dict[str, Any]]()
+
+
+class _Live:
+    """The recording of one test: begun at once, or when the test first imports torch._dynamo."""
+
+    def __init__(self, provenance: bool) -> None:
+        self._provenance = provenance
+        self._stack = ExitStack()
+        self.recording: LiveRecording | None = None
+
+    def begin(self) -> None:
+        from esper_audit.api import record
+
+        self.recording = self._stack.enter_context(record(provenance=self._provenance))
+
+    def begin_with_torch(self) -> None:
+        """Importing torch for tests that never use it would cost seconds."""
+        from esper_audit.program.on_import import on_import
+
+        self._stack.callback(on_import("torch._dynamo", self.begin))
+
+    def end(self) -> None:
+        self._stack.close()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """A clean Dynamo for each test that is looked at, before its fixtures warm anything up."""
+    item.stash[_WISH] = wish = _wish(item)
+    if not wish.is_idle and "torch._dynamo" in sys.modules:
+        sys.modules["torch"].compiler.reset()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Record the test where anything is asked of it, and fail it where that does not hold."""
+    wish = item.stash.get(_WISH, _Wish())
+    if wish.is_idle:
+        return (yield)
+    live = item.stash[_LIVE] = _Live(not _setting(item.config, "recompiles_no_provenance"))
+    if wish.is_marked:
+        live.begin()
+    else:
+        live.begin_with_torch()
+    try:
+        result = yield
+    finally:
+        live.end()
+        if live.recording is not None:
+            item.stash[_SAID] = _said(live.recording)
+    if live.recording is not None:
+        complaint = _complaint(live.recording.result, wish)
+        if complaint:
+            pytest.fail(complaint, pytrace=False)
+    return result
+
+
+def _complaint(recording: Recording, wish: _Wish) -> str:
+    from esper_audit.api import folder
+    from esper_audit.report.complaints import at_most, no_eager_fallback
+
+    used = bool(recording.compiles or recording.skips or recording.lookups.hits)
+    found = []
+    if wish.allowed is not None and (used or wish.strict_allowed):
+        found.append(at_most(recording, wish.allowed, wish.warm_up, folder()))
+    if wish.no_eager and (used or wish.strict_eager):
+        found.append(no_eager_fallback(recording, folder()))
+    return "\n\n".join(dict.fromkeys(filter(None, found)))
+
+
+def _said(live: LiveRecording) -> dict[str, Any]:
+    """What the summary shows of a test, as plain data: a worker sends it to its controller."""
+    audit = live.audit
+    eager = [each for each in audit.findings if each.id.value.startswith("eager-")]
+    return {
+        "compiles": sum(frame.compiles for frame in audit.frames),
+        "recompiles": sum(frame.recompiles for frame in audit.frames),
+        "reused": audit.lookups.hits,
+        "seconds": sum(frame.seconds for frame in audit.frames),
+        "eager": len(eager),
+        "text": live.report(),
+    }
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the report carry what was recorded, also from a worker of pytest-xdist."""
+    report = yield
+    if call.when == "call" and item.stash.get(_WISH, _Wish()).summary and _SAID in item.stash:
+        setattr(report, _ATTRIBUTE, item.stash[_SAID])
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
+    """On demand: each test in which torch.compile compiled, those that cost most first."""
+    if not _setting(config, "recompiles"):
+        return
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    said = {r.nodeid: getattr(r, _ATTRIBUTE) for r in reports if hasattr(r, _ATTRIBUTE)}
+    told = {name: each for name, each in said.items() if each["compiles"] or each["eager"]}
+    terminalreporter.section("torch.compile")
+    if not told:
+        terminalreporter.line("Nothing was compiled.")
+    for name, each in sorted(told.items(), key=lambda pair: -pair[1]["seconds"]):
+        terminalreporter.line(f"{name}: {_line(each)}")
+        for text in each["text"].splitlines():
+            terminalreporter.line(f"    {text}")
+
+
+def _line(said: dict[str, Any]) -> str:
+    return (
+        f"{said['compiles']} compiles, {said['recompiles']} of them again,"
+        f" {said['reused']} lookups reused, {said['eager']} eager, {said['seconds']:.1f} s"
+    )
+
+
+class AtMost:
+    """A block of a test that may recompile so often."""
+
+    def __init__(self, recompiles: Recompiles, allowed: int) -> None:
+        self._recompiles = recompiles
+        self._allowed = allowed
+        self._before: Recording | None = None
+
+    def __enter__(self) -> None:
+        self._before = self._recompiles.recording
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        __tracebackhide__ = True
+        from esper_audit.api import check, folder
+        from esper_audit.diagnosis.phases import window
+        from esper_audit.report.complaints import at_most
+
+        if error is None and self._before is not None:
+            block = window(self._before, self._recompiles.recording)
+            check(at_most(block, self._allowed, root=folder()))
+
+
+class Recompiles:
+    """The fixture ``recompiles``: what torch.compile does in this test."""
+
+    def __init__(self, live: Callable[[], LiveRecording]) -> None:
+        self._live = live
+
+    def at_most(self, n: int) -> AtMost:
+        """Fail where the block recompiles more than ``n`` times, or runs no compiled code."""
+        return AtMost(self, n)
+
+    @property
+    def recording(self) -> Recording:
+        """What was recorded in this test up to now."""
+        return self._live().result
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Its causes of recompiles, eager execution and graph breaks."""
+        return self._live().findings
+
+    @property
+    def frames(self) -> tuple[FrameSummary, ...]:
+        """What became of each frame in it."""
+        return self._live().frames
+
+    @property
+    def count(self) -> int:
+        """Its recompiles up to now."""
+        return self._live().recompiles
+
+
+@pytest.fixture
+def recompiles(request: pytest.FixtureRequest) -> Recompiles:
+    """What torch.compile does in this test: ``recompiles.at_most(0)``, ``recompiles.recording``."""
+
+    def live() -> LiveRecording:
+        found = request.node.stash.get(_LIVE, None)
+        if found is None or found.recording is None:
+            raise RuntimeError("recompiles records the test itself, not its fixtures")
+        recording: LiveRecording = found.recording
+        return recording
+
+    return Recompiles(live)
