@@ -1,0 +1,121 @@
+"""Each diagnosis has a page, and the examples on it show what the page says."""
+
+from __future__ import annotations
+
+import re
+import runpy
+from pathlib import Path
+
+import pytest
+from support import ROOT, audits_of, esper_audit
+
+from esper_audit import record
+from esper_audit.diagnoses import Diagnosis
+
+PAGES = ROOT / "docs/reference/diagnoses"
+SECTIONS = ["How it looks", "Why Dynamo does it", "How to fix it", "Example"]
+ELSEWHERE = {
+    Diagnosis.STALE_OUTPUT: "scenario",  # only a comparison with eager execution shows it
+    Diagnosis.FORCED_BY_OTHER_RANK: "two ranks",
+    Diagnosis.RANKS_DIFFER: "two ranks",
+}
+
+
+def page(diagnosis: Diagnosis) -> str:
+    path = PAGES / f"{diagnosis}.md"
+    return path.read_text() if path.exists() else ""
+
+
+def block(diagnosis: Diagnosis, title: str) -> str:
+    """The code block of this title on the page of a diagnosis; empty without one."""
+    fence = f'```python title="{title}"\n'
+    _, _, rest = page(diagnosis).partition(fence)
+    return rest.split("```")[0]
+
+
+SHOWN = [each for each in Diagnosis if block(each, "example")]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run code as a script under a recorder that looks for writers."""
+    import torch
+
+    monkeypatch.chdir(tmp_path)
+    dtype = torch.get_default_dtype()
+
+    def recorded(code: str):
+        script = tmp_path / "example.py"
+        script.write_text(code)
+        torch.compiler.reset()
+        with record(provenance=True) as live:
+            runpy.run_path(str(script), run_name="__main__")
+        return live
+
+    yield recorded
+    torch.compiler.reset()
+    torch.set_default_dtype(dtype)
+
+
+@pytest.mark.parametrize("diagnosis", SHOWN)
+def test_the_example_shows_its_diagnosis_and_where_it_comes_from(run, tmp_path, diagnosis):
+    code = block(diagnosis, "example")
+    live = run(code)
+    finding = next((each for each in live.findings if each.id is diagnosis), None)
+    assert finding is not None, live.report()
+    quoted = page(diagnosis).split("```text\n")[1].split("\n")[0]
+    assert quoted in live.report().splitlines()
+
+    [(line, mark)] = re.findall(r"^(\d+).*# <- (\w+)$", numbered(code), re.MULTILINE)
+    where = {"writes": finding.written_by, "call": finding.called_from}[mark]
+    assert where is not None, live.report()
+    assert (Path(where.file), where.line) == (tmp_path / "example.py", int(line))
+    if mark == "call":
+        assert finding.written_by is None and finding.written_by_unknown
+
+
+def numbered(code: str) -> str:
+    return "\n".join(f"{number} {line}" for number, line in enumerate(code.splitlines(), 1))
+
+
+@pytest.mark.parametrize("diagnosis", SHOWN)
+def test_the_mended_example_runs_compiled_without_any_finding(run, diagnosis):
+    live = run(block(diagnosis, "mended"))
+    assert not live.findings, live.report()
+    assert live.hits > 0
+
+
+@pytest.mark.parametrize(
+    ("title", "code", "steps"),
+    [("scenario", 1, ["compiled", "stale"]), ("mended scenario", 0, ["compiled", "reused"])],
+)
+def test_a_scenario_shows_stale_output_and_the_mended_one_passes(tmp_path, title, code, steps):
+    (tmp_path / "checks.py").write_text(block(Diagnosis.STALE_OUTPUT, title))
+    result = esper_audit("run", "checks.py", "--format", "json", cwd=tmp_path)
+    assert result.returncode == code, result.stderr
+    [audit] = audits_of(result.stdout).values()
+    assert [step["verdict"] for step in audit["steps"]] == steps
+    stale = [each for each in audit["findings"] if each["id"] == Diagnosis.STALE_OUTPUT]
+    assert len(stale) == steps.count("stale")
+
+
+@pytest.mark.parametrize("diagnosis", Diagnosis)
+def test_every_diagnosis_has_a_page_with_all_sections(diagnosis):
+    text = page(diagnosis)
+    assert text.startswith(f"# `{diagnosis}`\n")
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == SECTIONS
+    assert "```text\n" in text
+
+
+@pytest.mark.parametrize("diagnosis", Diagnosis)
+def test_every_page_has_its_example(diagnosis):
+    title = ELSEWHERE.get(diagnosis, "example")
+    assert bool(block(diagnosis, title)) is (diagnosis is not Diagnosis.UNRECOGNIZED)
+    assert bool(block(diagnosis, "mended")) is (diagnosis in SHOWN)
+
+
+def test_the_index_links_each_diagnosis_once_and_nothing_else():
+    index = (PAGES / "README.md").read_text()
+    linked = re.findall(r"^\| \[`(.+?)`\]\((.+?)\.md\) \| .+ \|$", index, re.MULTILINE)
+    assert sorted(linked) == sorted((each.value, each.value) for each in Diagnosis)
+    assert {path.stem for path in PAGES.glob("*.md")} == {*map(str, Diagnosis), "README"}
