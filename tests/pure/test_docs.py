@@ -34,7 +34,7 @@ def test_every_command_and_option_is_documented(name):
     assert f"esper-audit {name}" in text
     for parameter in commands()[name].params:
         for option in (*parameter.opts, *parameter.secondary_opts):
-            if option.startswith("-"):
+            if option.startswith("-") and not parameter.hidden:
                 assert f"`{option}" in text, f"{name} {option}"
 
 
@@ -100,6 +100,25 @@ def test_there_are_messages_to_check():
     assert len(raised_messages()) > 20
 
 
+def test_every_plugin_option_and_marker_is_documented():
+    from esper_audit import pytest_plugin
+
+    text = read("reference/pytest-plugin.md")
+    for key in (*pytest_plugin._FLAGS, pytest_plugin._NUMBER):
+        assert f"`{pytest_plugin._flag(key)}" in text
+        assert f"`{key} = " in text
+    for marker in pytest_plugin._MARKERS:
+        assert f"`@pytest.mark.{marker.split('(')[0].split(':')[0]}" in text
+
+
+def test_every_public_name_is_documented():
+    import esper_audit
+
+    text = read("reference/python-api.md") + read("reference/scenario-api.md")
+    names = {name for name in esper_audit.__all__ if not name.startswith("__")}
+    assert not {name for name in names if f"`{name}" not in text}
+
+
 @pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
@@ -107,8 +126,15 @@ def test_links_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
-def test_every_page_is_linked_from_the_readme():
-    linked = {(ROOT / t).resolve() for t in re.findall(r"\]\(([^)#]+)\)", ALL[0].read_text())}
+def links_of(page):
+    targets = re.findall(r"\]\(([^)#]+)\)", page.read_text())
+    return {(page.parent / target).resolve() for target in targets if "://" not in target}
+
+
+def test_every_page_is_linked_from_the_readme_or_from_an_index_that_is():
+    linked = links_of(ALL[0])
+    indexes = {page for page in linked if page.name == "README.md"}
+    linked |= {page for index in indexes for page in links_of(index)}
     assert {page.resolve() for page in ALL[1:]} <= linked
 
 
