@@ -22,6 +22,8 @@ from esper_audit.events import GuardFailure, Location, Write
 MOST = 300
 """Values watched at most where nobody says which: each costs a poll at each line."""
 
+_POOLS = ("concurrent/futures/thread.py", "multiprocessing/pool.py")
+
 _Key = tuple[str, int, str]
 
 
@@ -38,19 +40,25 @@ class Watch:
         self._traced: list[tuple[FrameType, Any]] = []
         self._outer: Watch | None = None
         self._is_suspended = False
-        self._stores: dict[str, Location] = {}
+        self._stores: dict[tuple[str, str], Location] = {}
+        self._compiling: list[str] = []
+        self._threads: set[int] = set()
+        self._is_over = False
         self._full = False
         self.unusable = ""
 
     # --- the trace function ---
 
     def start(self) -> None:
-        """Trace every thread from now on, the frames that run already included."""
+        """Trace this thread, the frames that run already included, and each that starts later."""
         present = sys.gettrace()
         owner = present.__self__ if isinstance(present, MethodType) else None
         self._outer = owner if isinstance(owner, Watch) else None
         if present is not None and self._outer is None:
             self.unusable = "another tracer is at work: a debugger, or coverage"
+            return
+        if _others_may_write():
+            self.unusable = "threads that were there before may run the user's code untraced"
             return
         if not self._hide_from_dynamo():
             self.unusable = "this torch can't keep Dynamo from compiling a trace function"
@@ -78,6 +86,7 @@ class Watch:
             frame, before = self._traced.pop()
             frame.f_trace = before
         self._items.clear()
+        self._is_over = True
         if self._outer is not None:
             self._outer._catch_up()
             self._outer._is_suspended = False
@@ -89,8 +98,9 @@ class Watch:
                 item.write = None
 
     @contextmanager
-    def paused(self) -> Iterator[None]:
+    def compiling(self, code: CodeType | None) -> Iterator[None]:
         """Not while torch compiles: tracing its Python code would make it many times slower."""
+        self._compiling.append(_frame_id(code) if code is not None else "")
         trace = sys.gettrace()
         ours = trace == self._on_call
         if ours:
@@ -98,6 +108,7 @@ class Watch:
         try:
             yield
         finally:
+            self._compiling.pop()
             if ours:
                 sys.settrace(trace)
 
@@ -114,7 +125,9 @@ class Watch:
         return True
 
     def _on_call(self, frame: FrameType, _event: str, _argument: Any) -> Any:
-        if not _is_users(frame):
+        if self._is_over:  # a thread that outlived the watch
+            sys.settrace(None)
+        if self._is_over or not _is_users(frame):
             return None
         if self._items:  # a caller's line may have written just before the call, on the same line
             self._poll(_users(frame.f_back))
@@ -125,6 +138,8 @@ class Watch:
 
         def on_line(frame: FrameType, _event: str, _argument: Any) -> Any:
             nonlocal last
+            if self._is_over:
+                return None
             if self._items:
                 self._poll(frame, last)
             last = frame.f_lineno
@@ -134,11 +149,15 @@ class Watch:
 
     def _poll(self, frame: FrameType | None, line: int = 0) -> None:
         """Note what changed since the last poll as written by this line of this frame."""
-        if self._is_suspended:
+        self._threads.add(threading.get_ident())
+        known = frame is not None and sys.gettrace() == self._on_call and len(self._threads) == 1
+        if self._is_suspended or frame is None or not known:
             self._catch_up()
             return
-        for item in list(self._items.values()):
-            if item.changed() and frame is not None:
+        for key, item in list(self._items.items()):
+            if item.is_dead:
+                del self._items[key]
+            elif item.changed():
                 item.write = self._written(item.source, frame, line or frame.f_lineno)
 
     def _written(
@@ -149,7 +168,9 @@ class Watch:
         caller = _users(frame.f_back)
         called_from = _location(caller, caller.f_lineno) if caller is not None else None
         # Compiled code repeats its writes on the function's first line.
-        stored = self._stores.get(source) if line == code.co_firstlineno else None
+        stored = self._stores.get((_frame_id(code), source))
+        if line != code.co_firstlineno:
+            stored = None
         if stored is None:
             return _location(frame, line), called_from
         same = (stored.file, stored.function) == (code.co_filename, code.co_name)
@@ -159,8 +180,8 @@ class Watch:
 
     def stored(self, source: str, line: Location | None) -> None:
         """Traced code writes this source on this line."""
-        if source and line is not None:
-            self._stores[source] = line
+        if source and line is not None and self._compiling:
+            self._stores[self._compiling[-1], source] = line
 
     def add(self, call: Mapping[str, Any], guarded: Any) -> None:
         """Watch what the guards of a new cache entry read."""
@@ -177,7 +198,7 @@ class Watch:
                     self._add((frame, scope.identity(part), part), part, scope)
 
     def _add(self, key: _Key, source: str, scope: Scope) -> None:
-        if key in self._items:
+        if key in self._items and not self._items[key].is_dead:
             return
         if self._wanted is None and len(self._items) >= MOST:
             self._full = True
@@ -210,11 +231,25 @@ class Watch:
         return Write(source, unknown=self._why_unknown(known))
 
     def _why_unknown(self, known: bool) -> str:
+        if len(self._threads) > 1:
+            return "several threads ran the user's code: it may be any of them"
         if known:
             return "no line of the user's code was seen to change it"
         if self._full:
             return f"guards read more than {MOST} values: only the first were watched"
         return "nothing watched it on this object when it was written"
+
+
+def _others_may_write() -> bool:
+    """Whether another thread, which can't be traced any more, has code of the user to run."""
+    own = threading.get_ident()
+    for thread, innermost in sys._current_frames().items():
+        frame: FrameType | None = innermost if thread != own else None
+        while frame is not None:
+            if _is_users(frame) or frame.f_code.co_filename.endswith(_POOLS):
+                return True
+            frame = frame.f_back
+    return False
 
 
 def _inner_codes(code: CodeType) -> Iterator[CodeType]:

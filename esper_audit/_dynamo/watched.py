@@ -79,9 +79,10 @@ def _is_readable(source: str) -> bool:
 
 
 class Scope:
-    """What a frame's guard sources are read from, without keeping its objects alive.
+    """What a frame's guard sources are read from, without keeping most objects alive.
 
-    Built-in containers can't be referred to weakly; they are kept as long as the watch.
+    Built-in containers can't be referred to weakly, and captured variables are read from their
+    cells: these are kept as long as the watch.
     """
 
     def __init__(self, call: Mapping[str, Any]) -> None:
@@ -112,6 +113,12 @@ class Scope:
         if element is not None:
             return id(self._several[name][ast.literal_eval(element[1])])
         return id(self._cells[name] if name in self._cells else self[name])
+
+    def is_dead(self, source: str) -> bool:
+        """Whether the object that a source starts from is gone."""
+        match = _LOCAL.match(source)
+        held = self._roots.get(match[1]) if match is not None else None
+        return isinstance(held, ref) and held() is None
 
     def is_argument(self, source: str) -> bool:
         """Whether it is a value that the caller passed, and no state that it reaches."""
@@ -149,6 +156,11 @@ class Item:
         self._scope = scope
         self._value = self._read()
         self.write: tuple[Location, Location | None] | None = None
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether there is nothing to watch any more."""
+        return self._scope.is_dead(self.source)
 
     def changed(self) -> bool:
         """Whether the value is another than at the last call of this."""
