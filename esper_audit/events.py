@@ -129,8 +129,8 @@ class Compile:
     ``at`` is seconds since the recording began, ``label`` the step that the program named last.
     ``direct``: the frame is the one that the user compiled, not one that it calls. ``graph_runs``
     is how often its compiled graph ran, up to the end of the recording; None where it has none.
-    ``calls_before`` counts the runs of the frame's graphs before, ``hits_before`` all lookups that
-    matched until then. ``count``: how many equal attempts this one stands for.
+    ``calls_before`` counts the runs of the frame's graphs before. ``count``: how many equal
+    attempts this one stands for.
     """
 
     sequence: int
@@ -161,7 +161,6 @@ class Compile:
     direct: bool = True
     graph_runs: int | None = None
     calls_before: int = 0
-    hits_before: int = 0
     writes: tuple[Write, ...] = ()
     count: int = 1
 
@@ -298,7 +297,8 @@ class Recording:
 
     ``torch_counters`` is torch's own count of the same time (``unique_graphs`` and the like).
     ``watched`` says whether the writers of guarded state were looked for, ``steps_marked`` how
-    many steps the program named, ``steady_at`` after how many seconds it said that warm-up is over.
+    many steps the program named, ``steady_at`` after how many seconds it said that warm-up is over,
+    and ``steady_hits`` how many lookups had matched by then.
     ``complete`` is False for what a process left behind that ended without a word.
     """
 
@@ -319,5 +319,6 @@ class Recording:
     watched: bool = False
     steps_marked: int = 0
     steady_at: float | None = None
+    steady_hits: int | None = None
     seconds: float = 0.0
     complete: bool = True

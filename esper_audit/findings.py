@@ -130,6 +130,7 @@ class FrameState(StrEnum):
     COMPILED = "compiled"
     CACHED_ONLY = "cached-only"
     EAGER = "eager"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

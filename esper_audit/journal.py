@@ -44,18 +44,25 @@ class Journal:
         self._path = path
         self._pid = os.getpid()
         self._file: Any = None
+        self._is_ours = False
 
     def begin(self, recording: Recording, program: Program) -> None:
         """Write the head. A place that can't be written costs the journal, not the program."""
         try:
             self._file = self._path.open("wb")
+            self._is_ours = True
         except OSError:
             return
         body = msgspec.to_builtins(replace(recording, program=program, complete=False))
         self._write({"schema_version": SCHEMA_VERSION, "kind": KIND} | body)
 
     def note(self, event: Event, lookups: Lookups) -> None:
-        """Add an event. A compile with a sequence number seen before stands in for that one."""
+        """Add an event. A compile with a sequence number seen before stands in for that one.
+
+        How often its graph runs is not known yet.
+        """
+        if isinstance(event, Compile):
+            event = replace(event, graph_runs=None)
         self._write({_NAMES[type(event)]: event, "lookups": lookups})
 
     def _write(self, line: dict[str, Any]) -> None:
@@ -72,7 +79,8 @@ class Journal:
         if self._file is not None:
             self._file.close()
             self._file = None
-        self._path.unlink(missing_ok=True)
+        if self._is_ours:
+            self._path.unlink(missing_ok=True)
 
 
 def read_journal(data: bytes) -> Recording:

@@ -49,7 +49,6 @@ class Draft:
     mark: Mark
     at: float = 0.0
     calls_before: int = 0
-    hits_before: int = 0
     end: End | None = None
     stages: Stages | None = None
     runs_after: RunsAfter = RunsAfter.COMPILE
@@ -75,7 +74,7 @@ class Ledger:
         self._root = root
         self._adding_up = adding_up
         self._started = time.perf_counter()
-        self._sequence = count()
+        self.attempts = 0
         self._by_code: dict[Code, list[Draft]] = defaultdict(list)
         self.drafts: list[Draft] = []
         self.later: list[LedgerRow] = []
@@ -88,9 +87,10 @@ class Ledger:
         """Since the recording began."""
         return time.perf_counter() - self._started
 
-    def begin(self, begin: Begin | None, mark: Mark, hits: int) -> Draft:
+    def begin(self, begin: Begin | None, mark: Mark) -> Draft:
         """A compile that begins now."""
-        draft = Draft(next(self._sequence), begin, mark, self.seconds, hits_before=hits)
+        draft = Draft(self.attempts, begin, mark, self.seconds)
+        self.attempts += 1
         if begin is not None:
             earlier = self._by_code[begin.code]
             draft.calls_before = sum(each.graph_runs for each in earlier)
@@ -106,6 +106,7 @@ class Ledger:
             self.drafts.remove(draft)
             self._by_code[draft.begin.code].remove(draft)
             twin.times += 1
+            twin.calls_before = draft.calls_before
             twin.seconds += draft.seconds
             twin.graphs += draft.graphs
 
@@ -204,7 +205,6 @@ class Ledger:
             direct=draft.direct,
             graph_runs=draft.graph_runs if draft.graphs else None,
             calls_before=draft.calls_before,
-            hits_before=draft.hits_before,
             writes=begin.writes,
             count=draft.times,
         )

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from types import FrameType, TracebackType
 
@@ -61,6 +61,7 @@ class Recorder:
         self._marked = 0
         self._is_aside = False
         self._steady_at: float | None = None
+        self._steady_hits: int | None = None
         self._lock = threading.RLock()
         self._watching = watch is not False
         wanted = None if isinstance(watch, bool) else watch
@@ -87,14 +88,15 @@ class Recorder:
     ) -> None:
         marks.forget(self)
         self._interrupts.remove()
-        if self._kept.errors:
-            print(
-                f"esper-audit: {len(self._kept.errors)} errors in the recorder's own hooks;"
-                f" the first: {self._kept.errors[0].traceback.strip().splitlines()[-1]}",
-                file=sys.stderr,
-            )
         self._trace_log.remove()
         self._hooks.remove()
+        if self._kept.errors:
+            with suppress(Exception):  # a stderr that is broken is no reason to raise here
+                print(
+                    f"esper-audit: {len(self._kept.errors)} errors in the recorder's own hooks;"
+                    f" the first: {self._kept.errors[0].traceback.strip().splitlines()[-1]}",
+                    file=sys.stderr,
+                )
 
     @property
     def lookups(self) -> Lookups:
@@ -130,6 +132,7 @@ class Recorder:
         """From here on, no compile is expected."""
         if self._steady_at is None:
             self._steady_at = self._kept.seconds
+            self._steady_hits = self._hooks.lookups.hits
         self._mark = Mark(self._mark.step, Phase.STEADY, self._mark.label)
 
     def recording(self) -> Recording:
@@ -150,6 +153,7 @@ class Recorder:
                 watched=self._watching,
                 steps_marked=self._marked,
                 steady_at=self._steady_at,
+                steady_hits=self._steady_hits,
                 seconds=self._kept.seconds,
             )
 
@@ -161,7 +165,7 @@ class Recorder:
 
     def compile_began(self, begin: Begin | None) -> object:
         with self._lock:
-            return self._kept.begin(begin, self._mark, self._hooks.lookups.hits)
+            return self._kept.begin(begin, self._mark)
 
     def compile_ended(self, token: object, end: End) -> None:
         if isinstance(token, Draft):
@@ -198,7 +202,7 @@ class Recorder:
                 reason=returned.reason,
                 step=self._mark.step,
                 for_good=returned.runs_after is RunsAfter.EAGER,
-                sequence=len(self._kept.drafts),
+                sequence=self._kept.attempts,
                 called_from=returned.called_from,
                 direct=returned.direct,
                 at=round(self._kept.seconds, 6),

@@ -6,9 +6,9 @@ from esper_audit.diagnosis.audit import compiles_after_warm_up, judge
 from esper_audit.diagnosis.causes import closest_failures, root_causes
 from esper_audit.diagnosis.claims import decide_claims, matches
 from esper_audit.diagnosis.controls import caught, is_control
-from esper_audit.diagnosis.eager import eager_findings
+from esper_audit.diagnosis.eager import eager_findings, why_eager
 from esper_audit.diagnosis.identify import identify
-from esper_audit.diagnosis.program import FAIL_ON, judge_program, ran_compiled, recompiles
+from esper_audit.diagnosis.program import FAIL_ON, doubts, judge_program, ran_compiled, recompiles
 from esper_audit.diagnosis.steps import judge_steps
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "closest_failures",
     "compiles_after_warm_up",
     "decide_claims",
+    "doubts",
     "eager_findings",
     "identify",
     "is_control",
@@ -27,4 +28,5 @@ __all__ = [
     "ran_compiled",
     "recompiles",
     "root_causes",
+    "why_eager",
 ]

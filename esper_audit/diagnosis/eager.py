@@ -19,8 +19,10 @@ from esper_audit.findings import Finding, JudgedStep, StepVerdict
 
 EVERY_FRAME = Frame("every compiled function", "", 0, "*", "*")
 _SWITCHED_OFF = ("force_eager", "eager_on_recompile")
-_OFF = {"disable": ("True",), "TORCH_COMPILE_DISABLE": ("1", "True"), "TORCHDYNAMO_DISABLE": ("1",)}
+_OFF = {"disable": ("True",), "TORCH_COMPILE_DISABLE": ("1",), "TORCHDYNAMO_DISABLE": ("1",)}
 _WORDS = (
+    ("recompile limit", Diagnosis.EAGER_AFTER_LIMIT),
+    ("matched no cache entry", Diagnosis.EAGER_AFTER_LIMIT),
     ("no ops traced", Diagnosis.EAGER_EMPTY_GRAPH),
     ("no tensor operation", Diagnosis.EAGER_EMPTY_GRAPH),
     ("dispatch mode", Diagnosis.EAGER_DISPATCH_MODE),
@@ -53,14 +55,37 @@ def eager_findings(recording: Recording) -> tuple[Finding, ...]:
     found: dict[tuple[str, Diagnosis], Finding] = {}
     for finding in (*_frames(recording), *_switched_off(recording)):
         found.setdefault((finding.frame.key, finding.id), finding)
+    explained = {each.id for each in found.values()}
+    if not explained & {Diagnosis.EAGER_AFTER_LIMIT, Diagnosis.EAGER_DISABLED}:
+        found.update({(each.frame.key, each.id): each for each in _unanswered(recording)})
     return tuple(found.values())
+
+
+def unanswered(recording: Recording) -> int:
+    """Calls that matched no cache entry and were not followed by an attempt to compile."""
+    attempts = sum(each.count for each in recording.compiles if each.cache_entries_before)
+    return max(0, recording.lookups.misses - attempts)
+
+
+def _unanswered(recording: Recording) -> Iterator[Finding]:
+    """Code that hit its limit before the recording began, or a stance that was set before."""
+    missed = unanswered(recording)
+    if missed:
+        yield Finding(
+            id=Diagnosis.EAGER_AFTER_LIMIT,
+            frame=EVERY_FRAME,
+            text=f"{missed} lookup{'s' * (missed != 1)} matched no cache entry, and none was made",
+            since="the start",
+            limit_hit=True,
+            written_by_unknown="no state decides it",
+        )
 
 
 def _frames(recording: Recording) -> Iterator[Finding]:
     for compile_ in recording.compiles:
         if compile_.outcome is Outcome.LIMIT:
             yield _eager(Diagnosis.EAGER_AFTER_LIMIT, compile_, "the recompile limit was hit")
-        elif compile_.outcome is Outcome.FAILED or compile_.runs_after is RunsAfter.EAGER:
+        elif compile_.runs_after is RunsAfter.EAGER:
             diagnosis = why_eager(compile_.reason)
             if compile_.direct or diagnosis is not Diagnosis.EAGER_EMPTY_GRAPH:
                 yield _eager(diagnosis, compile_, compile_.reason)

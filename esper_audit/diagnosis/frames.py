@@ -24,7 +24,7 @@ def frame_summaries(
     compiles: dict[str, list[Compile]] = defaultdict(list)
     for compile_ in recording.compiles:
         compiles[compile_.frame.key].append(compile_)
-    skips = {each.frame.key: each for each in reversed(recording.skips) if each.for_good}
+    skips = {each.frame.key: each for each in recording.skips if each.for_good}
     found = [
         _summary(group, skips.pop(key, None), warm_up_calls) for key, group in compiles.items()
     ]
@@ -50,6 +50,8 @@ def _summary(
         reason = "the recompile limit was hit" if limit else gist(gave_up.reason)
     elif skip is not None:
         state, reason, when = FrameState.EAGER, gist(skip.reason), since(skip)
+    if not made and state is FrameState.COMPILED and group:
+        state, reason, when = FrameState.FAILED, gist(group[-1].reason), since(group[-1])
     lefts = [each.recompiles_left for each in made if each.recompiles_left is not None]
     return FrameSummary(
         frame=group[0].frame,
@@ -61,7 +63,7 @@ def _summary(
         ),
         reused=_reused(made),
         seconds=sum(each.seconds.total for each in group),
-        recompiles_left=min(lefts, default=None) if state is FrameState.COMPILED else 0,
+        recompiles_left=_left(lefts, state),
         instances=len({each.instance for each in group if each.instance}),
         graph_breaks=sum(len(each.graph_breaks) * each.count for each in group),
         state=state,
@@ -69,6 +71,12 @@ def _summary(
         since=when,
         direct=any(each.direct for each in group),
     )
+
+
+def _left(lefts: Sequence[int], state: FrameState) -> int | None:
+    if state is not FrameState.COMPILED:
+        return 0
+    return lefts[-1] if lefts else None
 
 
 def _reused(made: Sequence[Compile]) -> int | None:

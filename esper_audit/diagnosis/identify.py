@@ -12,7 +12,7 @@ _FIELD = re.compile(r"(\w+)=")
 _SHAPE = re.compile(r"\.(?:size|stride|storage_offset)\(\)|_dynamo_dynamic_indices")
 _VARIABLE = re.compile(r"^(?:G\['\w+'\]|L\['\w+'\])$")
 _CELL = re.compile(r"\.__closure__\[\d+\]\.cell_contents$")
-_NUMBER = re.compile(r"-?(?:\d+\.\d*(?:e-?\d+)?|\d+e-?\d+|inf|nan)")
+_NUMBER = re.compile(r"-?(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)")
 _COLLECTION = re.compile(r"(?:list|tuple|dict|set|frozenset) of \d+$")
 _MEMBER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _GLOBAL_STATE = {
@@ -75,7 +75,7 @@ def _global_state(failure: GuardFailure) -> Diagnosis | None:
 
 def _by_source(failure: GuardFailure) -> Diagnosis | None:
     source = failure.torch_source or failure.source
-    if re.search(r"_(?:forward|backward)\w*_hooks|_hooks\b", source):
+    if re.search(r"\b_(?:global_)?(?:full_)?(?:forward|backward)\w*_hooks\b", source):
         return Diagnosis.HOOK_CHANGED
     if source.endswith(".training"):
         return Diagnosis.TRAIN_EVAL_FLIPPED
@@ -142,7 +142,8 @@ def _expression(failure: GuardFailure) -> Diagnosis | None:
 
 def _presence(failure: GuardFailure) -> Diagnosis | None:
     if {failure.expected, failure.actual} == {"present", "absent"}:
-        key = (failure.torch_source or failure.source).endswith("]")
+        source = failure.torch_source or failure.source
+        key = source.endswith("]") and not re.search(r"\.__dict__\['\w+'\]$", source)
         return Diagnosis.CONTAINER_CHANGED if key else Diagnosis.ATTRIBUTE_PRESENCE
     if failure.kind == "SOURCE_GONE":
         gone = failure.actual.removeprefix("gone: ")

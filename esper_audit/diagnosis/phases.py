@@ -11,16 +11,21 @@ def is_steady(compile_: Compile, warm_up_calls: int | None = None) -> bool:
     """Whether a compile came after warm-up."""
     if warm_up_calls is None:
         return compile_.phase is Phase.STEADY
-    return compile_.calls_before >= warm_up_calls
+    # Calls are counted by graph runs: of a frame without a graph, nobody knows.
+    return compile_.graph_runs is None or compile_.calls_before >= warm_up_calls
 
 
 def window(before: Recording, after: Recording) -> Recording:
     """What was recorded between two looks at one recording."""
-    known = {each.sequence for each in before.compiles}
+    known = {each.sequence: each.count for each in before.compiles}
     hits = after.lookups.hits - before.lookups.hits
     return replace(
         after,
-        compiles=tuple(each for each in after.compiles if each.sequence not in known),
+        compiles=tuple(
+            replace(each, count=each.count - known.get(each.sequence, 0))
+            for each in after.compiles
+            if each.count > known.get(each.sequence, 0)
+        ),
         skips=after.skips[len(before.skips) :],
         stances=after.stances[len(before.stances) :],
         ledger=after.ledger[len(before.ledger) :],

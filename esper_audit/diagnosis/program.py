@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,14 +12,18 @@ from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.eager import break_findings, eager_findings
 from esper_audit.diagnosis.frames import frame_summaries
 from esper_audit.diagnosis.phases import is_steady
-from esper_audit.events import Compile, Outcome, Recording
+from esper_audit.events import Compile, Outcome, Phase, Recording
 from esper_audit.findings import AuditVerdict, Finding, ProgramAudit, ProgramBudget
 
+_NEEDED = ("compile", "convert_frame", "lookup")
 EAGER = tuple(each for each in Diagnosis if each.startswith("eager-"))
+_OF_OTHERS = (Diagnosis.STALE_OUTPUT, Diagnosis.RANKS_DIFFER)
+"""What one recorded program can't show: it takes a comparison, or several ranks."""
+
 FAIL_ON: dict[str, tuple[Diagnosis, ...]] = {
     "eager": EAGER,
     "limit": (Diagnosis.EAGER_AFTER_LIMIT,),
-    **{each.value: (each,) for each in Diagnosis if each is not Diagnosis.STALE_OUTPUT},
+    **{each.value: (each,) for each in Diagnosis if each not in _OF_OTHERS},
 }
 """What ``--fail-on`` takes: groups, and every diagnosis that a program can have."""
 
@@ -52,9 +57,15 @@ def recompiles(compiles: Sequence[Compile]) -> int:
 
 
 def ran_compiled(recording: Recording) -> bool:
-    """Whether compiled code is proven to have run."""
-    runs = any(each.graph_runs for each in recording.compiles)
-    return runs or recording.lookups.hits > 0
+    """Whether compiled code is proven to have run.
+
+    A lookup that matches proves it only where nothing was compiled meanwhile: a frame that holds
+    no graph, such as one that only calls a disabled function, matches as well.
+    """
+    made = [each for each in recording.compiles if each.succeeded]
+    if not made or not recording.complete:
+        return recording.lookups.hits > 0 or bool(made and not recording.complete)
+    return any(each.graph_runs for each in made)
 
 
 def _verdict(
@@ -99,9 +110,7 @@ def _count(number: int) -> str:
 
 def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[str]:
     """Why the recording proves nothing, where it is within its budget."""
-    if recording.hook_errors:
-        last = recording.hook_errors[0].traceback.strip().splitlines()[-1]
-        yield f"the recorder itself failed, so the evidence may be incomplete: {last}"
+    yield from doubts(recording)
     if not recording.complete:
         yield "the process ended without a word, so the recording may be incomplete"
     if not ran_compiled(recording):
@@ -112,3 +121,25 @@ def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[str]:
             "the program never said that warm-up is over: call esper_audit.steady_state() in it,"
             " or give --warm-up-calls"
         )
+    elif budget.recompiles_after_warm_up is not None and not _ran_after_warm_up(recording, budget):
+        yield "no compiled code ran after warm-up, so nothing is proven"
+
+
+def doubts(recording: Recording) -> Iterator[str]:
+    """Why the evidence itself may be incomplete."""
+    if recording.hook_errors:
+        last = recording.hook_errors[0].traceback.strip().splitlines()[-1]
+        yield f"the recorder itself failed, so the evidence may be incomplete: {last}"
+    for each in recording.lost:
+        if each.key in _NEEDED:
+            yield f"torch {each.torch_version} has no {each.name}, which it takes to prove this"
+
+
+def _ran_after_warm_up(recording: Recording, budget: ProgramBudget) -> bool:
+    if budget.warm_up_calls is None:
+        late = recording.lookups.hits > (recording.steady_hits or 0)
+        return late or any(each.phase is Phase.STEADY for each in recording.compiles)
+    runs: dict[str, int] = defaultdict(int)
+    for each in recording.compiles:
+        runs[each.frame.key] += each.graph_runs or 0
+    return any(number > budget.warm_up_calls for number in runs.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from esper_audit.diagnosis import why_eager
 from esper_audit.findings import Audit, Finding, Pattern, StepVerdict
 from esper_audit.report.blocks import short
 
@@ -57,7 +58,7 @@ def change(cause: Cause, shown: int = 4) -> str:
 
 
 def eager_causes(audits: Sequence[Audit]) -> list[str]:
-    """Why steps ran eagerly, each reason once, with the audits and the first step of each."""
+    """Why steps ran eagerly, each reason once, with its diagnosis, the audits and first steps."""
     where: dict[str, list[str]] = {}
     for audit in audits:
         first = next((s for s in audit.steps if s.verdict is StepVerdict.EAGER), None)
@@ -65,4 +66,11 @@ def eager_causes(audits: Sequence[Audit]) -> list[str]:
             after = f" after {first.label}" if first.label else ""
             place = f"{audit.title} from step {first.index}{after}"
             where.setdefault(first.because, []).append(place)
-    return [f"{because}: {', '.join(places)}." for because, places in where.items()]
+    return [f"{_diagnosed(because)}: {', '.join(places)}." for because, places in where.items()]
+
+
+def _diagnosed(because: str) -> str:
+    """The reason with its identifier; without, where no frame was given up: nothing is known."""
+    if because.startswith("no compiled code ran"):
+        return because
+    return f"{why_eager(because).value}: {because}"

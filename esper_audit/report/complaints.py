@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from esper_audit.diagnoses import Diagnosis
-from esper_audit.diagnosis import judge_program, ran_compiled, recompiles
+from esper_audit.diagnosis import doubts, judge_program, ran_compiled, recompiles
 from esper_audit.diagnosis.phases import is_steady
 from esper_audit.events import Recording
 from esper_audit.findings import Finding, ProgramBudget
@@ -39,10 +39,7 @@ def at_most(
         if limited:
             said += "; the recompile limit was hit, so further ones are not counted"
         return _with_causes(said, [*causes, *limited], root)
-    if recording.hook_errors:
-        last = recording.hook_errors[0].traceback.strip().splitlines()[-1]
-        return f"The recorder itself failed, so nothing is proven: {last}"
-    return "" if ran_compiled(recording) else _not_proven(audit.findings, root)
+    return _unproven(recording, audit.findings, root)
 
 
 def no_eager_fallback(recording: Recording, root: str = "") -> str:
@@ -51,11 +48,14 @@ def no_eager_fallback(recording: Recording, root: str = "") -> str:
     eager = [each for each in findings if each.id.value.startswith("eager-")]
     if eager:
         return _with_causes("Code that was compiled ran eagerly", eager, root)
-    return "" if ran_compiled(recording) else _not_proven(findings, root)
+    return _unproven(recording, findings, root)
 
 
-def _not_proven(findings: Sequence[Finding], root: str) -> str:
-    return _with_causes(_NOT_PROVEN, findings, root)
+def _unproven(recording: Recording, findings: Sequence[Finding], root: str) -> str:
+    """What is missing of a proof; empty where nothing is."""
+    for doubt in doubts(recording):
+        return f"Nothing is proven: {doubt}"
+    return "" if ran_compiled(recording) else _with_causes(_NOT_PROVEN, findings, root)
 
 
 def _with_causes(said: str, findings: Sequence[Finding], root: str) -> str:

@@ -29,6 +29,7 @@ _STATE_STYLES = {
     FrameState.COMPILED: "green",
     FrameState.CACHED_ONLY: "red",
     FrameState.EAGER: "red",
+    FrameState.FAILED: "red",
 }
 
 
@@ -61,7 +62,7 @@ def summary(audit: ProgramAudit) -> str:
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
     parts = [
         f"{_count(made, 'compile')}, {_count(again, 'recompile')} in {_seconds(audit)}",
-        f"compiled code was reused {_count(reused(audit), 'time')}",
+        f"compiled code was reused {_reused(audit)}",
     ]
     if eager:
         parts.append(f"{_count(len(eager), 'frame')} run{'s' * (len(eager) == 1)} eagerly")
@@ -72,6 +73,13 @@ def summary(audit: ProgramAudit) -> str:
 def reused(audit: ProgramAudit) -> int:
     """Runs of compiled graphs past the first of each."""
     return sum(frame.reused or 0 for frame in audit.frames)
+
+
+def _reused(audit: ProgramAudit) -> str:
+    """Of an unfinished recording only lookups are known: a call may make several."""
+    if not audit.complete:
+        return f"in {_count(audit.lookups.hits, 'lookup')}"
+    return _count(reused(audit), "time")
 
 
 def _seconds(audit: ProgramAudit) -> str:
@@ -154,6 +162,8 @@ def _now(frame: FrameSummary) -> str:
     if frame.state is FrameState.COMPILED:
         several = f", {frame.instances} instances" if frame.instances > 1 else ""
         return f"compiled{several}"
+    if frame.state is FrameState.FAILED:
+        return f"failed to compile: {frame.reason}"
     what = "eager" if frame.state is FrameState.EAGER else "eager for new values"
     return f"{what} since {frame.since}: {frame.reason}"
 

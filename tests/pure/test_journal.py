@@ -51,9 +51,21 @@ def test_every_kind_of_event_comes_back(journal):
 
 
 def test_a_compile_that_comes_again_stands_in_for_the_first(journal):
-    for runs in (None, 7):
-        journal.note(replace(compiled(0), graph_runs=runs), Lookups())
-    assert [each.graph_runs for each in read_journal(content(journal)).compiles] == [7]
+    for reason in ("", "later"):
+        journal.note(replace(compiled(0), reason=reason), Lookups())
+    assert [each.reason for each in read_journal(content(journal)).compiles] == ["later"]
+
+
+def test_how_often_a_graph_ran_is_not_known_while_it_runs(journal):
+    journal.note(replace(compiled(0), graph_runs=1), Lookups())
+    assert read_journal(content(journal)).compiles[0].graph_runs is None
+
+
+def test_the_journal_of_an_earlier_crash_is_not_removed(tmp_path):
+    path = tmp_path / "r.json.partial"
+    path.write_text("left by a crash")
+    Journal(path).remove()
+    assert path.exists()
 
 
 @pytest.mark.parametrize("cut", [1, 20, 200])

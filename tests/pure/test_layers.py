@@ -35,6 +35,8 @@ LAYERS = [
 PURE = {
     *("errors", "_version", "events", "sources", "findings", "replays", "scenario_api", "storage"),
     *("config", "plan", "diagnosis", "report", "auditing", "cli", "__init__", "__main__"),
+    *("journal", "writers", "diagnoses", "marks", "notices", "interrupts", "program"),
+    *("api", "pytest_plugin"),
 }
 
 

@@ -22,7 +22,7 @@ from esper_audit.events import (
     Stance,
 )
 from esper_audit.findings import AuditVerdict, FrameState, ProgramBudget
-from esper_audit.notices import HookError
+from esper_audit.notices import HookError, LostEvidence
 from esper_audit.report.complaints import at_most, no_eager_fallback
 
 PASSED, FAILED, ERROR = AuditVerdict.PASSED, AuditVerdict.FAILED, AuditVerdict.ERROR
@@ -75,7 +75,8 @@ def test_recompiles_are_held_against_their_bound(allowed, wanted):
 
 def test_a_bound_after_warm_up_does_not_count_what_came_before():
     compiles = [replace(each, phase=Phase.WARM_UP) for each in made(3)]
-    assert verdict(compiles, recompiles_after_warm_up=0)[0] is PASSED
+    later = {"lookups": Lookups(9, 3), "steady_hits": 5}
+    assert verdict(compiles, recompiles_after_warm_up=0, recorded=later)[0] is PASSED
     assert verdict(made(3), recompiles_after_warm_up=0) == (
         FAILED,
         ("3 recompiles after warm-up, 0 allowed",),
@@ -86,6 +87,61 @@ def test_warm_up_can_be_a_number_of_calls_of_each_frame():
     bound = {"recompiles_after_warm_up": 1, "warm_up_calls": 2}
     assert verdict(made(2), **bound)[0] is PASSED
     assert verdict(made(4), **bound)[0] is FAILED
+
+
+@pytest.mark.parametrize(
+    ("budget", "recorded"),
+    [({}, {"lookups": Lookups(5, 3), "steady_hits": 5}), ({"warm_up_calls": 100}, {})],
+)
+def test_a_bound_after_warm_up_proves_nothing_where_nothing_came_after_it(budget, recorded):
+    compiles = [replace(each, phase=Phase.WARM_UP) for each in made(3)]
+    found = verdict(compiles, recompiles_after_warm_up=0, recorded=recorded, **budget)
+    assert found == (ERROR, ("no compiled code ran after warm-up, so nothing is proven",))
+
+
+def test_calls_that_matched_nothing_and_compiled_nothing_ran_eagerly():
+    """As after a limit that was hit before the recording began."""
+    late = recording((), (), lookups=Lookups(1, 40))
+    finding = judge_program(late).findings[0]
+    assert finding.id == "eager-after-limit"
+    assert finding.text == "40 lookups matched no cache entry, and none was made"
+    assert "the recompile limit was hit" in at_most(late, 0)
+    assert no_eager_fallback(late).startswith("Code that was compiled ran eagerly")
+
+
+def test_misses_that_were_followed_by_an_attempt_are_no_eager_calls():
+    answered = recording((), made(3), lookups=Lookups(1, 3))
+    assert [each.id for each in judge_program(answered).findings] == ["float-specialized"]
+
+
+def test_matching_a_frame_without_a_graph_proves_nothing():
+    graphless = recording((), [compiled(0, graph_runs=None)], lookups=Lookups(9, 0))
+    assert at_most(graphless, 0).startswith("No compiled code ran here")
+
+
+def test_recompiles_of_a_frame_without_a_graph_are_never_warm_up():
+    graphless = [replace(each, graph_runs=None) for each in made(2)]
+    assert "2 recompiles" in at_most(recording((), graphless), 0, warm_up_calls=99)
+
+
+def test_evidence_that_this_torch_cannot_give_is_missed():
+    lost = (LostEvidence("torch._x", "2.99", "skips", "convert_frame"),)
+    found = verdict(made(), recompiles=0, recorded={"lost": lost})
+    assert (found[0], "torch 2.99 has no torch._x" in found[1][0]) == (ERROR, True)
+
+
+def test_a_frame_that_failed_to_compile_is_no_compiled_frame():
+    failed = compiled(0, Outcome.FAILED, reason="BackendCompilerFailed: no")
+    frame = judge_program(recording((), [failed])).frames[0]
+    assert (frame.state, frame.reason) == (FrameState.FAILED, "BackendCompilerFailed: no")
+
+
+def test_a_frame_that_compiles_again_after_a_reset_runs_eagerly_no_more():
+    given_up = compiled(0, Outcome.SKIPPED, runs_after=RunsAfter.EAGER, reason="No ops traced")
+    again = compiled(1, graph_runs=3)
+    assert judge_program(recording((), [given_up, again])).frames[0].state is FrameState.COMPILED
+    late = replace(given_up, sequence=2)
+    assert judge_program(recording((), [again, late])).frames[0].state is FrameState.EAGER
 
 
 def test_a_program_that_never_says_that_warm_up_is_over_proves_nothing():
@@ -259,7 +315,10 @@ def test_eager_execution_is_a_complaint_with_its_reason():
 
 def test_a_broken_recorder_is_a_complaint():
     broken = recording((), made(), hook_errors=(HookError("compile", "Oops: no"),))
-    assert at_most(broken, 0) == "The recorder itself failed, so nothing is proven: Oops: no"
+    for complain in (lambda: at_most(broken, 0), lambda: no_eager_fallback(broken)):
+        assert complain() == (
+            "Nothing is proven: the recorder itself failed, so the evidence may be incomplete: Oops: no"
+        )
 
 
 def test_frames_keep_their_names():
