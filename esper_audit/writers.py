@@ -38,9 +38,14 @@ def with_writers(recording: Recording, watched: Recording) -> Recording:
 
 def without_writers(recording: Recording, why: str) -> Recording:
     """The recording with ``why`` in place of every writer, and among its notes."""
-    compiles = tuple(_with_reason(each, why) for each in recording.compiles)
     note = f"Writers of guarded state are not named: {why}."
-    return replace(recording, compiles=compiles, notes=(*recording.notes, note))
+    return replace(unexplained(recording, why), notes=(*recording.notes, note))
+
+
+def unexplained(recording: Recording, why: str) -> Recording:
+    """The recording with ``why`` in place of every writer."""
+    compiles = tuple(_with_reason(each, why) for each in recording.compiles)
+    return replace(recording, compiles=compiles)
 
 
 def _with_reason(compile_: Compile, why: str) -> Compile:

@@ -13,7 +13,9 @@ def main() -> None:
     from esper_audit.cli.app import app
 
     try:
-        app(standalone_mode=False)
+        if app(standalone_mode=False):  # typer's word for Ctrl-C, which it catches itself
+            _complain("Interrupted.", "")
+            sys.exit(ExitCode.INCOMPLETE)
     except SystemExit:
         raise
     except AuditError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -82,27 +83,37 @@ class _Places:
     def __init__(self, options: ExecOptions) -> None:
         self._options = options
         self.recording = self._recording(options.save)
+        self.output = self._output(options.output)
         self.journal = self._journal()
 
     def _recording(self, save: Path | None) -> Path | None:
         rank = os.environ.get("RANK", "")
         if save is not None and (rank.isdigit() or save.is_dir() or str(save).endswith(os.sep)):
-            return save / f"rank-{rank or 0}.json"
-        return save
+            return (save / f"rank-{rank or 0}.json").absolute()
+        return save.absolute() if save is not None else None
+
+    def _output(self, output: Path | None) -> Path | None:
+        """Absolute, like all places: the program may change its folder."""
+        rank = os.environ.get("RANK", "")
+        if output is not None and rank.isdigit():
+            output = output.with_name(f"{output.stem}-rank-{rank}{output.suffix}")
+        return output.absolute() if output is not None else None
 
     def _journal(self) -> Path:
         from esper_audit.journal import SUFFIX
 
         if self.recording is not None:
             return self.recording.with_name(self.recording.name + SUFFIX)
-        return Path(tempfile.gettempdir()) / f"esper-audit-{os.getpid()}{SUFFIX}"
+        # A name that nobody can foresee: the folder is everybody's.
+        name = f"esper-audit-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        return Path(tempfile.gettempdir()) / name
 
     def check(self) -> None:
         """Raise UsageError before the program runs, where a file can't be written."""
         from esper_audit.storage import check_writable
 
         if self.recording is not None:
-            if self.recording != self._options.save:
+            if self._options.save is None or self.recording != self._options.save.absolute():
                 try:
                     self.recording.parent.mkdir(parents=True, exist_ok=True)
                 except OSError as error:
@@ -111,8 +122,8 @@ class _Places:
                         "Give a folder with --save: each rank writes its own file there.",
                     ) from None
             check_writable(self.recording)
-        if self._options.output is not None:
-            check_writable(self._options.output)
+        if self.output is not None:
+            check_writable(self.output)
 
 
 class _Reporter:
@@ -122,6 +133,7 @@ class _Reporter:
         self._target = target
         self._options = options
         self._places = places
+        self._root = str(Path.cwd())
         self.audit: ProgramAudit | None = None
 
     def __call__(self, recording: Recording, ending: Ending) -> None:
@@ -135,7 +147,7 @@ class _Reporter:
         if self._options.watch is not None:
             return  # a watched run only records
         if self._options.provenance:
-            recording = self._with_writers(recording)
+            recording = self._with_writers(recording, ending)
             if self._places.recording is not None:
                 save(recording, self._places.recording)
         self.audit = judge_program(recording, self._options.budget)
@@ -143,9 +155,12 @@ class _Reporter:
         if ending.words.startswith("os._exit") and self._places.recording is None:
             print(f"esper-audit: what was recorded lies in {self._places.journal}", file=sys.stderr)
 
-    def _with_writers(self, recording: Recording) -> Recording:
+    def _with_writers(self, recording: Recording, ending: Ending) -> Recording:
         from esper_audit.program.watched import watched_run
+        from esper_audit.writers import without_writers
 
+        if ending.signal or ending.words.startswith("os._exit"):
+            return without_writers(recording, f"no second run after {ending.words}")
         print("esper-audit: running the program again, watched", file=sys.stderr)
         return watched_run(self._target, recording)
 
@@ -156,8 +171,8 @@ class _Reporter:
         rank = audit.program.rank if audit.program is not None else None
         if rank and self._options.output is None and audit.verdict is None:
             return  # one rank reports; `show` merges what all have saved
-        report = ProgramReport(root=str(Path.cwd()), audits=(audit,))
-        write_program(report, self._options.as_json, self._options.output, self._options.verbosity)
+        report = ProgramReport(root=self._root, audits=(audit,))
+        write_program(report, self._options.as_json, self._places.output, self._options.verbosity)
 
 
 def _read_watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:

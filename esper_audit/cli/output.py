@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -39,7 +39,7 @@ def stdout() -> Console:
 
 def stderr() -> Console:
     """For words about the run."""
-    return Console(stderr=True, highlight=False)
+    return _Console(stderr=True, highlight=False)
 
 
 def write_report(report: Report | ProgramReport, as_json: bool, verbosity: int) -> None:
@@ -69,7 +69,8 @@ def write_program(
     elif as_json:
         sys.stderr.write(data)
     else:
-        print_program(report, stderr(), verbosity)
+        with suppress(BrokenPipeError):  # the reader of stderr has gone; the exit code stands
+            print_program(report, stderr(), verbosity)
 
 
 def program_text(report: ProgramReport, verbosity: int, width: int = 100) -> str:

@@ -32,24 +32,27 @@ class _Finder(MetaPathFinder):
         if self in sys.meta_path:
             sys.meta_path.remove(self)
 
+    def imported(self) -> None:
+        self.remove()
+        self._act()
+
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if fullname != self._name:
             return None
-        self.remove()
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = cast("Any", _Loader(spec.loader, self._act))
+            spec.loader = cast("Any", _Loader(spec.loader, self))
         return spec
 
 
 class _Loader(Loader):
     """The module's own loader, and then the act; the module never sees it."""
 
-    def __init__(self, own: Any, act: Callable[[], None]) -> None:
+    def __init__(self, own: Any, finder: _Finder) -> None:
         self._own = own
-        self._act = act
+        self._finder = finder
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
         return cast("ModuleType | None", self._own.create_module(spec))
@@ -59,4 +62,4 @@ class _Loader(Loader):
         if module.__spec__ is not None:
             module.__spec__.loader = self._own
         self._own.exec_module(module)
-        self._act()
+        self._finder.imported()

@@ -87,13 +87,16 @@ class ProgramSession:
         """Run the program to its end, and say what that was. Never raises what it raised."""
         run = self._target.prepare()
         call_off = on_import("torch._dynamo", self._start)
+        ending = Ending("an error of esper-audit", 1)
         try:
             with self._signals(), self._hard_exits():
                 ending = _ended(run)
-                _join_threads()
+        except NotFoundError:
+            self._is_over = True
+            raise
         finally:
             call_off()
-        self._finish(ending)
+            self._finish(ending)
         return ending
 
     def _start(self) -> None:
@@ -206,20 +209,33 @@ def _program(target: Target) -> Program:
 
 
 def _ended(run: Callable[[], None]) -> Ending:
+    ending = _outcome(run)
+    joined = _outcome(_join_threads)
+    return joined if joined.code else ending
+
+
+def _outcome(run: Callable[[], None]) -> Ending:
     try:
         run()
     except NotFoundError:
         raise
     except SystemExit as left:
         return _left(left.code)
-    except KeyboardInterrupt as error:
-        _show(error)
-        return Ending("KeyboardInterrupt", 128 + signal.SIGINT, signal.SIGINT)
     except BaseException as error:
-        _show(error)
-        first = str(error).strip().splitlines()[:1]
-        return Ending(": ".join([type(error).__name__, *first]), 1)
+        return _shown(error)
     return Ending("exit 0", 0)
+
+
+def _shown(error: BaseException) -> Ending:
+    """The ending of an exception, once it has been shown; the program's own hook may raise."""
+    try:
+        _show(error)
+    except SystemExit as left:
+        return _left(left.code)
+    if isinstance(error, KeyboardInterrupt):
+        return Ending("KeyboardInterrupt", 128 + signal.SIGINT, signal.SIGINT)
+    first = str(error).strip().splitlines()[:1]
+    return Ending(": ".join([type(error).__name__, *first]), 1)
 
 
 def _left(code: object) -> Ending:
@@ -240,10 +256,19 @@ def _show(error: BaseException) -> None:
 
 
 def _join_threads() -> None:
-    """Python ends when the last thread has that is no daemon, and so does the recording."""
-    for thread in threading.enumerate():
-        if thread is not threading.current_thread() and not thread.daemon:
-            thread.join()
+    """Python ends when the last thread has that is no daemon, and so does the recording.
+
+    Pools of threads end by a call of their own, before that (threading._shutdown, 3.11 to 3.14):
+    without it an idle pool, such as inductor's, is waited for in vain.
+    """
+    for act in reversed(list(getattr(threading, "_threading_atexits", ()))):
+        act()
+    while waiting := [each for each in threading.enumerate() if _is_waited_for(each)]:
+        waiting[0].join()
+
+
+def _is_waited_for(thread: threading.Thread) -> bool:
+    return thread is not threading.current_thread() and not thread.daemon
 
 
 def not_started(recording: Recording) -> None:

@@ -14,8 +14,10 @@ from esper_audit.errors import AuditError
 from esper_audit.events import Recording
 from esper_audit.program.launch import Target
 from esper_audit.storage import load
+from esper_audit.writers import unexplained, with_writers, without_writers
 from esper_audit.writers import wanted as wanted_sources
-from esper_audit.writers import with_writers, without_writers
+
+_OF_RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
 def watched_run(target: Target, first: Recording) -> Recording:
@@ -28,15 +30,16 @@ def watched_run(target: Target, first: Recording) -> Recording:
         return without_writers(first, "a distributed program is not run again")
     wanted = wanted_sources(first)
     if not wanted:
-        return with_writers(first, first)
+        return unexplained(first, "no variable or attribute holds it")
     with tempfile.TemporaryDirectory(prefix="esper-audit-") as folder:
         watch, saved = Path(folder) / "watch.json", Path(folder) / "recording.json"
         watch.write_bytes(msgspec.json.encode(wanted))
         command = [sys.executable, "-m", "esper_audit", "exec", "--watch", str(watch)]
         command += ["--save", str(saved), *target.argv]
-        environment = {name: text for name, text in os.environ.items() if name != "RANK"}
+        environment = {n: text for n, text in os.environ.items() if n not in _OF_RANKS}
         subprocess.run(
             command,
+            cwd=first.program.folder if first.program is not None else None,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

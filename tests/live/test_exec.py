@@ -42,6 +42,7 @@ def ended(how, folder, *options):
         ("interrupt", "KeyboardInterrupt", 1),
         ("term", "SIGTERM", 1),
         ("thread", "exit 0", 2),
+        ("pool", "exit 0", 2),
         ("fork", "exit 0", 1),
     ],
 )
@@ -61,6 +62,38 @@ def test_a_program_ends_as_under_python_and_is_reported(tmp_path, how, words, re
 def test_a_traceback_is_that_of_python(tmp_path):
     ours, plain = ended("raise", tmp_path)
     assert plain.stderr.strip() in ours.stderr
+
+
+def test_a_program_on_the_default_backend_ends(tmp_path):
+    (tmp_path / "p.py").write_text("import torch\ntorch.compile(torch.sin)(torch.ones(3))\n")
+    result = esper_audit("exec", "p.py", cwd=tmp_path)
+    assert (result.returncode, "1 compile, 0 recompiles" in said(result.stderr)) == (0, True)
+
+
+def test_places_are_those_from_which_it_was_started(tmp_path):
+    program = (
+        "import os, torch\nos.chdir('/')\ntorch.compile(torch.sin, backend='eager')(torch.ones(3))"
+    )
+    (tmp_path / "p.py").write_text(program)
+    result = esper_audit("exec", "--save", "r.json", "--output", "o.txt", "p.py", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "r.json").exists() and (tmp_path / "o.txt").exists()
+
+
+def test_a_hook_of_the_programs_own_for_exceptions_may_end_it(tmp_path):
+    program = "import sys\nsys.excepthook = lambda *_: sys.exit(9)\nraise ValueError"
+    (tmp_path / "p.py").write_text(program)
+    result = esper_audit("exec", "p.py", cwd=tmp_path)
+    assert (result.returncode, "nothing was compiled" in result.stderr) == (9, True)
+
+
+def test_looking_for_dynamo_without_importing_it_starts_nothing_and_misses_nothing(tmp_path):
+    program = (
+        "import importlib.util\nimportlib.util.find_spec('torch._dynamo')\nimport torch\n"
+        "torch.compile(torch.sin, backend='eager')(torch.ones(3))"
+    )
+    (tmp_path / "p.py").write_text(program)
+    assert "1 compile" in said(esper_audit("exec", "p.py", cwd=tmp_path).stderr)
 
 
 def test_a_hard_exit_is_reported_and_leaves_the_recording_on_disk(tmp_path):

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 
@@ -41,6 +42,10 @@ def main(how):
         time.sleep(10)
     if how == "thread":
         threading.Thread(target=late).start()
+    if how == "pool":
+        pool = ThreadPoolExecutor(1)
+        pool.submit(double, torch.ones(5)).result()
+        globals()["kept"] = pool
     if how == "fork":
         child = os.fork()
         if child == 0:
