@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any
 
 _LATER_SECONDS = 0.002
+_IN_PLACE: list[DeferredInterrupts] = []
 
 
 class DeferredInterrupts:
@@ -29,14 +30,20 @@ class DeferredInterrupts:
             present = signal.getsignal(signal.SIGINT)
             if callable(present):
                 self._before = present
+                _IN_PLACE.append(self)
                 signal.signal(signal.SIGINT, self._handle)
 
     def remove(self) -> None:
         """Give back, unless the program has set a handler of its own meanwhile."""
         before, self._before = self._before, None
+        if self in _IN_PLACE:
+            _IN_PLACE.remove(self)
         on_main = threading.current_thread() is threading.main_thread()
         if before is not None and on_main and signal.getsignal(signal.SIGINT) == self._handle:
             signal.signal(signal.SIGINT, before)
+        for other in _IN_PLACE:  # one that came later hands on to us: now to what we handed on to
+            if other._before == self._handle:
+                other._before = before
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         if self._is_inside(frame):

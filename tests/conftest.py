@@ -17,7 +17,10 @@ def _state() -> tuple[object, ...]:
     from esper_audit._dynamo import TraceLog, find
     from esper_audit._dynamo.names import owner_of
 
-    patched = ("compile", "convert_frame", "metrics", "guards_made", "callbacks")
+    patched = (
+        *("compile", "convert_frame", "metrics", "guards_made", "callbacks"),
+        *("graph_compile", "stance", "store_attr"),
+    )
     places = [owner_of(key) for key in patched]
     values = tuple(vars(place[0])[place[1]] for place in places if place is not None)
     set_hook = find("lookup")
@@ -25,7 +28,10 @@ def _state() -> tuple[object, ...]:
     if lookup is not None:
         set_hook(lookup)
     listening = any(isinstance(each, TraceLog) for each in find("trace_logger").handlers)
-    return (interrupt, *values, lookup, listening)
+    from esper_audit import marks
+
+    heard = len(marks._listeners)
+    return (interrupt, *values, lookup, listening, heard, list(sys.meta_path), sys.gettrace())
 
 
 @pytest.fixture(autouse=True)

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from enum import Enum
 from functools import lru_cache
 from inspect import getattr_static
+from itertools import count
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any
+from weakref import ref
 
 import torch
 
@@ -92,7 +94,24 @@ def instance(f_locals: Mapping[str, Any], code: CodeType) -> str:
         this = f_locals.get("self")
     if this is None and is_torch_file(code.co_filename):
         this = getattr(_wrapped(code, f_locals), "__self__", None)
-    return "" if this is None else f"{type(this).__qualname__}@{id(this):x}"
+    return "" if this is None else f"{type(this).__qualname__}@{_serial(this)}"
+
+
+_SERIALS: dict[int, tuple[Any, int]] = {}
+_NUMBERS = count(1)
+
+
+def _serial(thing: object) -> int:
+    """A number of its own for each object: addresses are used again."""
+    known = _SERIALS.get(id(thing))
+    if known is not None and known[0]() is thing:
+        return known[1]
+    number = next(_NUMBERS)
+    try:
+        _SERIALS[id(thing)] = (ref(thing), number)
+    except TypeError:  # can't be referred to weakly: by its address
+        return id(thing)
+    return number
 
 
 def wrapped_callable(code: CodeType, f_locals: Mapping[str, Any]) -> str:
@@ -115,6 +134,18 @@ def is_called_directly(caller: FrameType | None) -> bool:
     while caller is not None and caller.f_code.co_filename.endswith(_MODULE_CALLS):
         caller = caller.f_back
     return caller is not None and caller.f_code.co_filename.endswith(_EVAL_FRAME)
+
+
+def is_library_module(
+    code: CodeType, f_locals: Mapping[str, Any], caller: FrameType | None
+) -> bool:
+    """Whether a frame is the forward of a library's module that the user compiled in place.
+
+    ``nn.Sequential().compile()``: Dynamo skips its forward by rule, and it runs eagerly (2.13).
+    """
+    this = f_locals.get("self")
+    own = isinstance(this, torch.nn.Module) and code.co_name == "forward"
+    return own and is_called_directly(caller)
 
 
 def _owner_name(function: Any) -> str:

@@ -14,7 +14,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -25,6 +25,10 @@ from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.signals import Begin, Listener, Returned
 from esper_audit._dynamo.watch import Watch
 from esper_audit.events import GuardFailure, Write
+
+_ORDER = threading.RLock()
+_INSTALLED: list[Hooks] = []
+"""Hooks in place, in the order of their coming: each wraps what it found."""
 
 
 class Hooks:
@@ -39,8 +43,35 @@ class Hooks:
         self._last_token = threading.local()
         self.lookups = LookupHook()
 
+    @property
+    def _token(self) -> object:
+        """What the listener gave for the compile that this thread makes now."""
+        return getattr(self._last_token, "value", None)
+
     def install(self) -> None:
         """Put all hooks in place; where one can't be, none stays."""
+        with _ORDER:
+            self._put_in()
+            if self._watch is not None:
+                self._watch.start()
+            _INSTALLED.append(self)
+
+    def remove(self) -> None:
+        """Put everything back as it was, also where hooks that came later are still in place."""
+        with _ORDER:
+            if self not in _INSTALLED:
+                return
+            if self._watch is not None:
+                self._watch.stop()
+            place = _INSTALLED.index(self)
+            later = _INSTALLED[place + 1 :]
+            for hooks in (*reversed(later), self):
+                hooks._take_out()
+            for hooks in later:
+                hooks._put_in()
+            del _INSTALLED[place]
+
+    def _put_in(self) -> None:
         try:
             self._patch("compile", self._around_compile)
             self._patch("graph_compile", self._around_graph_compile)
@@ -53,14 +84,11 @@ class Hooks:
             self._undo.append(self.lookups.remove)
             if self._watch is not None:
                 self._patch("store_attr", self._around_store_attr)
-                self._watch.start()
-                self._undo.append(self._watch.stop)
         except BaseException:
-            self.remove()
+            self._take_out()
             raise
 
-    def remove(self) -> None:
-        """Put everything back as it was, last first."""
+    def _take_out(self) -> None:
         while self._undo:
             self._undo.pop()()
 
@@ -100,7 +128,7 @@ class Hooks:
             started = time.perf_counter()
             result = error = None
             try:
-                with self._watch.paused() if self._watch is not None else nullcontext():
+                with self._paused(call):
                     result = original(*args, **kwargs)
                 return result
             except BaseException as raised:
@@ -119,6 +147,11 @@ class Hooks:
                 error = None  # a reference cycle would keep the user's frames alive
 
         return compile_
+
+    def _paused(self, call: dict[str, Any] | None) -> AbstractContextManager[None]:
+        if self._watch is None:
+            return nullcontext()
+        return self._watch.compiling(call["code"] if call is not None else None)
 
     def _begin(self, arguments: dict[str, Any]) -> Begin:
         code, frame = arguments["code"], arguments.get("frame")
@@ -170,9 +203,9 @@ class Hooks:
     def _around_graph_compile(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def call_user_compiler(this: Any, *args: Any, **kwargs: Any) -> Any:
+            token = self._token  # a backend may call compiled functions of its own
             compiled = original(this, *args, **kwargs)
             with self._contained("graph_compile"):
-                token = self._last_token.value
                 # A package saves the compiled function itself: it must stay as it is.
                 if token is not None and getattr(this, "package", None) is None:
                     runs = self._listener.graph_made(token)
@@ -208,21 +241,25 @@ class Hooks:
     def _around_convert_frame(self, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def convert_frame(this: Any, frame: Any, *args: Any, **kwargs: Any) -> Any:
-            self._last_token.value = None
-            result = original(this, frame, *args, **kwargs)
-            with self._contained("convert_frame"):
-                self._frame_returned(frame, result, sys._getframe(1))
-            return result
+            outer, self._last_token.value = self._token, None
+            try:
+                result = original(this, frame, *args, **kwargs)
+                with self._contained("convert_frame"):
+                    self._frame_returned(frame, result, sys._getframe(1))
+                return result
+            finally:
+                self._last_token.value = outer
 
         return convert_frame
 
     def _frame_returned(self, frame: Any, result: Any, caller: FrameType) -> None:
-        token, code = self._last_token.value, frame.f_code
+        token, code = self._token, frame.f_code
         after = readings.runs_after(result)
         reason = str(getattr(result, "skip_reason", None) or "")
         if token is None and describe.is_library_file(code.co_filename):
             by_rule = not reason or "skipfiles" in reason
-            if by_rule or not describe.wrapped_callable(code, frame.f_locals):
+            wrapped = describe.wrapped_callable(code, frame.f_locals) and not by_rule
+            if not wrapped and not describe.is_library_module(code, frame.f_locals, caller):
                 return  # torch's and Python's own helpers are skipped by rule, all the time
         stack = describe.user_stack(caller) if token is None else ()
         returned = Returned(
