@@ -1,4 +1,4 @@
-"""Ctrl-C while the lookup hook runs: a moment later, where it can be raised safely."""
+"""Signals while the lookup hook runs: a moment later, where their handlers may raise."""
 
 from __future__ import annotations
 
@@ -10,48 +10,90 @@ from types import FrameType
 from typing import Any
 
 _LATER_SECONDS = 0.002
-_IN_PLACE: list[DeferredInterrupts] = []
+
+Predicate = Callable[[FrameType | None], bool]
 
 
-class DeferredInterrupts:
-    """Hands SIGINT on to the handler that was there, but never inside the lookup hook.
+class _Shield:
+    """Hands every signal on to the program's handler, but never inside a lookup hook.
 
-    An exception there would end the process (torch/csrc/dynamo/eval_frame_cpp.cpp, 2.13). Only
-    on the main thread, and only while the handler is one of Python's.
+    An exception there would end the process (torch/csrc/dynamo/eval_frame_cpp.cpp, 2.13). One for
+    the process: it is there while any recorder is. A handler that the program sets or asks for
+    meanwhile is its own, not ours.
     """
 
-    def __init__(self, is_inside: Callable[[FrameType | None], bool]) -> None:
-        self._is_inside = is_inside
-        self._before: Any = None
+    def __init__(self) -> None:
+        self._inside: list[Predicate] = []
+        self._handlers: dict[int, Any] = {}
+        self._set, self._get = signal.signal, signal.getsignal
 
-    def install(self) -> None:
-        """Take over from the present handler, where there is one to take over from."""
-        if threading.current_thread() is threading.main_thread():
-            present = signal.getsignal(signal.SIGINT)
+    def add(self, is_inside: Predicate) -> None:
+        self._inside.append(is_inside)
+        if len(self._inside) > 1 or not _on_main():
+            return
+        for number in signal.valid_signals():
+            present = self._get(number)
             if callable(present):
-                self._before = present
-                _IN_PLACE.append(self)
-                signal.signal(signal.SIGINT, self._handle)
+                self._handlers[number] = present
+                self._set(number, self._handle)
+        self._stand_in(self._set_handler, self._get_handler)
 
-    def remove(self) -> None:
-        """Give back, unless the program has set a handler of its own meanwhile."""
-        before, self._before = self._before, None
-        if self in _IN_PLACE:
-            _IN_PLACE.remove(self)
-        on_main = threading.current_thread() is threading.main_thread()
-        if before is not None and on_main and signal.getsignal(signal.SIGINT) == self._handle:
-            signal.signal(signal.SIGINT, before)
-        for other in _IN_PLACE:  # one that came later hands on to us: now to what we handed on to
-            if other._before == self._handle:
-                other._before = before
+    def remove(self, is_inside: Predicate) -> None:
+        if is_inside in self._inside:
+            self._inside.remove(is_inside)
+        if self._inside or signal.signal != self._set_handler:
+            return
+        self._stand_in(self._set, self._get)
+        if not _on_main():  # only the main thread may set handlers: ours hand on, and nothing more
+            return
+        for number, handler in self._handlers.items():
+            if self._get(number) == self._handle:
+                self._set(number, handler)
+        self._handlers.clear()
+
+    def _stand_in(self, set_handler: Any, get_handler: Any) -> None:
+        signal.signal, signal.getsignal = set_handler, get_handler
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self._is_inside(frame):
-            self.again(number)
-        elif self._before is not None:
-            self._before(number, frame)
+        if any(is_inside(frame) for is_inside in self._inside):
+            again(number)
+        else:
+            self._handlers[number](number, frame)
 
-    @staticmethod
-    def again(number: int) -> None:
-        """Send this process a signal once more, a moment later."""
-        threading.Timer(_LATER_SECONDS, os.kill, (os.getpid(), number)).start()
+    def _set_handler(self, number: int, handler: Any) -> Any:
+        before = self._get_handler(number)
+        self._set(number, self._handle if callable(handler) else handler)
+        if callable(handler):
+            self._handlers[number] = handler
+        return before
+
+    def _get_handler(self, number: int) -> Any:
+        present = self._get(number)
+        return self._handlers[number] if present == self._handle else present
+
+
+_SHIELD = _Shield()
+
+
+class DeferredSignals:
+    """Keeps handlers of signals out of one recorder's lookup hook."""
+
+    def __init__(self, is_inside: Predicate) -> None:
+        self._is_inside = is_inside
+
+    def install(self) -> None:
+        """From now on."""
+        _SHIELD.add(self._is_inside)
+
+    def remove(self) -> None:
+        """No longer."""
+        _SHIELD.remove(self._is_inside)
+
+
+def again(number: int) -> None:
+    """Send this process a signal once more, a moment later."""
+    threading.Timer(_LATER_SECONDS, os.kill, (os.getpid(), number)).start()
+
+
+def _on_main() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -94,7 +94,7 @@ def read_journal(data: bytes) -> Recording:
     compiles: dict[int, Compile] = {}
     lookups = Lookups()
     for line in _decoded(lines):
-        lookups = msgspec.convert(line.pop("lookups"), Lookups)
+        lookups = msgspec.convert(line.pop("lookups", {}), Lookups)
         for cls, name in _NAMES.items():
             if name in line:
                 event: Any = msgspec.convert(line[name], cls)

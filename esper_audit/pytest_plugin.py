@@ -103,9 +103,15 @@ def _wish(item: pytest.Item) -> _Wish:
         no_eager=strict_eager or bool(_setting(item.config, "no_eager_fallback")),
         strict_allowed=marker is not None,
         strict_eager=strict_eager,
-        fixture="recompiles" in getattr(item, "fixturenames", ()),
+        fixture=_uses_fixture(item),
         summary=bool(_setting(item.config, "recompiles")),
     )
+
+
+def _uses_fixture(item: pytest.Item) -> bool:
+    """Whether a test asks for ours; it may have a parameter of that name."""
+    own = getattr(getattr(item, "callspec", None), "params", {})
+    return "recompiles" in getattr(item, "fixturenames", ()) and "recompiles" not in own
 
 
 def _of_marker(item: pytest.Item, marker: pytest.Mark) -> tuple[int, int | None]:
@@ -159,6 +165,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.stash[_WISH] = wish = _wish(item)
     if not wish.is_idle and "torch._dynamo" in sys.modules:
         sys.modules["torch"].compiler.reset()
+    if not wish.is_idle:
+        # From here on: a fixture may warm up what the test calls, and have it given up.
+        live = item.stash[_LIVE] = _Live(not _setting(item.config, "recompiles_no_provenance"))
+        if wish.is_marked:
+            live.begin()
+        else:
+            live.begin_with_torch()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -167,11 +180,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     wish = item.stash.get(_WISH, _Wish())
     if wish.is_idle:
         return (yield)
-    live = item.stash[_LIVE] = _Live(not _setting(item.config, "recompiles_no_provenance"))
-    if wish.is_marked:
-        live.begin()
-    else:
-        live.begin_with_torch()
+    live = item.stash[_LIVE]
+    before = live.recording.result if live.recording is not None else None
     try:
         result = yield
     finally:
@@ -179,20 +189,29 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         if live.recording is not None:
             item.stash[_SAID] = _said(live.recording)
     if live.recording is not None:
-        complaint = _complaint(live.recording.result, wish)
+        complaint = _complaint(before, live.recording.result, wish)
         if complaint:
             pytest.fail(complaint, pytrace=False)
     return result
 
 
-def _complaint(recording: Recording, wish: _Wish) -> str:
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Record no longer where the test itself never ran."""
+    if _LIVE in item.stash:
+        item.stash[_LIVE].end()
+
+
+def _complaint(before: Recording | None, recording: Recording, wish: _Wish) -> str:
     from esper_audit.api import folder
+    from esper_audit.diagnosis.phases import window
     from esper_audit.report.complaints import at_most, no_eager_fallback
 
+    own = window(before, recording) if before is not None else recording
     used = bool(recording.compiles or recording.skips or recording.lookups.hits)
     found = []
     if wish.allowed is not None and (used or wish.strict_allowed):
-        found.append(at_most(recording, wish.allowed, wish.warm_up, folder()))
+        found.append(at_most(own, wish.allowed, wish.warm_up, folder()))
     if wish.no_eager and (used or wish.strict_eager):
         found.append(no_eager_fallback(recording, folder()))
     return "\n\n".join(dict.fromkeys(filter(None, found)))

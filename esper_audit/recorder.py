@@ -22,7 +22,7 @@ from esper_audit.events import (
     Skip,
     Stance,
 )
-from esper_audit.interrupts import DeferredInterrupts
+from esper_audit.interrupts import DeferredSignals
 from esper_audit.ledger import Draft, Journal, Ledger, Mark, unrecognized
 from esper_audit.notices import HookError
 
@@ -67,7 +67,7 @@ class Recorder:
         wanted = None if isinstance(watch, bool) else watch
         self._hooks = _dynamo.Hooks(self, _dynamo.Watch(wanted) if self._watching else None)
         self._journal: Journal = journal or _forget
-        self._interrupts = DeferredInterrupts(self.is_hook)
+        self._interrupts = DeferredSignals(self.is_hook)
         self._trace_log = _dynamo.TraceLog(self)
         self._counters_before: dict[str, int] = {}
 

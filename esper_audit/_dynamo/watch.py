@@ -127,6 +127,8 @@ class Watch:
     def _on_call(self, frame: FrameType, _event: str, _argument: Any) -> Any:
         if self._is_over:  # a thread that outlived the watch
             sys.settrace(None)
+        if _is_users_thread(frame):
+            self._threads.add(threading.get_ident())
         if self._is_over or not _is_users(frame):
             return None
         if self._items:  # a caller's line may have written just before the call, on the same line
@@ -250,6 +252,17 @@ def _others_may_write() -> bool:
                 return True
             frame = frame.f_back
     return False
+
+
+def _is_users_thread(frame: FrameType) -> bool:
+    """Whether a thread begins that runs the user's code, be it a built-in function alone."""
+    code = frame.f_code
+    if code.co_name != "run" or not code.co_filename.endswith("/threading.py"):
+        return False
+    thread = frame.f_locals.get("self")
+    target = getattr(thread, "_target", None) or getattr(thread, "function", None)
+    own = getattr(target, "__code__", None)
+    return target is not None and (own is None or describe.is_user_file(own.co_filename))
 
 
 def _inner_codes(code: CodeType) -> Iterator[CodeType]:

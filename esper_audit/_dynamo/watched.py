@@ -5,9 +5,10 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
-from inspect import CO_VARARGS, CO_VARKEYWORDS
-from types import CodeType
+from inspect import CO_VARARGS, CO_VARKEYWORDS, getattr_static
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
 from weakref import ref
 
@@ -43,7 +44,33 @@ def prefixes(source: str) -> tuple[str, ...]:
         if not isinstance(node, (ast.Attribute, ast.Subscript)):
             break
         node = node.value
-    return tuple(part for part in found if part not in ("L", "G"))
+    return tuple(part for part in found if part not in ("L", "G") and _is_path(part))
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """A guard source, taken apart: where it starts, and each step from there."""
+
+    start: str
+    steps: tuple[tuple[str, Any], ...]
+
+
+@lru_cache(maxsize=4096)
+def path_of(source: str) -> Path:
+    """Raises ValueError for what is no path of attributes and constant keys."""
+    steps: list[tuple[str, Any]] = []
+    node: ast.AST = ast.parse(source, mode="eval").body
+    while not isinstance(node, ast.Name):
+        if isinstance(node, ast.Attribute):
+            steps.append(("attribute", node.attr))
+        elif isinstance(node, ast.Subscript):
+            steps.append(("item", ast.literal_eval(node.slice)))
+        else:
+            raise ValueError(f"no path: {source}")
+        node = node.value
+    if node.id == "L" and steps:
+        steps[-1] = ("local", steps[-1][1])
+    return Path(node.id, tuple(reversed(steps)))
 
 
 def guarded_sources(manager: Any) -> list[str]:
@@ -78,6 +105,14 @@ def _is_readable(source: str) -> bool:
     return True
 
 
+def _is_path(source: str) -> bool:
+    try:
+        path_of(source)
+    except (ValueError, SyntaxError):
+        return False
+    return True
+
+
 class Scope:
     """What a frame's guard sources are read from, without keeping most objects alive.
 
@@ -100,8 +135,17 @@ class Scope:
             return self._cells[name].cell_contents
         return self._several[name] if name in self._several else self._roots[name]()
 
-    def read(self, code: CodeType) -> Any:
-        return eval(code, self._globals)
+    def read(self, path: Path) -> Any:
+        """The value at a path, without running code of the user; raises where there is none."""
+        value: Any = self._globals[path.start]
+        for kind, key in path.steps:
+            if kind == "attribute":
+                value = _attribute(value, key)
+            elif kind == "local":
+                value = self[key]
+            else:
+                value = _item(value, key)
+        return value
 
     def identity(self, source: str) -> int:
         """Which object a source starts from; the cell for a captured variable."""
@@ -129,6 +173,37 @@ class Scope:
         return not rest or (match[1] in self._several and rest.count("[") == 1 and rest[-1] == "]")
 
 
+def _attribute(owner: Any, name: str) -> Any:
+    """Of an instance or its class; properties and ``__getattr__`` are the user's code."""
+    try:
+        held = object.__getattribute__(owner, "__dict__")
+    except AttributeError:  # slots alone
+        held = {}
+    if name == "__dict__":
+        return held
+    if name in held:
+        return held[name]
+    found = getattr_static(owner, name)
+    if isinstance(found, (MemberDescriptorType, GetSetDescriptorType)):
+        return found.__get__(owner)
+    return found
+
+
+def _item(owner: Any, key: Any) -> Any:
+    """Of a built-in container, past what a subclass makes of it (``defaultdict`` fills itself)."""
+    if isinstance(owner, dict):
+        if not dict.__contains__(owner, key):
+            raise KeyError(key)
+        return dict.__getitem__(owner, key)
+    if isinstance(owner, list):
+        return list.__getitem__(owner, key)
+    if isinstance(owner, tuple):
+        return tuple.__getitem__(owner, key)
+    if isinstance(owner, _Several):
+        return owner[key]
+    raise TypeError(f"no built-in container: {type(owner).__name__}")
+
+
 class _Several:
     """``*args`` or ``**kwargs``, each of them held weakly: the container is new at each call."""
 
@@ -152,7 +227,7 @@ class Item:
 
     def __init__(self, source: str, scope: Scope) -> None:
         self.source = source
-        self._code = compile(source, "<watched>", "eval")
+        self._path = path_of(source)
         self._scope = scope
         self._value = self._read()
         self.write: tuple[Location, Location | None] | None = None
@@ -173,7 +248,7 @@ class Item:
     def _read(self) -> object:
         """The value as what can be compared without running the user's code."""
         try:
-            return _signature(self._scope.read(self._code))
+            return _signature(self._scope.read(self._path))
         except Exception:
             return "<not there>"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import secrets
 import sys
@@ -10,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from esper_audit.errors import ExitCode, UsageError
+from esper_audit.errors import ExitCode, IncompleteError, UsageError
 from esper_audit.program.launch import Target
 from esper_audit.program.session import Ending, ProgramSession, die_of
 
@@ -139,21 +140,33 @@ class _Reporter:
     def __call__(self, recording: Recording, ending: Ending) -> None:
         from esper_audit.diagnosis import judge_program
         from esper_audit.program.session import not_started
+
+        not_started(recording)
+        if self._options.watch is not None:  # a watched run only records
+            self._save(recording)
+            return
+        if self._options.provenance:
+            self._save(recording)  # the second run may take long
+            recording = self._with_writers(recording, ending)
+        self.audit = judge_program(recording, self._options.budget)
+        try:
+            self._report(self.audit)
+        finally:
+            self._save(recording)
+        if ending.words.startswith("os._exit") and self._places.recording is None:
+            print(f"esper-audit: what was recorded lies in {self._places.journal}", file=sys.stderr)
+
+    def _save(self, recording: Recording) -> None:
+        """The program has run by now: what can't be written is no wrong usage any more."""
         from esper_audit.storage import save
 
         if self._places.recording is not None:
-            save(recording, self._places.recording)
-        not_started(recording)
-        if self._options.watch is not None:
-            return  # a watched run only records
-        if self._options.provenance:
-            recording = self._with_writers(recording, ending)
-            if self._places.recording is not None:
+            try:
                 save(recording, self._places.recording)
-        self.audit = judge_program(recording, self._options.budget)
-        self._report(self.audit)
-        if ending.words.startswith("os._exit") and self._places.recording is None:
-            print(f"esper-audit: what was recorded lies in {self._places.journal}", file=sys.stderr)
+            except UsageError as error:
+                raise IncompleteError(
+                    f"The recording can't be saved: {error}", "The report above is all there is."
+                ) from None
 
     def _with_writers(self, recording: Recording, ending: Ending) -> Recording:
         from esper_audit.program.watched import watched_run
@@ -186,6 +199,7 @@ def _read_watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:
 def _leave(ending: Ending, audit: ProgramAudit | None) -> NoReturn:
     """The program's own ending counts; only where that was clean, the verdict does."""
     if ending.signal:
+        atexit._run_exitfuncs()  # as the interpreter does before it dies of Ctrl-C
         sys.stdout.flush()
         sys.stderr.flush()
         die_of(ending.signal)

@@ -66,11 +66,13 @@ def write_program(
     data = dumps(report).decode() if as_json else ""
     if output is not None:
         write_atomically(output, (data or program_text(report, verbosity)).encode())
-    elif as_json:
-        sys.stderr.write(data)
-    else:
-        with suppress(BrokenPipeError):  # the reader of stderr has gone; the exit code stands
+        return
+    with suppress(OSError, ValueError):  # stderr is closed or full; the exit code stands
+        if as_json:
+            sys.stderr.write(data)
+        else:
             print_program(report, stderr(), verbosity)
+        sys.stderr.flush()
 
 
 def program_text(report: ProgramReport, verbosity: int, width: int = 100) -> str:

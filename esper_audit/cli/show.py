@@ -50,7 +50,13 @@ def load_report(path: Path) -> Report | ProgramReport:
 
 def _recordings(folder: Path) -> list[Path]:
     """Finished recordings, and what unfinished ones left."""
-    found = sorted([*folder.glob("*.json"), *folder.glob(f"*.json{SUFFIX}")])
+    found = sorted(folder.glob("*.json"))
+    for partial in sorted(folder.glob(f"*.json{SUFFIX}")):
+        finished = partial.with_suffix("")
+        if finished not in found:
+            found.append(partial)
+        elif partial.stat().st_mtime > finished.stat().st_mtime:  # a later run has crashed
+            found[found.index(finished)] = partial
     if not found:
         raise UsageError(
             f"The folder {folder} holds no recording.",
@@ -64,7 +70,7 @@ def _audit(path: Path) -> ProgramAudit:
         return judge_program(load(path, Recording))
     try:
         return judge_program(read_journal(read(path)))
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+    except msgspec.MsgspecError as error:
         raise UsageError(f"{path} holds no recording: {error}.") from None
 
 

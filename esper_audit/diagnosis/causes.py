@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
 from esper_audit.diagnoses import Diagnosis
@@ -147,14 +147,12 @@ def _finding(
 
 
 def _write(group: Sequence[Case]) -> Write:
-    """The writer that most cases of a group have; else why there is none."""
+    """The writer of the first case whose writer is known; else why there is none."""
     found = [
         write
         for compile_, failure in group
         for write in compile_.writes
         if write.source == failure.torch_source
     ]
-    known = [write for write in found if write.location is not None]
-    if known:
-        return Counter(known).most_common(1)[0][0]
-    return found[0] if found else Write("", unknown=_OFTEN_ABSENT)
+    known = next((write for write in found if write.location is not None), None)
+    return known or (found[0] if found else Write("", unknown=_OFTEN_ABSENT))

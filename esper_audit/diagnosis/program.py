@@ -56,6 +56,17 @@ def recompiles(compiles: Sequence[Compile]) -> int:
     return sum(each.count for each in compiles if each.outcome is Outcome.RECOMPILED)
 
 
+def _again(recording: Recording) -> Iterator[Compile]:
+    """Recompiles, and first compiles of what was compiled before: the program has reset Dynamo."""
+    seen: set[tuple[str, str]] = set()
+    for each in recording.compiles:
+        own = (each.frame.key, each.instance)
+        if each.outcome is Outcome.RECOMPILED or (each.succeeded and own in seen):
+            yield each
+        if each.succeeded:
+            seen.add(own)
+
+
 def ran_compiled(recording: Recording) -> bool:
     """Whether compiled code is proven to have run.
 
@@ -88,7 +99,7 @@ def _failures(
     made = recompiles(recording.compiles)
     if budget.recompiles is not None and made > budget.recompiles:
         yield f"{_count(made)}, {budget.recompiles} allowed"
-    late = recompiles([e for e in recording.compiles if is_steady(e, budget.warm_up_calls)])
+    late = sum(e.count for e in _again(recording) if is_steady(e, budget.warm_up_calls))
     allowed = budget.recompiles_after_warm_up
     if allowed is not None and late > allowed:
         yield f"{_count(late)} after warm-up, {allowed} allowed"

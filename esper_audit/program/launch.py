@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import runpy
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, cast
+from zipfile import is_zipfile
 
 from esper_audit.errors import UsageError
 
@@ -46,10 +48,12 @@ class Target:
         path = Path(self.name)
         if path.is_dir():
             path = path / "__main__.py"
-            folder = str(path.parent)
+            folder = str(path.parent.absolute())
         else:
             folder = str(path.resolve().parent)
         shown = str(path.absolute())  # as of the interpreter itself, since Python 3.9
+        if path.suffix == ".pyc" or is_zipfile(path):
+            return lambda: self._packed(path)
         if not path.is_file():
             raise NotFoundError(
                 f"There is no script {self.name}.",
@@ -64,6 +68,11 @@ class Target:
             _execute(module, compile(path.read_bytes(), shown, "exec", dont_inherit=True))
 
         return run
+
+    def _packed(self, path: Path) -> None:
+        """An application in a zip file, or compiled: runpy knows how."""
+        sys.argv[:] = [self.name, *self.arguments]
+        runpy.run_path(str(path), run_name=_MAIN)
 
     def _module(self) -> Callable[[], None]:
         def run() -> None:
@@ -107,6 +116,8 @@ def _main_module(file: str, spec: ModuleSpec | None) -> ModuleType:
     module = ModuleType(_MAIN)
     module.__file__ = file
     module.__spec__ = spec
+    module.__annotations__ = {}
+    module.__loader__ = SourceFileLoader(_MAIN, file)
     module.__builtins__ = builtins  # type: ignore[attr-defined]  # as the interpreter's own has
     if spec is not None:
         module.__package__ = spec.parent

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from esper_audit.errors import IncompleteError
 from esper_audit.events import (
@@ -22,7 +22,7 @@ from esper_audit.events import (
     Program,
     Recording,
 )
-from esper_audit.interrupts import DeferredInterrupts
+from esper_audit.interrupts import again
 from esper_audit.journal import Journal
 from esper_audit.notices import HookError
 from esper_audit.program.launch import NotFoundError, Target
@@ -163,7 +163,7 @@ class ProgramSession:
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         if self._recorder is not None and self._recorder.is_hook(frame):
-            DeferredInterrupts.again(number)  # not here: raising in the hook ends the process
+            again(number)  # not here: raising in the hook ends the process
             return
         try:
             self._finish(Ending("SIGTERM", 128 + number, number))
@@ -173,7 +173,7 @@ class ProgramSession:
     @contextmanager
     def _hard_exits(self) -> Iterator[None]:
         """Report before ``os._exit``, which runs no handler. A forked child leaves as it would."""
-        leave = os._exit
+        leave, replace_process, execv = os._exit, os.execve, os.execv
 
         def leave_reported(code: int) -> None:
             try:
@@ -182,11 +182,18 @@ class ProgramSession:
             finally:
                 leave(code)
 
+        def replace_reported(path: Any, argv: Any, environment: Any) -> NoReturn:
+            self._finish(Ending("os.execve", 0))
+            sys.stderr.flush()
+            replace_process(path, argv, environment)
+
         os._exit = leave_reported  # type: ignore[assignment]  # it never returns either
+        os.execve = replace_reported  # type: ignore[assignment]  # as wide as any
+        os.execv = lambda path, argv: replace_reported(path, argv, os.environ)
         try:
             yield
         finally:
-            os._exit = leave
+            os._exit, os.execve, os.execv = leave, replace_process, execv
 
 
 def die_of(number: int) -> None:

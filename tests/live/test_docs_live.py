@@ -43,7 +43,7 @@ def test_the_example_of_the_readme_answers_what_the_readme_says(tmp_path):
     (tmp_path / "gain_changes.py").write_text(block(README, "python"))
     result = esper_audit("run", "gain_changes.py", cwd=tmp_path)
     assert result.returncode == 1
-    quoted = re.search(r"It answers `(.*?)`", README, re.DOTALL)
+    quoted = re.search(r"The scenario answers `(.*?)`", README, re.DOTALL)
     assert quoted is not None
     assert " ".join(quoted[1].split()) in said(result)
     assert "self.gain: 0.5 -> 0.1, 0.2" in said(result)

@@ -80,6 +80,54 @@ def test_places_are_those_from_which_it_was_started(tmp_path):
     assert (tmp_path / "r.json").exists() and (tmp_path / "o.txt").exists()
 
 
+def test_a_handler_that_raises_ends_no_process(tmp_path):
+    """Raising inside the lookup hook would abort it."""
+    program = """
+import signal
+import torch
+
+double = torch.compile(lambda x: x * 2, backend="eager")
+x = torch.ones(2)
+double(x)
+caught = 0
+
+
+class Late(Exception):
+    pass
+
+
+def stop(number, frame):
+    raise Late
+
+
+signal.signal(signal.SIGALRM, stop)
+assert signal.getsignal(signal.SIGALRM) is stop
+for _ in range(40):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.003)
+        for _ in range(2000):
+            double(x)
+    except Late:
+        caught += 1
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(caught > 0)
+"""
+    (tmp_path / "p.py").write_text(program)
+    result = esper_audit("exec", "p.py", cwd=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "True\n"), result.stderr
+
+
+def test_a_recording_that_cannot_be_saved_costs_neither_program_nor_report(tmp_path):
+    program = "import os, torch\ntorch.compile(torch.sin, backend='eager')(torch.ones(3))\n"
+    (tmp_path / "p.py").write_text(program + "os.rmdir('gone')\n")
+    (tmp_path / "gone").mkdir()
+    result = esper_audit("exec", "--save", "gone/r.json", "p.py", cwd=tmp_path)
+    assert result.returncode in (1, 3)  # the folder holds the journal: it may not go
+    assert "1 compile" in said(result.stderr)
+    full = esper_audit("exec", "--save", "/dev/full", "p.py", cwd=tmp_path)
+    assert "1 compile" in said(full.stderr)
+
+
 def test_a_hook_of_the_programs_own_for_exceptions_may_end_it(tmp_path):
     program = "import sys\nsys.excepthook = lambda *_: sys.exit(9)\nraise ValueError"
     (tmp_path / "p.py").write_text(program)

@@ -139,6 +139,37 @@ def test_nothing():
     result.stdout.fnmatch_lines(["No compiled code ran here, so nothing is proven.*"])
 
 
+def test_what_a_fixture_has_given_up_is_seen_in_the_test(run):
+    result = run("""
+@pytest.fixture
+def silenced():
+    silent()
+
+@pytest.mark.no_eager_fallback
+def test_wrong(silenced):
+    drive(0.5)
+
+@pytest.fixture
+def warm():
+    drive(0.5, 0.1)
+
+@pytest.mark.max_recompiles(0)
+def test_fine(warm):
+    drive(0.1)
+    """)
+    result.assert_outcomes(passed=1, failed=1)
+    result.stdout.fnmatch_lines(["eager-empty-graph: *"])
+
+
+def test_a_parameter_of_the_fixtures_name_is_the_tests_own(run):
+    result = run("""
+@pytest.mark.parametrize("recompiles", [3])
+def test_own(recompiles):
+    assert recompiles == 3
+    """)
+    result.assert_outcomes(passed=1)
+
+
 def test_eager_fallback_fails_a_marked_test_with_its_reason(run):
     result = run("""
 @pytest.mark.no_eager_fallback

@@ -317,3 +317,40 @@ def test_a_write_to_a_global_is_found_on_its_line():
     assert (found.id, found.source) == ("captured-variable", "MODE")
     assert found.written_by.line == change.__code__.co_firstlineno + 2
     assert found.called_from.function.endswith("test_a_write_to_a_global_is_found_on_its_line")
+
+
+def test_watching_runs_no_code_of_the_users():
+    from collections import defaultdict
+
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.table = defaultdict(lambda: 2.0)
+            self.reads = 0
+
+        @property
+        def factor(self):
+            self.reads += 1
+            return self.table["a"]
+
+        def forward(self, x):
+            return x * self.table["a"]
+
+    model = Model()
+    assert model.table["a"] == 2.0
+    compiled = torch.compile(model, backend="aot_eager")
+    with esper_audit.record(provenance=True):
+        compiled(torch.ones(2))
+        model.table.clear()
+        assert not model.table
+    assert model.reads == 0
+
+
+def test_a_thread_without_a_line_of_the_users_counts_as_well(slot, step):
+    with esper_audit.record(provenance=True) as live:
+        step()
+        timer = threading.Timer(0.01, setattr, (slot, "alpha", 0.1))
+        timer.start()
+        timer.join()
+        step()
+    assert unknown(live) == "several threads ran the user's code: it may be any of them"

@@ -102,7 +102,9 @@ def test_a_recording_that_was_not_watched_says_so():
     assert found.written_by_unknown == "not looked for in this recording; --provenance does"
 
 
-def test_of_several_writers_the_one_of_most_recompiles_is_named():
-    rare, often = Write("self.alpha", CALL), Write("self.alpha", WRITER)
-    calls = [again(n, f"0.{n}", writes=(w,)) for n, w in ((1, rare), (2, often), (3, often))]
+def test_of_several_writers_the_first_that_is_known_is_named():
+    nobody = Write("self.alpha", unknown="several threads ran")
+    first_known, later = Write("self.alpha", WRITER), Write("self.alpha", CALL)
+    writes = ((1, nobody), (2, first_known), (3, later))
+    calls = [again(n, f"0.{n}", writes=(w,)) for n, w in writes]
     assert root_causes([first(), *calls])[0].written_by == WRITER
