@@ -17,7 +17,7 @@ from esper_audit.findings import ProgramReport
 from esper_audit.storage import json_schema, load
 
 PROGRAMS = Path(__file__).parent / "programs"
-ENDS, ALPHA, RANKS = (str(PROGRAMS / f"{name}.py") for name in ("ends", "alpha", "ranks"))
+ENDS, ALPHA = (str(PROGRAMS / f"{name}.py") for name in ("ends", "alpha"))
 
 
 def said(text):
@@ -287,40 +287,6 @@ def test_a_heartbeat_says_how_it_goes(tmp_path):
     (tmp_path / "slow.py").write_text("import time; time.sleep(0.5)")
     result = esper_audit("exec", "--heartbeat", "0.1", "slow.py", cwd=tmp_path)
     assert "esper-audit: 0 s: torch.compile was not used yet" in result.stderr
-
-
-def torchrun(folder, *args):
-    return subprocess.run(
-        [
-            *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"),
-            *("--no-python", sys.executable, "-m", "esper_audit", "exec", "--save", "ranks/"),
-            *(RANKS, *args),
-        ],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=200,
-    )
-
-
-def test_each_rank_leaves_a_recording_and_show_tells_where_they_differ(tmp_path):
-    result = torchrun(tmp_path)
-    assert result.returncode == 0, result.stderr
-    shown = esper_audit("show", "ranks", cwd=tmp_path)
-    assert shown.returncode == 1
-    text = said(shown.stdout)
-    assert "ranks-differ: Scale.forward" in text
-    assert "rank 0: 0 recompiles" in text
-    assert "rank 1: 1 recompile" in text
-    assert "rank 1: flag-changed of self.mode" in text
-
-
-def test_a_recompile_that_another_rank_forces_is_told_as_that(tmp_path):
-    result = torchrun(tmp_path, "forced")
-    assert result.returncode == 0, result.stderr
-    shown = said(esper_audit("show", "ranks", cwd=tmp_path).stdout)
-    assert "forced-by-other-rank" in shown
-    assert "flag-changed: self.mode" in shown
 
 
 def test_a_folder_without_recordings_is_told(tmp_path):
