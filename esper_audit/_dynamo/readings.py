@@ -55,7 +55,8 @@ def counted(compiled: Any, runs: count[int]) -> Any:
 
         return run_lazily
 
-    @functools.wraps(compiled)
+    # Not its attributes: torch 2.8 would find the function behind them and call that instead.
+    @functools.wraps(compiled, updated=())
     def run(*args: Any) -> Any:
         next(runs)
         return compiled(*args)
