@@ -28,6 +28,10 @@ class Outcome(StrEnum):
     LIMIT = "limit"
 
 
+GUARDS_FAILED = (Outcome.RECOMPILED, Outcome.LIMIT)
+"""The outcomes of an attempt that was made because guards of every cache entry failed."""
+
+
 class RunsAfter(StrEnum):
     """What torch does with later calls of the same code object."""
 

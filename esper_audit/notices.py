@@ -21,6 +21,11 @@ class HookError:
     traceback: str
     count: int = 1
 
+    @property
+    def gist(self) -> str:
+        """The last line of the traceback: what was raised."""
+        return self.traceback.strip().splitlines()[-1]
+
 
 @dataclass(frozen=True, slots=True)
 class LostEvidence:

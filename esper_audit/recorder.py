@@ -94,7 +94,7 @@ class Recorder:
             with suppress(Exception):  # a stderr that is broken is no reason to raise here
                 print(
                     f"esper-audit: {len(self._kept.errors)} errors in the recorder's own hooks;"
-                    f" the first: {self._kept.errors[0].traceback.strip().splitlines()[-1]}",
+                    f" the first: {self._kept.errors[0].gist}",
                     file=sys.stderr,
                 )
 

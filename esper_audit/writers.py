@@ -7,16 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from esper_audit.events import Compile, Outcome, Recording, Write
-
-_CAUSED = (Outcome.RECOMPILED, Outcome.LIMIT)
+from esper_audit.events import GUARDS_FAILED, Compile, Recording, Write
 
 
 def wanted(recording: Recording) -> dict[str, tuple[str, ...]]:
     """The guard sources that failed, in torch's terms, by frame (``file:qualified name``)."""
     found: dict[str, dict[str, None]] = {}
     for compile_ in recording.compiles:
-        if compile_.outcome in _CAUSED:
+        if compile_.outcome in GUARDS_FAILED:
             frame = found.setdefault(f"{compile_.frame.file}:{compile_.frame.raw_name}", {})
             for failure in compile_.guard_failures:
                 if failure.torch_source.startswith(("L[", "G[")):

@@ -13,7 +13,10 @@ def main() -> None:
     from esper_audit.cli.app import app
 
     try:
-        if app(standalone_mode=False):  # typer's word for Ctrl-C, which it catches itself
+        result = app(standalone_mode=False)
+        if callable(result):
+            result()
+        elif result:  # typer's word for Ctrl-C, which it catches itself
             _complain("Interrupted.", "")
             sys.exit(ExitCode.INCOMPLETE)
     except SystemExit:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -222,7 +224,7 @@ def exec_(
     watch: Annotated[Path | None, typer.Option(hidden=True)] = None,
     quiet: Quiet = False,
     verbose: Verbose = False,
-) -> None:
+) -> Callable[[], None]:
     """Run a program as python would, and report what torch.compile did in it.
 
     The report goes to stderr: stdout is the program's.
@@ -230,7 +232,10 @@ def exec_(
     from esper_audit.cli.exec import ExecOptions, exec_command, parse_fail_on, parse_target
     from esper_audit.findings import ProgramBudget
 
-    exec_command(
+    # Run by our caller: torch takes a traceback for every traced operation, and typer's frames
+    # below the program make each compile a tenth slower.
+    return partial(
+        exec_command,
         parse_target(module, tuple(program or ())),
         ExecOptions(
             budget=ProgramBudget(

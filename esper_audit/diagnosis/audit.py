@@ -76,7 +76,7 @@ def _verdict(
     if replay.ending is Ending.ERROR:
         return AuditVerdict.ERROR, replay.reason
     if recording.hook_errors:
-        last = recording.hook_errors[0].traceback.strip().splitlines()[-1]
+        last = recording.hook_errors[0].gist
         return (
             AuditVerdict.ERROR,
             f"the recorder itself failed, so the evidence may be incomplete: {last}",

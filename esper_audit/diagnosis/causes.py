@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from esper_audit.diagnoses import Diagnosis
 from esper_audit.diagnosis.identify import identify
 from esper_audit.diagnosis.patterns import forecast, pattern_of
-from esper_audit.events import Compile, GuardFailure, Outcome, Phase, Write
+from esper_audit.events import GUARDS_FAILED, Compile, GuardFailure, Outcome, Phase, Write
 from esper_audit.findings import Finding, JudgedStep
 
-_CAUSED = (Outcome.RECOMPILED, Outcome.LIMIT)
 _OFTEN_ABSENT = "not looked for in this recording; --provenance does"
 
 Case = tuple[Compile, GuardFailure]
@@ -87,7 +86,7 @@ def _cases(compiles: Sequence[Compile]) -> Iterator[tuple[Compile, Diagnosis, Gu
     instances: dict[str, dict[str, str]] = defaultdict(dict)
     for compile_ in compiles:
         known = instances[compile_.frame.key]
-        if compile_.outcome in _CAUSED:
+        if compile_.outcome in GUARDS_FAILED:
             failures = closest_failures(compile_, known) or (_nothing(compile_),)
             for failure in failures:
                 yield compile_, _diagnosis(compile_, failure, known), failure

@@ -139,7 +139,7 @@ def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[str]:
 def doubts(recording: Recording) -> Iterator[str]:
     """Why the evidence itself may be incomplete."""
     if recording.hook_errors:
-        last = recording.hook_errors[0].traceback.strip().splitlines()[-1]
+        last = recording.hook_errors[0].gist
         yield f"the recorder itself failed, so the evidence may be incomplete: {last}"
     for each in recording.lost:
         if each.key in _NEEDED:

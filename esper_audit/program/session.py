@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -88,6 +89,7 @@ class ProgramSession:
         run = self._target.prepare()
         call_off = on_import("torch._dynamo", self._start)
         ending = Ending("an error of esper-audit", 1)
+        gc.freeze()  # the program's collections need not walk what we have imported
         try:
             with self._signals(), self._hard_exits():
                 ending = _ended(run)
@@ -282,5 +284,5 @@ def not_started(recording: Recording) -> None:
     """Raise IncompleteError where the recorder could not be put in place."""
     for error in recording.hook_errors:
         if error.hook == "start":
-            last = error.traceback.strip().splitlines()[-1]
+            last = error.gist
             raise IncompleteError(f"The recorder could not start: {last}.")

@@ -218,7 +218,7 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
         for each in audit.lost:
             yield f"torch {each.torch_version} has no {each.name}. Lost: {each.lost}."
         for error in audit.hook_errors:
-            last = error.traceback.strip().splitlines()[-1]
+            last = error.gist
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"
         for unknown in audit.unrecognized:
             yield f"Unrecognized in {unknown.where}: {unknown.text}"

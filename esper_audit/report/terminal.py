@@ -240,7 +240,7 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"torch {each.torch_version} has no {each.name}. Lost: {each.lost}."
     for audit in report.audits:
         for error in audit.hook_errors:
-            last = error.traceback.strip().splitlines()[-1]
+            last = error.gist
             yield f"The recorder's hook {error.hook} failed in {_title(audit)}: {last}"
         for unknown in audit.unrecognized:
             yield f"Unrecognized in {_title(audit)}, {unknown.where}: {unknown.text}"
