@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import torch
 
-from esper_audit._dynamo import names
+from esper_audit._dynamo import describe, names
 from esper_audit.events import Location
 
 _COMMENT = re.compile(r"#\s(?P<file>\S+):(?P<line>\d+) in (?P<function>\S+)")
@@ -22,6 +22,7 @@ _TENSOR = re.compile(
     r" size=(?P<size>\[.*?\]), stride=(?P<stride>\[.*?\])\)"
 )
 _TYPE = re.compile(r"type=<class '(?P<type>.*?)'>")
+_TYPE_ID = re.compile(r"___check_type_id\(.*, (?P<id>\d+)\)")
 _AS_TENSOR = re.compile(r"___as_tensor\((.+?)\)\.item\(\)")
 _PRESENCE = (
     (re.compile(r"hasattr\((?P<owner>.+), '(?P<name>\w+)'\)"), "{owner}.{name}"),
@@ -32,8 +33,8 @@ _FIXED = {"NONE_MATCH": "None", "TRUE_MATCH": "True", "FALSE_MATCH": "False"}
 
 
 def body_of(text: str) -> str:
-    """The condition without torch's comment."""
-    return text.split("  #")[0].strip()
+    """The condition without torch's comment, and without the advice that 2.8 adds to it."""
+    return text.split("  #")[0].split("(HINT: ")[0].strip()
 
 
 def location_in(text: str) -> Location | None:
@@ -54,7 +55,7 @@ def expected_value(kind: str, text: str) -> tuple[str, bool]:
         return (_tensor_text(match), True) if match else (body, False)
     if kind == "TYPE_MATCH":
         match = _TYPE.search(text)
-        return (match["type"].rpartition("'")[2], True) if match else (body, True)
+        return (match["type"].rpartition("'")[2] if match else _checked_type(body)), True
     if kind == "ID_MATCH":
         match = _TYPE.search(text)
         which = match["type"].rpartition(".")[2] if match else "object"
@@ -62,6 +63,21 @@ def expected_value(kind: str, text: str) -> tuple[str, bool]:
     if kind in ("EQUALS_MATCH", "LENGTH_CHECK", "DICT_LENGTH", "CONSTANT_MATCH"):
         return _right_side(body)
     return body, bool(body)
+
+
+def _checked_type(body: str) -> str:
+    """2.8 names a type by its id alone."""
+    match = _TYPE_ID.search(body)
+    waiting, wanted = [object], int(match["id"]) if match else 0
+    seen: set[int] = set()
+    while waiting:
+        each = waiting.pop()
+        if id(each) == wanted:
+            return describe.value(each)
+        if id(each) not in seen:
+            seen.add(id(each))
+            waiting += type.__subclasses__(each)
+    return body
 
 
 @dataclass(frozen=True, slots=True)
