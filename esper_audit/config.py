@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from esper_audit.errors import UsageError
-from esper_audit.findings import StepVerdict
+from esper_audit.findings import Budget, StepVerdict
 
 TABLE = "tool.esper-audit"
 
@@ -28,6 +28,20 @@ class ControlConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     verdict: StepVerdict = StepVerdict.STALE
 
 
+class BudgetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="kebab"):
+    """``[tool.esper-audit.budget]``: what a scenario may cost that does not say it itself."""
+
+    recompiles: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    eager_steps: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    compiles: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    graph_breaks: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    compile_share: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+
+    @property
+    def bounds(self) -> Budget:
+        return Budget(**msgspec.structs.asdict(self))
+
+
 class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="kebab"):
     """The settings of a project. ``root`` is the folder of its pyproject.toml."""
 
@@ -40,6 +54,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="ke
     time_limit: float = 120.0
     question: QuestionConfig = QuestionConfig()
     control: ControlConfig | None = None
+    budget: BudgetConfig = BudgetConfig()
+    baseline: str = "esper-audit-baseline.json"
     root: str = ""
 
 
@@ -59,7 +75,7 @@ def load_config(start: Path) -> Config:
     """
     path = find_pyproject(start)
     if path is None:
-        return Config(root=str(start))
+        return Config(root=str(start), baseline=str(start / Config().baseline))
     try:
         config = msgspec.convert(_table(path), Config)
     except msgspec.ValidationError as error:
@@ -70,6 +86,7 @@ def load_config(start: Path) -> Config:
     return msgspec.structs.replace(
         config,
         root=str(root),
+        baseline=str(root / config.baseline),
         paths=[str(root / each) for each in config.paths],
         pythonpath=[str(root / each) for each in config.pythonpath],
     )

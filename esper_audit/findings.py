@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
 from esper_audit.diagnoses import Diagnosis
@@ -56,14 +56,28 @@ class Pattern(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a scenario may cost after warm-up before it fails."""
+    """What a scenario may cost before it fails. None says nothing of a bound.
 
-    recompiles: int = 0
-    eager_steps: int = 0
+    ``recompiles`` and ``eager_steps`` are those after warm-up, ``compiles`` and ``graph_breaks``
+    all. ``compile_share``, the part of the replay's seconds that went into compiling, from 0 to 1,
+    is advisory: above it the report says so, and nothing fails.
+    """
+
+    recompiles: int | None = None
+    eager_steps: int | None = None
+    compiles: int | None = None
     graph_breaks: int | None = None
+    compile_share: float | None = None
+
+    def over(self, other: Budget) -> Budget:
+        """This budget, with the bounds of the other where this one says nothing."""
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        return replace(other, **{name: value for name, value in own.items() if value is not None})
 
 
 NO_BUDGET = Budget()
+DEFAULT_BUDGET = Budget(recompiles=0, eager_steps=0)
+"""What holds where neither command line nor scenario nor configuration says more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +228,7 @@ class Audit(Recording):
     claims: tuple[str, ...] = ()
     verdict: AuditVerdict
     reason: str = ""
+    advice: tuple[str, ...] = ()
     steps: tuple[JudgedStep, ...] = ()
     graph_breaks: tuple[GraphBreak, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -263,7 +278,8 @@ class Control:
 class Report:
     """A whole run: what ``esper-audit run`` saves and ``esper-audit show`` prints again.
 
-    ``root`` is the project's folder, from which reports shorten paths.
+    ``root`` is the project's folder, from which reports shorten paths. ``whole``: the audits are
+    the configured suite, not a selection of it.
     """
 
     environment: Environment
@@ -274,5 +290,6 @@ class Report:
     question: Question = Question()
     control: Control | None = None
     columns: str = ""
+    whole: bool = False
     interrupted: bool = False
     wall_seconds: float = 0.0

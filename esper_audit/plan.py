@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from esper_audit.errors import UsageError
+from esper_audit.findings import NO_BUDGET, Budget
 from esper_audit.replays import Job, ScenarioInfo
 
 ALL = "all"
@@ -20,7 +21,8 @@ class Options:
     """What the command line and the configuration say about a run.
 
     ``params`` are those of the command line, ``default_params`` the configuration's; the first
-    win. A value ``all`` selects every declared one.
+    win. A value ``all`` selects every declared one. Of a budget each bound is that of ``budget``,
+    the command line's, else of the scenario, else of ``default_budget``, the configuration's.
     """
 
     keyword: str = ""
@@ -36,6 +38,8 @@ class Options:
     time_limit: float = 120.0
     pythonpath: Sequence[str] = ()
     spawn: bool = False
+    budget: Budget = NO_BUDGET
+    default_budget: Budget = NO_BUDGET
 
 
 def plan(scenarios: Sequence[ScenarioInfo], options: Options) -> tuple[Job, ...]:
@@ -82,7 +86,7 @@ def _jobs(scenario: ScenarioInfo, backend: str, options: Options) -> Iterable[Jo
             mode=options.mode,
             recompile_limit=options.recompile_limit,
             compare=options.compare,
-            budget=scenario.budget,
+            budget=options.budget.over(scenario.budget).over(options.default_budget),
             claims=scenario.claims,
             tolerances=dict(options.tolerances) | scenario.tolerances,
             time_limit=scenario.time_limit or options.time_limit,

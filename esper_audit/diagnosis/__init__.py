@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esper_audit.diagnosis.audit import compiles_after_warm_up, judge
+from esper_audit.diagnosis.audit import compiles_after_warm_up, compiles_in_warm_up, judge
 from esper_audit.diagnosis.causes import closest_failures, root_causes
 from esper_audit.diagnosis.claims import decide_claims, matches
 from esper_audit.diagnosis.controls import caught, is_control
@@ -16,6 +16,7 @@ __all__ = [
     "caught",
     "closest_failures",
     "compiles_after_warm_up",
+    "compiles_in_warm_up",
     "decide_claims",
     "doubts",
     "eager_findings",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,14 @@ from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.eager import eager_findings, stale_findings
 from esper_audit.diagnosis.steps import LATE_COMPILES, judge_steps
 from esper_audit.events import Environment, Phase, Recording
-from esper_audit.findings import Audit, AuditVerdict, Budget, JudgedStep, StepVerdict
+from esper_audit.findings import (
+    DEFAULT_BUDGET,
+    Audit,
+    AuditVerdict,
+    Budget,
+    JudgedStep,
+    StepVerdict,
+)
 from esper_audit.replays import Ending, Job, Replay
 
 
@@ -20,7 +27,8 @@ def judge(replay: Replay, environment: Environment) -> Audit:
     """The audit of a replay. ``environment`` stands in where the process died without one."""
     recording = replay.recording or Recording(environment=environment)
     steps = judge_steps(recording)
-    verdict, reason = _verdict(replay, recording, steps)
+    budget = replay.job.budget.over(DEFAULT_BUDGET)
+    verdict, reason = _verdict(replay, budget, recording, steps)
     breaks = tuple(
         replace(each, compile_id=compile_.id)
         for compile_ in recording.compiles
@@ -29,8 +37,10 @@ def judge(replay: Replay, environment: Environment) -> Audit:
     return Audit(
         **_fields(recording),
         **_identity(replay.job),
+        budget=budget,
         verdict=verdict,
         reason=reason,
+        advice=tuple(_advice(budget, recording, replay.wall_seconds)),
         steps=steps,
         graph_breaks=breaks,
         findings=(
@@ -63,13 +73,12 @@ def _identity(job: Job) -> dict[str, Any]:
         "parameters": job.parameters,
         "backend": job.backend,
         "options": options,
-        "budget": job.budget,
         "claims": job.claims,
     }
 
 
 def _verdict(
-    replay: Replay, recording: Recording, steps: Sequence[JudgedStep]
+    replay: Replay, budget: Budget, recording: Recording, steps: Sequence[JudgedStep]
 ) -> tuple[AuditVerdict, str]:
     if replay.ending is Ending.SKIPPED:
         return AuditVerdict.SKIPPED, replay.reason
@@ -81,7 +90,7 @@ def _verdict(
             AuditVerdict.ERROR,
             f"the recorder itself failed, so the evidence may be incomplete: {last}",
         )
-    failures = _over_budget(replay.job.budget, recording, steps)
+    failures = _over_budget(budget, recording, steps)
     if failures:
         return AuditVerdict.FAILED, "; ".join(failures)
     unproven = _unproven(steps)
@@ -98,18 +107,32 @@ def _over_budget(budget: Budget, recording: Recording, steps: Sequence[JudgedSte
     if stale:
         failures.append(f"wrong output in {_of(len(stale), len(steps))}: {stale[0].because}")
     eager = verdicts[StepVerdict.EAGER]
-    if eager > budget.eager_steps:
+    if _exceeds(eager, budget.eager_steps):
         because = next(s.because for s in steady if s.verdict is StepVerdict.EAGER)
         failures.append(f"ran eagerly in {_of(eager, len(steady))} after warm-up: {because}")
     made = compiles_after_warm_up(recording)
-    if made > budget.recompiles:
+    if _exceeds(made, budget.recompiles):
         failures.append(
             f"{made} compile{'s' * (made != 1)} after warm-up, {budget.recompiles} allowed"
         )
+    every = made + compiles_in_warm_up(recording)
+    if _exceeds(every, budget.compiles):
+        failures.append(f"{every} compiles in all, {budget.compiles} allowed")
     breaks = sum(len(each.graph_breaks) for each in recording.compiles)
-    if budget.graph_breaks is not None and breaks > budget.graph_breaks:
+    if _exceeds(breaks, budget.graph_breaks):
         failures.append(f"{breaks} graph breaks, {budget.graph_breaks} allowed")
     return failures
+
+
+def _exceeds(number: float, bound: float | None) -> bool:
+    return bound is not None and number > bound
+
+
+def _advice(budget: Budget, recording: Recording, wall_seconds: float) -> Iterator[str]:
+    compiling = sum(each.seconds.total for each in recording.compiles)
+    share = compiling / wall_seconds if wall_seconds else 0.0
+    if _exceeds(share, budget.compile_share):
+        yield f"compiling took {share:.0%} of its seconds, {budget.compile_share:.0%} advised"
 
 
 def compiles_after_warm_up(recording: Recording) -> int:
@@ -119,6 +142,12 @@ def compiles_after_warm_up(recording: Recording) -> int:
     frames = [each.step for each in recording.compiles if each.succeeded]
     later = {row.step for row in recording.ledger if row.kind in LATE_COMPILES} - set(frames)
     return sum(1 for step in (*frames, *later) if step in steady)
+
+
+def compiles_in_warm_up(recording: Recording) -> int:
+    """How many frames were compiled, for the first time or again, outside of steady steps."""
+    steady = {step.index for step in recording.steps if step.phase is Phase.STEADY}
+    return sum(1 for each in recording.compiles if each.succeeded and each.step not in steady)
 
 
 def _unproven(steps: Sequence[JudgedStep]) -> str:

@@ -62,7 +62,7 @@ def _scenarios(audits: Sequence[Audit]) -> set[str]:
 
 def _recompiles_too_often(audit: Audit) -> bool:
     return audit.verdict is AuditVerdict.FAILED and (
-        limit_hit(audit) or compiles_after_warm_up(audit) > audit.budget.recompiles
+        limit_hit(audit) or compiles_after_warm_up(audit) > (audit.budget.recompiles or 0)
     )
 
 

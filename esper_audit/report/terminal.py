@@ -83,6 +83,9 @@ def _sections(report: Report, verbosity: int, width: int) -> Iterator[tuple[str,
     troubled = [a for a in report.audits if a.verdict in (AuditVerdict.ERROR, AuditVerdict.SKIPPED)]
     if troubled:
         yield "Not judged", _troubles(troubled, verbosity)
+    advised = [f"{_title(a)}: {line}" for a in report.audits for line in a.advice]
+    if advised:
+        yield "Advice", Group(*(_item(line) for line in advised))
     notes = list(_notes(report))
     if notes:
         yield "Notes", Group(*(_item(note) for note in notes))

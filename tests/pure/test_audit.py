@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from builders import ENVIRONMENT, compiled, recording, replay, step
 
 from esper_audit.diagnosis import judge
@@ -70,6 +72,28 @@ def test_graph_breaks_over_the_budget_fail():
     found = recording([step(0, phase=Phase.WARM_UP), step(1, hits=1)], [broken])
     assert judged(found)[0] == "passed"
     assert judged(found, budget=Budget(graph_breaks=0))[0] == "failed"
+
+
+def test_compiles_in_all_over_the_budget_fail():
+    made = [compiled(0, phase=Phase.WARM_UP), compiled(1, phase=Phase.WARM_UP)]
+    steps = [step(0, phase=Phase.WARM_UP), step(1, phase=Phase.WARM_UP), step(2, hits=1)]
+    found = recording(steps, made)
+    assert judged(found, budget=Budget(compiles=2))[0] == "passed"
+    verdict, reason = judged(found, budget=Budget(compiles=1))
+    assert (verdict, reason) == ("failed", "2 compiles in all, 1 allowed")
+
+
+def test_a_share_of_compile_seconds_is_advice_and_fails_nothing():
+    found = recording([step(0, hits=1)], [compiled(None, phase=Phase.WARM_UP)])
+    done = replace(replay(found, budget=Budget(compile_share=0.5)), wall_seconds=0.125)
+    audit = judge(done, ENVIRONMENT)
+    assert audit.verdict == "passed"
+    assert audit.advice == ("compiling took 80% of its seconds, 50% advised",)
+
+
+def test_an_audit_holds_the_budget_that_it_was_judged_by():
+    audit = judge(replay(recording([step(0, hits=1)]), budget=Budget(graph_breaks=3)), ENVIRONMENT)
+    assert audit.budget == Budget(recompiles=0, eager_steps=0, graph_breaks=3)
 
 
 def test_no_steady_step_is_an_error_and_no_pass():

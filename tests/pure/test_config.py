@@ -6,7 +6,7 @@ import pytest
 
 from esper_audit.config import load_config
 from esper_audit.errors import UsageError
-from esper_audit.findings import StepVerdict
+from esper_audit.findings import Budget, StepVerdict
 
 FULL = """
 [tool.esper-audit]
@@ -25,6 +25,12 @@ about = { alpha = "a" }
 [tool.esper-audit.control]
 params = { alpha = "c" }
 verdict = "eager"
+[tool.esper-audit.budget]
+recompiles = 1
+eager-steps = 2
+compiles = 3
+graph-breaks = 4
+compile-share = 0.5
 """
 
 
@@ -47,6 +53,7 @@ def test_every_key_is_read_and_paths_are_those_of_the_file(tmp_path):
     assert config.tolerances == {"float32": (0.1, 0.2)}
     assert config.question.about == {"alpha": "a"}
     assert config.control is not None and config.control.verdict is StepVerdict.EAGER
+    assert config.budget.bounds == Budget(1, 2, 3, 4, 0.5)
 
 
 def test_the_nearest_file_with_our_table_counts(tmp_path):
@@ -64,6 +71,7 @@ def test_the_nearest_file_with_our_table_counts(tmp_path):
         ("[tool.esper-audit]\npaths = 3\n", "Expected `array`, got `int` - at `$.paths`"),
         ("[tool.esper-audit.control]\nparams = {}\nverdict = 'odd'\n", "Invalid enum value 'odd'"),
         ("[tool.esper-audit\n", "can't be read"),
+        ("[tool.esper-audit.budget]\nrecompiles = -1\n", "`int` >= 0 - at `$.budget.recompiles`"),
         ("[tool]\nesper-audit = 3\n", "must be a table"),
     ],
 )

@@ -55,6 +55,15 @@ def test_each_backend_is_replayed():
     assert [job.backend for job in jobs] == ["eager", "inductor"]
 
 
+def test_of_a_budget_the_nearest_bound_wins():
+    nearest, farthest = Budget(recompiles=9), Budget(recompiles=1, graph_breaks=3)
+    params = {"alpha": ["fresh"]}
+    job = plan((ROLLOUT,), Options(params=params, default_budget=farthest))[0]
+    assert job.budget == Budget(recompiles=2, graph_breaks=3), "the scenario's own, then configured"
+    job = plan((ROLLOUT,), Options(params=params, budget=nearest, default_budget=farthest))[0]
+    assert job.budget == Budget(recompiles=9, graph_breaks=3), "the command line first"
+
+
 def test_a_job_carries_what_its_scenario_declares():
     job = plan((ROLLOUT,), Options(params={"alpha": ["fresh"]}, time_limit=99.0))[0]
     assert (job.budget.recompiles, job.time_limit) == (2, 7.0)
