@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -32,13 +32,14 @@ class Progress(Protocol):
 
 @dataclass(frozen=True)
 class Request:
-    """What to audit."""
+    """What to audit. Of an audit that ``is_known``, nobody asks who wrote its state."""
 
     paths: tuple[str, ...]
     options: Options
     config: Config
     start: str = "auto"
     provenance: bool = True
+    is_known: Callable[[Audit], bool] = lambda _: False
 
 
 def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
@@ -65,7 +66,9 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
                 done[_key(each.job)] = each
                 progress.finished(judge(each, environment))
         if request.provenance:
-            _find_writers(done, pool, progress)
+            _find_writers(
+                done, pool, progress, lambda each: request.is_known(judge(each, environment))
+            )
     except KeyboardInterrupt:
         interrupted = True
     audits = {key: judge(replay, environment) for key, replay in done.items()}
@@ -73,12 +76,15 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     ordered += tuple(_broken(file, why, environment) for file, why in collection.broken.items())
     whole = not request.options.keyword and request.paths == tuple(request.config.paths)
     seconds = time.monotonic() - started
-    return assemble(
+    report = assemble(
         ordered, collection.claims, environment, request.config, interrupted, whole, seconds
     )
+    return replace(report, whole=whole and not request.options.params)
 
 
-def _find_writers(done: dict[str, Replay], pool: Pool, progress: Progress) -> None:
+def _find_writers(
+    done: dict[str, Replay], pool: Pool, progress: Progress, is_known: Callable[[Replay], bool]
+) -> None:
     """Replay once more, watched, what recompiled; and put the writers into the first replays."""
     jobs = [
         replace(replay.job, watch=sources, compare=False)
@@ -86,6 +92,7 @@ def _find_writers(done: dict[str, Replay], pool: Pool, progress: Progress) -> No
         if replay.recording is not None
         and replay.ending is Ending.COMPLETED
         and (sources := _late(replay.recording))
+        and not is_known(replay)
     ]
     if not jobs:
         return

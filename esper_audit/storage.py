@@ -9,6 +9,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
+from esper_audit.changes import ComparisonReport, GateReport
 from esper_audit.errors import UsageError
 from esper_audit.events import Recording
 from esper_audit.findings import ProgramReport, Report
@@ -19,12 +20,14 @@ SCHEMA_VERSION = 1
 1: first format (0.1.0).
 """
 
-Document = Recording | Report | ProgramReport
-T = TypeVar("T", Recording, Report, ProgramReport)
+Document = Recording | Report | ProgramReport | GateReport | ComparisonReport
+T = TypeVar("T", Recording, Report, ProgramReport, GateReport, ComparisonReport)
 KINDS: dict[str, type[Document]] = {
     "recording": Recording,
     "report": Report,
     "program": ProgramReport,
+    "gate": GateReport,
+    "comparison": ComparisonReport,
 }
 
 
@@ -124,9 +127,7 @@ def _umask() -> int:
 
 
 def _cannot_write(path: Path, error: OSError) -> UsageError:
-    return UsageError(
-        f"{path} can't be written: {error.strerror}.", "Give another place with --output."
-    )
+    return UsageError(f"{path} can't be written: {error.strerror}.", "Give another place for it.")
 
 
 def save(document: Document, path: Path) -> None:

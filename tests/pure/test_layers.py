@@ -17,15 +17,16 @@ LAYERS = [
     {"errors", "_version", "diagnoses", "marks", "notices"},
     {"events", "sources", "interrupts"},
     {"findings"},
+    {"changes"},
     {"replays", "scenario_api", "storage", "config", "writers"},
-    {"journal"},
+    {"journal", "baseline_file"},
     {"_dynamo"},
     {"ledger"},
     {"recorder"},
     {"replay", "doctor"},
     {"plan"},
     {"diagnosis"},
-    {"program"},
+    {"program", "gate"},
     {"report"},
     {"auditing"},
     {"api"},
@@ -36,7 +37,7 @@ PURE = {
     *("errors", "_version", "events", "sources", "findings", "replays", "scenario_api", "storage"),
     *("config", "plan", "diagnosis", "report", "auditing", "cli", "__init__", "__main__"),
     *("journal", "writers", "diagnoses", "marks", "notices", "interrupts", "program"),
-    *("api", "pytest_plugin"),
+    *("api", "pytest_plugin", "changes", "baseline_file", "gate"),
 }
 
 

@@ -1,0 +1,175 @@
+"""What a baseline holds, and what comparing with it yields. Plain frozen data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+from esper_audit.findings import AuditVerdict, Finding
+
+
+class Entry(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """One accepted state: of an audit, or of one cause in it, which then has frame and id.
+
+    ``in_warm_up`` and ``after_warm_up`` are compiles; of a cause, recompiles. ``eager`` and
+    ``stale`` are steps; of a recorded program, frames that run eagerly. ``frame`` is a frame key,
+    without line numbers. ``options`` are those of the replay that differ from the default.
+    """
+
+    torch: str
+    device: str
+    scenario: str
+    parameters: dict[str, str] = {}
+    backend: str = ""
+    options: dict[str, str] = {}
+    frame: str = ""
+    id: str = ""
+    source: str = ""
+    verdict: AuditVerdict | None = None
+    in_warm_up: int
+    after_warm_up: int
+    graph_breaks: int = 0
+    eager: int = 0
+    stale: int = 0
+    reason: str = ""
+
+    @property
+    def subject(self) -> Subject:
+        return Subject(
+            self.torch, self.device, self.scenario, self.parameters, self.backend, self.options
+        )
+
+    @property
+    def cause(self) -> tuple[str, str, str]:
+        """Which cause of the subject it is; empty texts for the audit itself."""
+        return self.frame, self.id, self.source
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return (*self.subject.key, *self.cause)
+
+    @property
+    def is_audit(self) -> bool:
+        return not self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What an entry is about: one scenario, one set of parameters, one backend, one environment."""
+
+    torch: str
+    device: str
+    scenario: str
+    parameters: dict[str, str] = field(default_factory=dict)
+    backend: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        texts = (json.dumps(each, sort_keys=True) for each in (self.parameters, self.options))
+        parameters, options = texts
+        return self.torch, self.device, self.scenario, parameters, self.backend, options
+
+    @property
+    def environment(self) -> str:
+        """``torch 2.13.0, cpu``."""
+        return f"torch {self.torch}, {self.device}"
+
+    @property
+    def title(self) -> str:
+        """``scenario [value-value]``."""
+        values = "-".join(self.parameters.values())
+        return f"{self.scenario} [{values}]" if values else self.scenario
+
+    @property
+    def way(self) -> str:
+        """``aot_eager dynamic=true``: how it was compiled."""
+        return " ".join(
+            [self.backend, *(f"{name}={value}" for name, value in self.options.items())]
+        )
+
+
+class ChangeKind(StrEnum):
+    """How a state relates to the accepted one."""
+
+    NOT_DETERMINISTIC = "not-deterministic"
+    WORSE = "worse"
+    NEW = "new"
+    NOT_COMPARABLE = "not-comparable"
+    IMPROVED = "improved"
+    STALE_ENTRY = "stale-entry"
+    ERROR = "error"
+    SAME = "same"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One difference. ``before`` and ``after`` are entries of the same key, None where missing.
+
+    ``finding`` is what was found, of a cause that is there now. ``fails``: it is one of the
+    changes that the gate was told to fail on.
+    """
+
+    kind: ChangeKind
+    text: str
+    before: Entry | None = None
+    after: Entry | None = None
+    finding: Finding | None = None
+    fails: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """One subject, held against what was accepted. ``kind`` is the gravest of its changes'.
+
+    ``before`` and ``after`` are its own entries, ``reason`` the words of the audit's verdict.
+    """
+
+    subject: Subject
+    kind: ChangeKind
+    changes: tuple[Change, ...] = ()
+    before: Entry | None = None
+    after: Entry | None = None
+    verdict: AuditVerdict | None = None
+    reason: str = ""
+    file: str = ""
+    seconds: float = 0.0
+
+    @property
+    def fails(self) -> bool:
+        return any(change.fails for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateReport:
+    """What ``esper-audit gate`` came to.
+
+    ``accept`` is the command that accepts the new state, ``known`` the environments that the
+    baseline has entries for, ``doubt`` why the audit as a whole could not be completed.
+    """
+
+    root: str = ""
+    baseline: str = ""
+    verdict: AuditVerdict
+    results: tuple[Result, ...] = ()
+    known: tuple[str, ...] = ()
+    accept: str = ""
+    updated: bool = False
+    runs: int = 1
+    doubt: str = ""
+    wall_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonReport:
+    """Two saved audits side by side; a result is worse or improved from the first to the second."""
+
+    root: str = ""
+    first: str
+    second: str
+    results: tuple[Result, ...] = ()

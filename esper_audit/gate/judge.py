@@ -1,0 +1,248 @@
+"""Measured audits against accepted entries: what changed, which way, and whether that fails."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+
+from esper_audit.changes import Change, ChangeKind, Entry, Result
+from esper_audit.diagnoses import Diagnosis
+from esper_audit.diagnosis import FAIL_ON as DIAGNOSES
+from esper_audit.findings import AuditVerdict
+from esper_audit.gate.measure import Measured
+
+_ALWAYS = (ChangeKind.ERROR, ChangeKind.SAME)
+KINDS = tuple(kind for kind in ChangeKind if kind not in _ALWAYS)
+FAIL_ON: dict[str, tuple[Diagnosis, ...]] = {
+    **{kind.value: () for kind in KINDS},
+    **DIAGNOSES,
+    Diagnosis.STALE_OUTPUT.value: (Diagnosis.STALE_OUTPUT,),
+}
+"""What ``gate --fail-on`` takes: kinds of change, and diagnoses of what got worse."""
+
+COUNTS = {
+    "after_warm_up": "compiles after warm-up",
+    "in_warm_up": "compiles in warm-up",
+    "graph_breaks": "graph breaks",
+    "eager": "eager",
+    "stale": "stale",
+}
+_GRAVITY = list(ChangeKind)
+_GETS_WORSE = (ChangeKind.WORSE, ChangeKind.NEW)
+
+
+def hold_against(
+    measured: Sequence[Measured],
+    baseline: Sequence[Entry],
+    fail_on: Iterable[str] = (),
+    whole: bool = False,
+) -> tuple[Result, ...]:
+    """Each audit against its entries, the gravest first.
+
+    Args:
+        measured: audits; several of one subject are repetitions, and must not differ.
+        fail_on: keys of FAIL_ON; nothing means every kind of change.
+        whole: the audits are the whole suite, so that an entry of the same environment, backend
+            and options without an audit is a stale one.
+    """
+    accepted: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    for entry in baseline:
+        accepted[entry.subject.key].append(entry)
+    environments = {entry.subject.environment for entry in baseline}
+    repeated: dict[tuple[str, ...], list[Measured]] = defaultdict(list)
+    for each in measured:
+        repeated[each.subject.key].append(each)
+    results = [
+        _result(runs, accepted.get(key, []), runs[0].subject.environment in environments)
+        for key, runs in repeated.items()
+    ]
+    if whole:
+        results += _stale(accepted, repeated)
+    words = set(fail_on) or {kind.value for kind in KINDS}
+    chosen = (_with_failures(result, words) for result in results)
+    return tuple(sorted(chosen, key=lambda result: _GRAVITY.index(result.kind)))
+
+
+def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[Result, ...]:
+    """The second audits against the first; no change fails. Their environments may differ."""
+    return hold_against(second, [entry for each in first for entry in each.entries], whole=True)
+
+
+def verdict_of(results: Sequence[Result], doubt: str = "") -> AuditVerdict:
+    """Failed where a change fails; error where one could not be judged, or nothing was."""
+    if any(result.fails for result in results):
+        return AuditVerdict.FAILED
+    judged = [each for each in results if each.verdict is not AuditVerdict.SKIPPED]
+    if doubt or not judged or any(each.kind is ChangeKind.ERROR for each in results):
+        return AuditVerdict.ERROR
+    return AuditVerdict.PASSED
+
+
+def _with_failures(result: Result, words: set[str]) -> Result:
+    changes = tuple(replace(each, fails=_fails(each, words)) for each in result.changes)
+    return replace(result, changes=changes)
+
+
+def _fails(change: Change, words: set[str]) -> bool:
+    if change.kind in _ALWAYS:
+        return False
+    found = change.finding is not None and change.kind in _GETS_WORSE
+    named = found and any(change.finding.id in FAIL_ON[word] for word in words)  # type: ignore[union-attr]  # found says that there is one
+    return change.kind.value in words or named
+
+
+def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: bool) -> Result:
+    first = runs[0]
+    failed = next((each for each in runs if each.verdict is AuditVerdict.ERROR), None)
+    if failed is not None:
+        # Nothing is said of it but that: what could not be judged is neither better nor worse.
+        text = f"it could not be judged: {failed.reason}"
+        changes = [Change(kind=ChangeKind.ERROR, text=text, after=failed.audit)]
+    elif len({_counts_of(each) for each in runs}) > 1:
+        changes = list(_unsteady(runs))
+    elif not comparable:
+        changes = [_appeared(first, ChangeKind.NOT_COMPARABLE, "its environment has no entries")]
+    elif not accepted:
+        changes = [_appeared(first, ChangeKind.NEW, "it is not in the baseline")]
+        changes += [
+            Change(kind=ChangeKind.NEW, text="new cause", after=entry, finding=finding)
+            for entry, finding in zip(first.causes, first.findings, strict=True)
+        ]
+    else:
+        changes = list(_changes(first, accepted))
+    kinds = [change.kind for change in changes] or [ChangeKind.SAME]
+    return Result(
+        subject=first.subject,
+        kind=min(kinds, key=_GRAVITY.index),
+        changes=tuple(changes),
+        before=next((each for each in accepted if each.is_audit), None),
+        after=first.audit,
+        verdict=(failed or first).verdict,
+        reason=(failed or first).reason,
+        file=first.file,
+        seconds=sum(each.seconds for each in runs),
+    )
+
+
+def _appeared(measured: Measured, kind: ChangeKind, why: str) -> Change:
+    verdict = f"; it {measured.verdict.value}" if measured.verdict is AuditVerdict.FAILED else ""
+    return Change(kind=kind, text=f"{why}{verdict}", after=measured.audit)
+
+
+def _counts_of(measured: Measured) -> tuple[object, ...]:
+    entries = sorted(measured.entries, key=lambda entry: entry.key)
+    return tuple((entry.cause, entry.verdict, *_counts(entry).values()) for entry in entries)
+
+
+def _counts(entry: Entry | None) -> dict[str, int]:
+    return {name: getattr(entry, name) if entry is not None else 0 for name in COUNTS}
+
+
+def _unsteady(runs: Sequence[Measured]) -> Iterator[Change]:
+    """What differed between repetitions, over all of them."""
+    total = f"over {len(runs)} runs"
+    for name, words in COUNTS.items():
+        values = [getattr(each.audit, name) for each in runs]
+        if len(set(values)) > 1:
+            text = f"{words}: {', '.join(map(str, values))} {total}"
+            yield Change(kind=ChangeKind.NOT_DETERMINISTIC, text=text)
+    verdicts = [each.verdict.value if each.verdict else "none" for each in runs]
+    if len(set(verdicts)) > 1:
+        text = f"verdicts: {', '.join(verdicts)} {total}"
+        yield Change(kind=ChangeKind.NOT_DETERMINISTIC, text=text)
+    for cause, entries in _by_cause(runs).items():
+        values = [entries[n].after_warm_up if n in entries else None for n in range(len(runs))]
+        if len(set(values)) > 1:
+            shown = ", ".join("absent" if value is None else str(value) for value in values)
+            first = next(iter(entries.values()))
+            finding = next(
+                finding
+                for each in runs
+                for entry, finding in zip(each.causes, each.findings, strict=True)
+                if entry.cause == cause
+            )
+            yield Change(
+                kind=ChangeKind.NOT_DETERMINISTIC,
+                text=f"recompiles: {shown} {total}",
+                after=first,
+                finding=finding,
+            )
+
+
+def _by_cause(runs: Sequence[Measured]) -> dict[tuple[str, str, str], dict[int, Entry]]:
+    found: dict[tuple[str, str, str], dict[int, Entry]] = defaultdict(dict)
+    for number, each in enumerate(runs):
+        for entry in each.causes:
+            found[entry.cause][number] = entry
+    return found
+
+
+def _changes(measured: Measured, accepted: Sequence[Entry]) -> Iterator[Change]:
+    known = {entry.cause: entry for entry in accepted}
+    own = next((entry for entry in accepted if entry.is_audit), None)
+    yield from _of_audit(own, measured.audit)
+    for entry, finding in zip(measured.causes, measured.findings, strict=True):
+        before = known.get(entry.cause)
+        if before is None:
+            yield Change(kind=ChangeKind.WORSE, text="new cause", after=entry, finding=finding)
+        elif before.after_warm_up != entry.after_warm_up:
+            yield Change(
+                kind=_direction(before.after_warm_up, entry.after_warm_up),
+                text=f"recompiles: {before.after_warm_up} -> {entry.after_warm_up}",
+                before=before,
+                after=entry,
+                finding=finding,
+            )
+    present = {entry.cause for entry in measured.causes}
+    for before in accepted:
+        if not before.is_audit and before.cause not in present:
+            yield Change(kind=ChangeKind.IMPROVED, text="gone: its entry is stale", before=before)
+
+
+def _of_audit(before: Entry | None, after: Entry) -> Iterator[Change]:
+    if before is None:  # its causes are accepted, itself is not: somebody edited the file
+        yield Change(kind=ChangeKind.NEW, text="the audit itself is not accepted", after=after)
+        return
+    if before.verdict is not after.verdict:
+        words = [each.verdict.value if each.verdict else "none" for each in (before, after)]
+        # Only a pass is better than what was: what is skipped now is not tested any more.
+        passes = after.verdict is AuditVerdict.PASSED
+        kind = ChangeKind.IMPROVED if passes else ChangeKind.WORSE
+        text = f"verdict: {words[0]} -> {words[1]}"
+        yield Change(kind=kind, text=text, before=before, after=after)
+    if after.verdict is AuditVerdict.SKIPPED:
+        return  # it counted nothing, which is no improvement
+    counts = _counts(before)
+    for name, number in _counts(after).items():
+        if number != counts[name]:
+            yield Change(
+                kind=_direction(counts[name], number),
+                text=f"{COUNTS[name]}: {counts[name]} -> {number}",
+                before=before,
+                after=after,
+            )
+
+
+def _direction(before: int, after: int) -> ChangeKind:
+    return ChangeKind.WORSE if after > before else ChangeKind.IMPROVED
+
+
+def _stale(
+    accepted: Mapping[tuple[str, ...], Sequence[Entry]],
+    measured: Mapping[tuple[str, ...], Sequence[Measured]],
+) -> list[Result]:
+    """Accepted subjects that were not audited, though others of their kind were."""
+    subjects = [runs[0].subject for runs in measured.values()]
+    ways = {(each.environment, each.way) for each in subjects}
+    found = []
+    for key, entries in accepted.items():
+        subject = entries[0].subject
+        if key in measured or (subject.environment, subject.way) not in ways:
+            continue
+        before = next((each for each in entries if each.is_audit), entries[0])
+        change = Change(kind=ChangeKind.STALE_ENTRY, text="nothing matches it", before=before)
+        found.append(
+            Result(subject=subject, kind=ChangeKind.STALE_ENTRY, changes=(change,), before=before)
+        )
+    return found

@@ -1,0 +1,210 @@
+"""Audits, taken down as the entries that a baseline would hold of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from esper_audit.changes import Entry, Subject
+from esper_audit.diagnosis import (
+    compiles_after_warm_up,
+    compiles_in_warm_up,
+    doubts,
+    ran_compiled,
+)
+from esper_audit.events import Environment, Phase
+from esper_audit.findings import (
+    Audit,
+    AuditVerdict,
+    Finding,
+    FrameState,
+    ProgramAudit,
+    ProgramReport,
+    Report,
+    StepVerdict,
+)
+
+_DEFAULT_OPTIONS = {
+    "dynamic": "auto",
+    "fullgraph": "false",
+    "mode": "default",
+    "compare": "true",
+    "recompile_limit": "default",
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One audit: its own entry, those of its causes, and the finding behind each of these."""
+
+    audit: Entry
+    causes: tuple[Entry, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    reason: str = ""
+    file: str = ""
+    seconds: float = 0.0
+
+    @property
+    def subject(self) -> Subject:
+        return self.audit.subject
+
+    @property
+    def verdict(self) -> AuditVerdict | None:
+        return self.audit.verdict
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        return self.audit, *self.causes
+
+
+def measure(reports: Iterable[Report | ProgramReport]) -> tuple[Measured, ...]:
+    """Every audit of these reports."""
+    found: list[Measured] = []
+    for report in reports:
+        if isinstance(report, Report):
+            found += [_of_audit(each) for each in report.audits]
+        else:
+            found += [_of_program(each) for each in report.audits]
+    return tuple(found)
+
+
+def differs(audit: Audit, baseline: Sequence[Entry]) -> bool:
+    """Whether this audit is anything else than what is accepted of it."""
+    measured = _of_audit(audit)
+    own = measured.subject.key
+    accepted = {each.key: _bare(each) for each in baseline if each.subject.key == own}
+    return accepted != {each.key: _bare(each) for each in measured.entries}
+
+
+def _bare(entry: Entry) -> tuple[object, ...]:
+    return (
+        entry.verdict,
+        entry.in_warm_up,
+        entry.after_warm_up,
+        entry.graph_breaks,
+        entry.eager,
+        entry.stale,
+    )
+
+
+def _of_audit(audit: Audit) -> Measured:
+    steps = Counter(step.verdict for step in audit.steps)
+    steady = Counter(step.verdict for step in audit.steps if step.phase is Phase.STEADY)
+    subject = Subject(
+        *_place(audit.environment),
+        scenario=audit.scenario,
+        parameters=dict(audit.parameters),
+        backend=audit.backend,
+        options={n: v for n, v in audit.options.items() if _DEFAULT_OPTIONS.get(n) != v},
+    )
+    own = _entry(
+        subject,
+        verdict=audit.verdict,
+        in_warm_up=compiles_in_warm_up(audit),
+        after_warm_up=compiles_after_warm_up(audit),
+        graph_breaks=len(audit.graph_breaks),
+        eager=steady[StepVerdict.EAGER],
+        stale=steps[StepVerdict.STALE],
+    )
+    causes = _causes(subject, audit.findings)
+    return Measured(
+        audit=own,
+        causes=tuple(entry for entry, _ in causes),
+        findings=tuple(finding for _, finding in causes),
+        reason=audit.reason,
+        file=audit.file,
+        seconds=audit.wall_seconds,
+    )
+
+
+def _of_program(audit: ProgramAudit) -> Measured:
+    program = audit.program
+    name = " ".join(program.argv) if program is not None else "a recording"
+    if program is not None and program.rank is not None:
+        name = f"{name} (rank {program.rank})"
+    late = sum(each.recompiles_after_warm_up for each in audit.frames)
+    unproven = list(_unproven(audit))
+    subject = Subject(*_place(audit.environment), scenario=name)
+    own = _entry(
+        subject,
+        verdict=AuditVerdict.ERROR if unproven else audit.verdict,
+        in_warm_up=sum(each.compiles for each in audit.frames) - late,
+        after_warm_up=late,
+        graph_breaks=sum(each.graph_breaks for each in audit.frames),
+        eager=sum(each.state in (FrameState.EAGER, FrameState.FAILED) for each in audit.frames),
+    )
+    causes = _causes(subject, audit.findings)
+    return Measured(
+        audit=own,
+        causes=tuple(entry for entry, _ in causes),
+        findings=tuple(finding for _, finding in causes),
+        reason="; ".join(unproven or audit.reasons),
+        file=name,
+        seconds=audit.seconds,
+    )
+
+
+def _unproven(audit: ProgramAudit) -> Iterator[str]:
+    yield from doubts(audit)
+    if not audit.complete:
+        yield "the process ended without a word, so the recording may be incomplete"
+    if not ran_compiled(audit):
+        yield "no compiled code ran, so nothing is proven"
+
+
+def _place(environment: Environment) -> tuple[str, str]:
+    """The public version, and the device: what decides which entries can be compared."""
+    return environment.torch.split("+")[0], environment.device
+
+
+def _causes(subject: Subject, findings: Sequence[Finding]) -> list[tuple[Entry, Finding]]:
+    """An entry for each cause; findings of one key, such as several graph breaks, are added up."""
+    found: dict[tuple[str, ...], tuple[Entry, Finding]] = {}
+    for finding in findings:
+        entry = _entry(
+            subject,
+            frame=finding.frame.key,
+            id=finding.id.value,
+            source=finding.source,
+            after_warm_up=finding.compiles,
+        )
+        if entry.cause in found:
+            known, first = found[entry.cause]
+            total = known.after_warm_up + entry.after_warm_up
+            found[entry.cause] = (_changed(known, after_warm_up=total), _merged(first, finding))
+        else:
+            found[entry.cause] = entry, finding
+    return list(found.values())
+
+
+def _merged(first: Finding, second: Finding) -> Finding:
+    return replace(
+        first,
+        values=(*first.values, *second.values),
+        compiles=first.compiles + second.compiles,
+        seconds=first.seconds + second.seconds,
+        limit_hit=first.limit_hit or second.limit_hit,
+    )
+
+
+def _entry(subject: Subject, **fields: object) -> Entry:
+    return _changed(
+        Entry(
+            torch=subject.torch,
+            device=subject.device,
+            scenario=subject.scenario,
+            parameters=subject.parameters,
+            backend=subject.backend,
+            options=subject.options,
+            in_warm_up=0,
+            after_warm_up=0,
+        ),
+        **fields,
+    )
+
+
+def _changed(entry: Entry, **fields: object) -> Entry:
+    return msgspec.structs.replace(entry, **fields)
