@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +11,17 @@ import typer
 from typer.core import TyperCommand
 
 from esper_audit._version import __version__
+from esper_audit.cli.options import (
+    Gating,
+    Kind,
+    Paths,
+    Plain,
+    PlainOption,
+    Replaying,
+    Words,
+    with_options,
+)
+from esper_audit.report.formats import Format
 
 app = typer.Typer(
     add_completion=False,
@@ -44,55 +54,6 @@ class ExecCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
 
-class Format(StrEnum):
-    """What goes to stdout."""
-
-    RICH = "rich"
-    JSON = "json"
-
-
-class Kind(StrEnum):
-    """What a saved file holds."""
-
-    REPORT = "report"
-    PROGRAM = "program"
-    RECORDING = "recording"
-
-
-class Dynamic(StrEnum):
-    """``torch.compile(dynamic=…)``."""
-
-    AUTO = "auto"
-    TRUE = "true"
-    FALSE = "false"
-
-    @property
-    def value_for_torch(self) -> bool | None:
-        return {"auto": None, "true": True, "false": False}[self.value]
-
-
-class Start(StrEnum):
-    """How the process of a replay comes to be."""
-
-    AUTO = "auto"
-    FORK = "fork"
-    SPAWN = "spawn"
-
-
-Paths = Annotated[
-    list[str] | None,
-    typer.Argument(
-        help="Scenario files or folders; without any, `paths` of [tool.esper-audit].",
-        show_default=False,
-    ),
-]
-FormatOption = Annotated[Format, typer.Option("--format", help="What to print on stdout.")]
-Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print the answer alone.")]
-Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", help="Show every audit, and the evidence of each step.")
-]
-
-
 def _version(wanted: bool) -> None:
     if wanted:
         print(f"esper-audit {__version__}")
@@ -110,71 +71,48 @@ def _common(
 
 
 @app.command()
-def run(
-    paths: Paths = None,
-    keyword: Annotated[
-        str,
-        typer.Option("-k", help="Only audits whose title matches: name parts with and, or, not."),
-    ] = "",
-    param: Annotated[
-        list[str] | None,
-        typer.Option("--param", help="NAME=VALUE[,VALUE] or NAME=all; may be repeated."),
-    ] = None,
-    jobs: Annotated[
-        int, typer.Option("-j", "--jobs", min=0, help="Replays side by side; 0: one a core.")
-    ] = 0,
-    backend: Annotated[
-        list[str] | None,
-        typer.Option("--backend", help="A backend of torch.compile; may be repeated."),
-    ] = None,
-    dynamic: Annotated[Dynamic, typer.Option(help="torch.compile(dynamic=…).")] = Dynamic.AUTO,
-    fullgraph: Annotated[bool, typer.Option(help="torch.compile(fullgraph=True).")] = False,
-    mode: Annotated[str | None, typer.Option(help="torch.compile(mode=…).")] = None,
-    recompile_limit: Annotated[
-        int | None, typer.Option(min=1, help="Recompiles of a frame before it runs eagerly.")
-    ] = None,
-    time_limit: Annotated[
-        float | None, typer.Option(min=0.1, help="Seconds that one replay may take.")
-    ] = None,
-    compare: Annotated[
-        bool, typer.Option("--compare/--no-compare", help="Compare each step with eager.")
-    ] = True,
-    provenance: Annotated[
-        bool,
-        typer.Option(
-            "--provenance/--no-provenance",
-            help="Replay again what recompiled, to find who wrote the guarded state.",
-        ),
-    ] = True,
-    start: Annotated[Start, typer.Option(help="How replays get a process.")] = Start.AUTO,
-    output_format: FormatOption = Format.RICH,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Save the audit here, as JSON.")
-    ] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
-) -> None:
+@with_options(Replaying, Words)
+def run(*, paths: Paths = None, replaying: Replaying, words: Words) -> None:
     """Replay scenarios under torch.compile and report what every step did."""
     from esper_audit.cli.run import run_command
 
-    run_command(
-        paths=tuple(paths or ()),
-        keyword=keyword,
-        params=tuple(param or ()),
-        jobs=jobs,
-        backends=tuple(backend or ()),
-        dynamic=dynamic.value_for_torch,
-        fullgraph=fullgraph,
-        mode=mode,
-        recompile_limit=recompile_limit,
-        time_limit=time_limit,
-        compare=compare,
-        start=start.value,
-        provenance=provenance,
-        as_json=output_format is Format.JSON,
-        output=output,
-        verbosity=verbose - quiet,
-    )
+    run_command(tuple(paths or ()), replaying, words)
+
+
+@app.command()
+@with_options(Gating, Replaying, Words)
+def gate(
+    *,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[PATHS or RECORDINGS]...",
+            help="Scenario files or folders, or what run and exec saved (.json).",
+            show_default=False,
+        ),
+    ] = None,
+    gating: Gating,
+    replaying: Replaying,
+    words: Words,
+) -> None:
+    """Replay scenarios, or load audits, and compare them with the committed baseline."""
+    from esper_audit.cli.gate import gate_command
+
+    gate_command(tuple(paths or ()), gating, replaying, words)
+
+
+@app.command()
+@with_options(Words)
+def compare(
+    *,
+    first: Annotated[Path, typer.Argument(metavar="A", help="A saved audit or recording.")],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
+    words: Words,
+) -> None:
+    """Show two saved audits side by side; needs no torch. Ends with 1 where they differ."""
+    from esper_audit.cli.gate import compare_command
+
+    compare_command(first, second, words)
 
 
 @app.command(
@@ -209,7 +147,13 @@ def exec_(
         Format, typer.Option("--format", help="Of the report: on stderr, or in --output.")
     ] = Format.RICH,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write the report here.")
+        list[str] | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="[FORMAT=]FILE",
+            help="Write the report here instead; may be repeated.",
+        ),
     ] = None,
     save: Annotated[
         Path | None,
@@ -222,8 +166,8 @@ def exec_(
         bool, typer.Option("--provenance", help="Run it again to find who wrote guarded state.")
     ] = False,
     watch: Annotated[Path | None, typer.Option(hidden=True)] = None,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="Print the answer alone.")] = False,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show all of it.")] = False,
 ) -> Callable[[], None]:
     """Run a program as python would, and report what torch.compile did in it.
 
@@ -244,8 +188,8 @@ def exec_(
                 warm_up_calls=warm_up_calls,
                 fail_on=parse_fail_on(fail_on),
             ),
-            as_json=output_format is Format.JSON,
-            output=output,
+            format=output_format,
+            outputs=tuple(output or ()),
             save=save,
             heartbeat=heartbeat,
             provenance=provenance,
@@ -256,48 +200,42 @@ def exec_(
 
 
 @app.command("list")
-def list_(paths: Paths = None, output_format: FormatOption = Format.RICH) -> None:
+def list_(paths: Paths = None, output_format: PlainOption = Plain.RICH) -> None:
     """List the scenarios, their questions and their parameters."""
     from esper_audit.cli.list import list_command
 
-    list_command(tuple(paths or ()), as_json=output_format is Format.JSON)
+    list_command(tuple(paths or ()), as_json=output_format is Plain.JSON)
 
 
 @app.command()
+@with_options(Words)
 def show(
+    *,
     file: Annotated[
         Path,
         typer.Argument(
-            help="What `run --output` or `exec --save` saved; a folder: one for each rank.",
+            help="What --output, --save or `exec --save` saved; a folder: one for each rank.",
         ),
     ],
-    output_format: FormatOption = Format.RICH,
     export: Annotated[
         Path | None,
         typer.Option(help="Write the report to this .svg, .html or .txt file instead."),
     ] = None,
     width: Annotated[int, typer.Option(min=40, help="Columns of an exported report.")] = 100,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
+    words: Words,
 ) -> None:
-    """Print a saved audit again; needs no torch."""
+    """Print what was saved again, in any format; needs no torch."""
     from esper_audit.cli.show import show_command
 
-    show_command(
-        file,
-        as_json=output_format is Format.JSON,
-        export=export,
-        width=width,
-        verbosity=verbose - quiet,
-    )
+    show_command(file, words, export=export, width=width)
 
 
 @app.command()
-def doctor(output_format: FormatOption = Format.RICH) -> None:
+def doctor(output_format: PlainOption = Plain.RICH) -> None:
     """Show the environment, and test every hook by compiling something small."""
     from esper_audit.cli.doctor import doctor_command
 
-    doctor_command(as_json=output_format is Format.JSON)
+    doctor_command(as_json=output_format is Plain.JSON)
 
 
 @app.command()

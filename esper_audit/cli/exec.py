@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn
 from esper_audit.errors import ExitCode, IncompleteError, UsageError
 from esper_audit.program.launch import Target
 from esper_audit.program.session import Ending, ProgramSession, die_of
+from esper_audit.report.formats import Format, Output, parse_outputs
 
 if TYPE_CHECKING:
     from esper_audit.events import Recording
@@ -25,8 +26,8 @@ class ExecOptions:
     """What to do with what is recorded."""
 
     budget: ProgramBudget
-    as_json: bool = False
-    output: Path | None = None
+    format: Format = Format.RICH
+    outputs: tuple[str, ...] = ()
     save: Path | None = None
     heartbeat: float | None = None
     provenance: bool = False
@@ -84,7 +85,8 @@ class _Places:
     def __init__(self, options: ExecOptions) -> None:
         self._options = options
         self.recording = self._recording(options.save)
-        self.output = self._output(options.output)
+        chosen = parse_outputs(options.outputs, options.format)
+        self.outputs = tuple(Output(each.format, self._output(each.path)) for each in chosen)
         self.journal = self._journal()
 
     def _recording(self, save: Path | None) -> Path | None:
@@ -93,12 +95,12 @@ class _Places:
             return (save / f"rank-{rank or 0}.json").absolute()
         return save.absolute() if save is not None else None
 
-    def _output(self, output: Path | None) -> Path | None:
+    def _output(self, output: Path) -> Path:
         """Absolute, like all places: the program may change its folder."""
         rank = os.environ.get("RANK", "")
-        if output is not None and rank.isdigit():
+        if rank.isdigit():
             output = output.with_name(f"{output.stem}-rank-{rank}{output.suffix}")
-        return output.absolute() if output is not None else None
+        return output.absolute()
 
     def _journal(self) -> Path:
         from esper_audit.journal import SUFFIX
@@ -111,6 +113,7 @@ class _Places:
 
     def check(self) -> None:
         """Raise UsageError before the program runs, where a file can't be written."""
+        from esper_audit.cli.output import check_places
         from esper_audit.storage import check_writable
 
         if self.recording is not None:
@@ -123,8 +126,7 @@ class _Places:
                         "Give a folder with --save: each rank writes its own file there.",
                     ) from None
             check_writable(self.recording)
-        if self.output is not None:
-            check_writable(self.output)
+        check_places(self.outputs)
 
 
 class _Reporter:
@@ -182,10 +184,11 @@ class _Reporter:
         from esper_audit.findings import ProgramReport
 
         rank = audit.program.rank if audit.program is not None else None
-        if rank and self._options.output is None and audit.verdict is None:
+        if rank and not self._options.outputs and audit.verdict is None:
             return  # one rank reports; `show` merges what all have saved
         report = ProgramReport(root=self._root, audits=(audit,))
-        write_program(report, self._options.as_json, self._places.output, self._options.verbosity)
+        options = self._options
+        write_program(report, options.format, self._places.outputs, options.verbosity)
 
 
 def _read_watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:

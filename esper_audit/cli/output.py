@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
 
-from esper_audit.errors import ExitCode, IncompleteError
-from esper_audit.findings import AuditVerdict, ProgramReport, Report
-from esper_audit.report.program import print_program
-from esper_audit.report.terminal import print_report
-from esper_audit.storage import dumps, write_atomically
+from esper_audit.changes import ChangeKind, ComparisonReport
+from esper_audit.errors import ExitCode, IncompleteError, UsageError
+from esper_audit.findings import AuditVerdict, ProgramReport
+from esper_audit.report.formats import WIDTH, Format, Output, print_document, render
+from esper_audit.storage import Document, check_writable, write_atomically
 
 _EXIT_CODES = {
     AuditVerdict.PASSED: ExitCode.CLEAN,
@@ -42,44 +40,53 @@ def stderr() -> Console:
     return _Console(stderr=True, highlight=False)
 
 
-def write_report(report: Report | ProgramReport, as_json: bool, verbosity: int) -> None:
+def write_report(document: Document, form: Format, verbosity: int) -> None:
     """Print a report on stdout."""
     with stdout_that_may_end():
-        if as_json:
-            sys.stdout.write(dumps(report).decode())
+        console = stdout()
+        if form is Format.RICH:
+            print_document(document, console, verbosity)
         else:
-            print_any(report, stdout(), verbosity)
+            width = console.width if console.is_terminal else WIDTH
+            sys.stdout.write(render(document, form, verbosity, width))
 
 
-def print_any(report: Report | ProgramReport, console: Console, verbosity: int) -> None:
-    """Print a report of either kind."""
-    if isinstance(report, Report):
-        print_report(report, console, verbosity)
-    else:
-        print_program(report, console, verbosity)
+def write_files(document: Document, outputs: Sequence[Output], verbosity: int) -> None:
+    """Write a report into files: each whole or not at all, and one that fails spares the others.
+
+    Raises the first UsageError, after all have been tried.
+    """
+    troubles = []
+    for output in outputs:
+        try:
+            write_atomically(output.path, render(document, output.format, verbosity).encode())
+        except UsageError as error:
+            troubles.append(error)
+    if troubles:
+        raise IncompleteError(
+            f"The report can't be written: {troubles[0]}", "Its other files are written."
+        )
+
+
+def check_places(outputs: Sequence[Output]) -> None:
+    """Raise UsageError before a long run, where a file can't be written."""
+    for output in outputs:
+        check_writable(output.path)
 
 
 def write_program(
-    report: ProgramReport, as_json: bool, output: Path | None, verbosity: int
+    report: ProgramReport, form: Format, outputs: Sequence[Output], verbosity: int
 ) -> None:
-    """Print the report on a program: on stderr, as stdout is the program's; or into a file."""
-    data = dumps(report).decode() if as_json else ""
-    if output is not None:
-        write_atomically(output, (data or program_text(report, verbosity)).encode())
+    """Print the report on a program: on stderr, as stdout is the program's; or into files."""
+    if outputs:
+        write_files(report, outputs, verbosity)
         return
     with suppress(OSError, ValueError):  # stderr is closed or full; the exit code stands
-        if as_json:
-            sys.stderr.write(data)
+        if form is Format.RICH:
+            print_document(report, stderr(), verbosity)
         else:
-            print_program(report, stderr(), verbosity)
+            sys.stderr.write(render(report, form, verbosity))
         sys.stderr.flush()
-
-
-def program_text(report: ProgramReport, verbosity: int, width: int = 100) -> str:
-    """The report as plain text."""
-    console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
-    print_program(report, console, verbosity)
-    return console.export_text()
 
 
 @contextmanager
@@ -102,10 +109,13 @@ def stdout_that_may_end() -> Iterator[None]:
         ) from None
 
 
-def leave(report: Report | ProgramReport) -> NoReturn:
+def leave(document: Document) -> NoReturn:
     """End the process with the exit code of the report's verdict; 0 where no budget was set."""
-    if isinstance(report, Report):
-        sys.exit(_EXIT_CODES[report.verdict])
-    codes = [_EXIT_CODES[audit.verdict] for audit in report.audits if audit.verdict is not None]
+    if isinstance(document, ComparisonReport):
+        differ = any(each.kind is not ChangeKind.SAME for each in document.results)
+        sys.exit(ExitCode.FINDINGS if differ else ExitCode.CLEAN)
+    if not isinstance(document, ProgramReport):
+        sys.exit(_EXIT_CODES[document.verdict])  # type: ignore[union-attr]  # recordings are no reports
+    codes = [_EXIT_CODES[audit.verdict] for audit in document.audits if audit.verdict is not None]
     worst = ExitCode.FINDINGS if ExitCode.FINDINGS in codes else max(codes, default=ExitCode.CLEAN)
-    sys.exit(ExitCode.FINDINGS if report.differences else worst)
+    sys.exit(ExitCode.FINDINGS if document.differences else worst)

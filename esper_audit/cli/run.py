@@ -3,50 +3,50 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 from esper_audit.auditing import Request, run_audit
-from esper_audit.cli.output import leave, stderr, write_report
+from esper_audit.cli.options import Replaying, Words
+from esper_audit.cli.output import check_places, leave, stderr, write_files, write_report
 from esper_audit.cli.progress import LiveProgress
 from esper_audit.config import Config, load_config
 from esper_audit.errors import UsageError
 from esper_audit.plan import Options, parse_params
-from esper_audit.replay.pool import open_pool
-from esper_audit.storage import check_writable, save
+from esper_audit.replay.pool import Pool, open_pool
+from esper_audit.report.formats import parse_outputs
 
 
-def run_command(
-    *,
-    paths: Sequence[str],
-    jobs: int,
-    start: str,
-    provenance: bool,
-    as_json: bool,
-    output: Path | None,
-    verbosity: int,
-    **chosen: Any,
-) -> None:
+def run_command(paths: Sequence[str], replaying: Replaying, words: Words) -> None:
     """Replay, report, save, and leave with the exit code of the verdict."""
     config = load_config(Path.cwd())
-    request = Request(
-        paths=chosen_paths(paths, config),
-        options=_options(config, chosen),
-        config=config,
-        start=start,
-        provenance=provenance,
-    )
-    if output is not None:
-        check_writable(output)
-    with open_pool(jobs or usable_cores(), start) as pool, LiveProgress(stderr()) as progress:
+    outputs = parse_outputs(words.output or ())
+    request = request_of(chosen_paths(paths, config), replaying, config)
+    check_places(outputs)
+    with opened_pool(replaying) as pool, LiveProgress(stderr()) as progress:
         report = run_audit(request, pool, progress)
     try:
-        write_report(report, as_json, verbosity)
+        write_report(report, words.format, words.verbosity)
     finally:
-        if output is not None:
-            save(report, output)
+        write_files(report, outputs, words.verbosity)
     leave(report)
+
+
+def request_of(paths: tuple[str, ...], replaying: Replaying, config: Config) -> Request:
+    """What to audit, from the command line and the configuration."""
+    return Request(
+        paths=paths,
+        options=_options(config, replaying),
+        config=config,
+        start=replaying.start.value,
+        provenance=replaying.provenance,
+    )
+
+
+def opened_pool(replaying: Replaying) -> AbstractContextManager[Pool]:
+    """The processes that replay."""
+    return open_pool(replaying.jobs or usable_cores(), replaying.start.value)
 
 
 def usable_cores() -> int:
@@ -67,18 +67,20 @@ def chosen_paths(paths: Sequence[str], config: Config) -> tuple[str, ...]:
     return chosen
 
 
-def _options(config: Config, chosen: Mapping[str, Any]) -> Options:
+def _options(config: Config, chosen: Replaying) -> Options:
     return Options(
-        keyword=chosen["keyword"],
-        params=parse_params(chosen["params"]),
+        keyword=chosen.keyword,
+        params=parse_params(chosen.param or ()),
         default_params=config.params,
-        backends=tuple(dict.fromkeys(chosen["backends"] or config.backends)),
-        dynamic=chosen["dynamic"],
-        fullgraph=chosen["fullgraph"],
-        mode=chosen["mode"],
-        recompile_limit=chosen["recompile_limit"],
-        compare=chosen["compare"],
+        backends=tuple(dict.fromkeys(chosen.backend or config.backends)),
+        dynamic=chosen.dynamic.value_for_torch,
+        fullgraph=chosen.fullgraph,
+        mode=chosen.mode,
+        recompile_limit=chosen.recompile_limit,
+        compare=chosen.compare,
         tolerances=config.tolerances,
-        time_limit=chosen["time_limit"] or config.time_limit,
+        time_limit=chosen.time_limit or config.time_limit,
         pythonpath=tuple(config.pythonpath),
+        budget=chosen.budget,
+        default_budget=config.budget.bounds,
     )

@@ -9,31 +9,49 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from esper_audit.cli.output import leave, print_any, write_report
+from esper_audit.changes import ComparisonReport, GateReport
+from esper_audit.cli.options import Words
+from esper_audit.cli.output import leave, write_files, write_report
 from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.ranks import merge
 from esper_audit.errors import UsageError
 from esper_audit.events import Recording
 from esper_audit.findings import ProgramAudit, ProgramReport, Report
 from esper_audit.journal import SUFFIX, read_journal
-from esper_audit.storage import KINDS, json_schema, load, load_any, read, write_atomically
+from esper_audit.report.formats import parse_outputs, print_document
+from esper_audit.storage import (
+    KINDS,
+    Document,
+    json_schema,
+    load,
+    load_any,
+    read,
+    write_atomically,
+)
 
+_COMMANDS: dict[type[Document], str] = {
+    Report: "run",
+    ProgramReport: "exec",
+    GateReport: "gate",
+    ComparisonReport: "compare",
+}
 _EXPORTS = (".svg", ".html", ".txt")
 
 
-def show_command(
-    file: Path, as_json: bool, export: Path | None, width: int, verbosity: int
-) -> None:
+def show_command(file: Path, words: Words, export: Path | None, width: int) -> None:
     """Print what was saved, or export it as a picture; ends with the verdict's exit code."""
+    outputs = parse_outputs(words.output or ())
     report = load_report(file)
     if export is None:
-        write_report(report, as_json, verbosity)
+        write_report(report, words.format, words.verbosity)
     else:
-        write_atomically(export, export_report(report, export.suffix, width, verbosity).encode())
+        text = export_report(report, export.suffix, width, words.verbosity)
+        write_atomically(export, text.encode())
+    write_files(report, outputs, words.verbosity)
     leave(report)
 
 
-def load_report(path: Path) -> Report | ProgramReport:
+def load_report(path: Path) -> Document:
     """A saved report, or that of a saved recording, or of a folder with one for each rank.
 
     Raises UsageError where there is none.
@@ -74,9 +92,7 @@ def _audit(path: Path) -> ProgramAudit:
         raise UsageError(f"{path} holds no recording: {error}.") from None
 
 
-def export_report(
-    report: Report | ProgramReport, suffix: str, width: int, verbosity: int = 0
-) -> str:
+def export_report(report: Document, suffix: str, width: int, verbosity: int = 0) -> str:
     """The report as the text of an .svg, .html or .txt file, ``width`` columns wide."""
     if suffix not in _EXPORTS:
         raise UsageError(
@@ -84,9 +100,9 @@ def export_report(
             f"Give a file that ends in {', '.join(_EXPORTS)}.",
         )
     console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
-    print_any(report, console, verbosity)
+    print_document(report, console, verbosity)
     if suffix == ".svg":
-        name = "run" if isinstance(report, Report) else "exec"
+        name = _COMMANDS[type(report)]
         return console.export_svg(title=f"esper-audit {name}")
     return console.export_html() if suffix == ".html" else console.export_text()
 

@@ -1,0 +1,275 @@
+"""Any report as cases with problems: what the formats that a CI reads are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePath
+
+from esper_audit.changes import Change, ChangeKind, ComparisonReport, GateReport, Result
+from esper_audit.diagnoses import MEANINGS, Diagnosis
+from esper_audit.diagnosis import is_control
+from esper_audit.events import Location
+from esper_audit.findings import (
+    Audit,
+    AuditVerdict,
+    Finding,
+    ProgramAudit,
+    ProgramReport,
+    Report,
+)
+from esper_audit.report.answer import answer
+from esper_audit.report.blocks import details, head
+from esper_audit.report.gate import cause, comparison_answer, gate_answer
+from esper_audit.report.program import summary
+from esper_audit.storage import Document
+
+OVER_BUDGET, NOT_JUDGED = "over-budget", "not-judged"
+RULES = {
+    OVER_BUDGET: "a scenario costs more than its budget allows",
+    NOT_JUDGED: "the audit could not be completed, so nothing is proven",
+    ChangeKind.WORSE.value: "a count is worse than the baseline accepts",
+    ChangeKind.NEW.value: "the baseline has no entry for it",
+    ChangeKind.IMPROVED.value: "it is better than the baseline accepts",
+    ChangeKind.STALE_ENTRY.value: "an entry of the baseline that nothing matches any more",
+    ChangeKind.NOT_COMPARABLE.value: "the baseline has no entries for this environment",
+    ChangeKind.NOT_DETERMINISTIC.value: "counts differ from run to run",
+}
+"""Rules beside the diagnoses, and what each says."""
+
+
+class Status(StrEnum):
+    """What became of a case."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    ERROR = "error"
+    SKIPPED = "skipped"
+
+
+_STATUS = {
+    AuditVerdict.PASSED: Status.PASSED,
+    AuditVerdict.FAILED: Status.FAILED,
+    AuditVerdict.SKIPPED: Status.SKIPPED,
+    AuditVerdict.ERROR: Status.ERROR,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing to look at. ``rule`` is a diagnosis or a key of RULES.
+
+    ``location`` is the line to change: it wrote the guarded state, or made the guard. ``key``
+    names the problem without line numbers.
+    """
+
+    rule: str
+    message: str
+    fails: bool
+    details: tuple[str, ...] = ()
+    location: Location | None = None
+    key: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One audit, program or comparison."""
+
+    name: str
+    group: str
+    status: Status
+    reason: str = ""
+    problems: tuple[Problem, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Cases:
+    """A whole report: its first sentence, its cases, and the command that accepts them."""
+
+    answer: str
+    cases: tuple[Case, ...]
+    root: str = ""
+    accept: str = ""
+    seconds: float = 0.0
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Those of all cases, each once."""
+        found = {(e.rule, e.message, e.location): e for c in self.cases for e in c.problems}
+        return tuple(found.values())
+
+
+def cases(document: Document) -> Cases:
+    """The cases of a report of any kind."""
+    if isinstance(document, Report):
+        made = tuple(_of_audit(each, document) for each in document.audits)
+        return Cases(answer(document), made, document.root, seconds=document.wall_seconds)
+    if isinstance(document, ProgramReport):
+        whole = "; ".join(summary(each) for each in document.audits)
+        return Cases(whole, tuple(_of_program(document)), document.root)
+    if isinstance(document, GateReport):
+        made = tuple(_of_result(each, document) for each in document.results)
+        accept = document.accept if document.verdict is AuditVerdict.FAILED else ""
+        return Cases(gate_answer(document), made, document.root, accept, document.wall_seconds)
+    assert isinstance(document, ComparisonReport)
+    made = tuple(_of_result(each, document) for each in document.results)
+    return Cases(comparison_answer(document), made, document.root)
+
+
+def line_of(finding: Finding, root: str) -> Location:
+    """The line to change: of the writer, of the call that passed an argument, or of the guard.
+
+    Lines of the project go before those of libraries.
+    """
+    is_argument = finding.written_by_unknown.startswith("it is an argument")
+    known = [
+        finding.written_by,
+        finding.called_from if is_argument else None,
+        finding.user_line,
+        finding.called_from,
+        Location(finding.frame.file, finding.frame.line, finding.frame.name),
+    ]
+    places = [each for each in known if each is not None]
+    return next((each for each in places if _is_own(each.file, root)), places[0])
+
+
+def _is_own(file: str, root: str) -> bool:
+    path = PurePath(file)
+    return not path.is_absolute() or (
+        bool(root) and path.is_relative_to(root) and "site-packages" not in path.parts
+    )
+
+
+def relative(file: str, root: str) -> str:
+    """A path from the project's folder on, with slashes, where it lies there."""
+    path = PurePath(file)
+    inside = bool(root) and path.is_relative_to(root)
+    return (path.relative_to(root) if inside else path).as_posix()
+
+
+def _of_finding(finding: Finding, root: str, fails: bool, before: str = "") -> Problem:
+    return Problem(
+        rule=finding.id.value,
+        message=f"{before}{head(finding, root)}",
+        fails=fails,
+        details=tuple(details(finding, root)),
+        location=line_of(finding, root),
+        key=(finding.frame.key, finding.id.value, finding.source),
+    )
+
+
+def _of_audit(audit: Audit, report: Report) -> Case:
+    expected = is_control(audit, report.control) and audit.verdict is AuditVerdict.FAILED
+    status = Status.PASSED if expected else _STATUS[audit.verdict]
+    return Case(
+        name=audit.title,
+        group=f"esper-audit.{audit.backend or 'none'}",
+        status=status,
+        reason=f"negative control: {audit.reason}" if expected else audit.reason,
+        problems=() if status is Status.PASSED else tuple(_problems(audit, report.root)),
+        seconds=audit.wall_seconds,
+    )
+
+
+def _problems(audit: Audit, root: str) -> Iterator[Problem]:
+    if audit.verdict is AuditVerdict.FAILED:
+        yield from (_of_finding(each, root, fails=True) for each in audit.findings)
+    if audit.verdict is AuditVerdict.ERROR or (
+        audit.verdict is AuditVerdict.FAILED and not audit.findings
+    ):
+        rule = NOT_JUDGED if audit.verdict is AuditVerdict.ERROR else OVER_BUDGET
+        location = Location(audit.file, 1) if audit.file else None
+        message = f"{audit.title}: {audit.reason}"
+        yield Problem(rule, message, True, location=location, key=(audit.title, audit.backend))
+
+
+def _of_program(report: ProgramReport) -> Iterator[Case]:
+    for audit in report.audits:
+        status = _STATUS[audit.verdict] if audit.verdict is not None else Status.PASSED
+        failing = audit.verdict is AuditVerdict.FAILED
+        yield Case(
+            name=_name(audit),
+            group="esper-audit.exec",
+            status=status,
+            reason="; ".join(audit.reasons),
+            problems=tuple(_of_finding(each, report.root, failing) for each in audit.findings),
+            seconds=audit.seconds,
+        )
+    if report.differences:
+        found = tuple(_of_finding(each, report.root, True) for each in report.differences)
+        yield Case("ranks", "esper-audit.exec", Status.FAILED, "ranks differ", found)
+
+
+def _name(audit: ProgramAudit) -> str:
+    program = audit.program
+    if program is None:
+        return "recording"
+    rank = f" (rank {program.rank})" if program.rank is not None else ""
+    return f"{' '.join(program.argv)}{rank}"
+
+
+def _of_result(result: Result, report: GateReport | ComparisonReport) -> Case:
+    status = Status.PASSED
+    if result.kind is ChangeKind.ERROR:
+        status = Status.ERROR
+    elif result.fails:
+        status = Status.FAILED
+    elif result.verdict is AuditVerdict.SKIPPED:
+        status = Status.SKIPPED
+    said = "; ".join(each.text for each in result.changes if each.finding is None)
+    return Case(
+        name=result.subject.title,
+        group=f"esper-audit.{result.subject.way or 'exec'}",
+        status=status,
+        reason=said or result.reason,
+        problems=tuple(_changes(result, report)),
+        seconds=result.seconds,
+    )
+
+
+def _changes(result: Result, report: GateReport | ComparisonReport) -> Iterator[Problem]:
+    name = f"{result.subject.title}, {result.subject.way}" if result.subject.way else ""
+    found = [each for each in result.changes if each.finding is not None]
+    for change in found:
+        assert change.finding is not None
+        before = f"{change.kind.value}: {change.text}: "
+        problem = _of_finding(change.finding, report.root, change.fails, before)
+        yield Problem(
+            problem.rule,
+            problem.message,
+            problem.fails,
+            (f"in {name or result.subject.title}", *problem.details),
+            problem.location,
+            problem.key,
+        )
+    counts = [each for each in result.changes if each.finding is None]
+    if counts and not any(change.fails for change in found):
+        yield _of_counts(counts, result, report)
+
+
+def _of_counts(
+    own: Sequence[Change], result: Result, report: GateReport | ComparisonReport
+) -> Problem:
+    """Counts alone: there is no line to point at but that of the scenario or of the baseline."""
+    kind = min((each.kind for each in own), key=list(ChangeKind).index)
+    rule = NOT_JUDGED if kind is ChangeKind.ERROR else kind.value
+    if kind is ChangeKind.NOT_COMPARABLE:
+        message = f"{result.subject.environment} has no entries in the baseline"
+    else:
+        message = f"{kind.value}: {result.subject.title}: {'; '.join(cause(each) for each in own)}"
+    baseline = getattr(report, "baseline", "")
+    of_file = kind in (ChangeKind.NOT_COMPARABLE, ChangeKind.STALE_ENTRY, ChangeKind.IMPROVED)
+    file = baseline if of_file or not result.file.endswith(".py") else result.file
+    fails = kind is ChangeKind.ERROR or any(each.fails for each in own)
+    location = Location(file, 1) if file else None
+    return Problem(rule, message, fails, location=location, key=(*result.subject.key[2:], rule))
+
+
+def rule_text(rule: str) -> tuple[str, str]:
+    """What a rule says, and what to do about it."""
+    if rule in RULES:
+        return RULES[rule], "see the message; `esper-audit gate --update-baseline` accepts it"
+    meaning = MEANINGS[Diagnosis(rule)]
+    return meaning.what, meaning.remedy

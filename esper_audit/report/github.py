@@ -1,0 +1,44 @@
+"""Annotations of GitHub Actions: workflow commands that a job prints."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from esper_audit.report.cases import Cases, Problem, relative
+
+
+def github(whole: Cases) -> str:
+    """A line for each problem, then the first sentence as a notice.
+
+    The commands and their escapes are those of GitHub's documentation on workflow commands.
+    Paths are from the workspace on (GITHUB_WORKSPACE), or from the project's folder.
+    """
+    lines = [_annotation(each, whole.root) for each in whole.problems]
+    said = "\n".join(filter(None, [whole.answer, whole.accept]))
+    return "\n".join([*lines, f"::notice title=esper-audit::{_data(said)}", ""])
+
+
+def _annotation(problem: Problem, root: str) -> str:
+    level = "error" if problem.fails else "notice"
+    properties = ",".join(f"{name}={_property(value)}" for name, value in _fields(problem, root))
+    text = "\n".join([problem.message, *problem.details])
+    return f"::{level} {properties}::{_data(text)}"
+
+
+def _fields(problem: Problem, root: str) -> Iterator[tuple[str, str]]:
+    place = problem.location
+    if place is not None:
+        workspace = os.environ.get("GITHUB_WORKSPACE", "")
+        file = relative(place.file, workspace)
+        yield "file", file if file != place.file else relative(place.file, root)
+        yield "line", str(max(place.line, 1))
+    yield "title", f"esper-audit: {problem.rule}"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")

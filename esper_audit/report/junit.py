@@ -1,0 +1,58 @@
+"""JUnit XML, for what shows test results: GitLab, Jenkins, Azure, CircleCI."""
+
+from __future__ import annotations
+
+import re
+
+import junitparser
+
+from esper_audit.report.blocks import place
+from esper_audit.report.cases import Case, Cases, Problem, Status
+
+# What XML 1.0 can't hold, however it is escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(whole: Cases) -> str:
+    """A suite with one case for each audit; a failure holds the causes and the lines."""
+    suite = junitparser.TestSuite("esper-audit")
+    for each in whole.cases:
+        suite.add_testcase(_case(each, whole.root))
+    suite.add_property("answer", _clean(whole.answer))
+    if whole.accept:
+        suite.add_property("accept", _clean(whole.accept))
+    suite.update_statistics()
+    suite.time = whole.seconds or suite.time
+    document = junitparser.JUnitXml("esper-audit")
+    document.add_testsuite(suite)
+    document.update_statistics()
+    text: bytes = document.tostring()
+    return text.decode() + "\n"
+
+
+def _case(case: Case, root: str) -> junitparser.TestCase:
+    made = junitparser.TestCase(_clean(case.name), _clean(case.group), case.seconds)
+    where = next((each.location for each in case.problems if each.location is not None), None)
+    results = {
+        Status.FAILED: junitparser.Failure,
+        Status.ERROR: junitparser.Error,
+        Status.SKIPPED: junitparser.Skipped,
+    }
+    if case.status in results:
+        rules = dict.fromkeys(each.rule for each in case.problems)
+        result = results[case.status](_clean(case.reason), ", ".join(rules) or None)
+        result.text = _clean("\n\n".join(_text(each, root) for each in case.problems))
+        made.result = [result]
+        if where is not None:
+            made._elem.set("file", _clean(where.file))
+            made._elem.set("line", str(where.line))
+    return made
+
+
+def _text(problem: Problem, root: str) -> str:
+    where = [f"  at {place(problem.location, root)}"] if problem.location is not None else []
+    return "\n".join([problem.message, *where, *(f"  {each}" for each in problem.details)])
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

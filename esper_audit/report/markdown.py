@@ -1,0 +1,100 @@
+"""Markdown for a comment on a pull request: a table, and collapsed details."""
+
+from __future__ import annotations
+
+import jinja2
+
+from esper_audit.report.blocks import place
+from esper_audit.report.cases import Case, Cases, Problem, Status
+
+LONGEST = 60_000
+"""Characters: GitHub takes comments of 65,536."""
+
+_MARKS = {Status.PASSED: "✓", Status.FAILED: "✗", Status.ERROR: "!", Status.SKIPPED: "–"}
+_TEMPLATE = """\
+<!-- esper-audit -->
+### esper-audit
+
+**{{ whole.answer | text }}**
+{% if shown %}
+| | audit | what |
+|---|---|---|
+{% for case in shown -%}
+| {{ marks[case.status] }} | {{ case.name | text }} | {{ case.reason | text }} |
+{% endfor %}
+{%- for case in shown if case.problems %}
+<details>
+<summary>{{ case.name | text }}: {{ case.problems | length }} to look at</summary>
+
+{% for problem in case.problems -%}
+- **{{ problem.rule }}**: {{ problem.message | text }}
+{%- if problem.location %}<br>at `{{ where(problem) }}`{% endif %}
+{%- for line in problem.details %}<br>{{ line | text }}{% endfor %}
+{% endfor %}
+</details>
+{% endfor %}
+{%- endif %}
+{%- if dropped %}
+
+{{ dropped }} more failed: this would be longer than a comment may be.
+{% endif %}
+{%- if rest %}
+<details>
+<summary>{{ rest | length }} more: {{ counted }}</summary>
+
+{% for case in rest -%}
+- {{ marks[case.status] }} {{ case.name | text }}
+{% endfor %}
+</details>
+{% endif %}
+{%- if whole.accept %}
+If this is meant, accept it:
+
+```console
+{{ whole.accept }}
+```
+{% endif %}"""
+
+
+def markdown(whole: Cases) -> str:
+    """The report, its failures first. Starts with a comment by which a bot finds it again."""
+    environment = jinja2.Environment(trim_blocks=True, autoescape=False)
+    environment.filters["text"] = _text
+    template = environment.from_string(_TEMPLATE)
+    failing = (Status.FAILED, Status.ERROR)
+    shown = [each for each in whole.cases if each.status in failing or each.problems]
+    rest = [each for each in whole.cases if each not in shown]
+
+    def written(number: int) -> str:
+        return template.render(
+            whole=whole,
+            shown=shown[:number],
+            dropped=len(shown) - number,
+            rest=rest,
+            counted=_counted(rest),
+            marks=_MARKS,
+            where=lambda problem: _where(problem, whole.root),
+        )
+
+    fitting = (
+        text for number in range(len(shown), -1, -1) if len(text := written(number)) <= LONGEST
+    )
+    return next(fitting, written(0)[:LONGEST])
+
+
+def _where(problem: Problem, root: str) -> str:
+    return place(problem.location, root).replace("`", "'")
+
+
+def _counted(cases: list[Case]) -> str:
+    numbers = {status: sum(each.status is status for each in cases) for status in Status}
+    return ", ".join(f"{number} {status.value}" for status, number in numbers.items() if number)
+
+
+def _text(text: str) -> str:
+    """Values of a user's program must not become markup."""
+    for special, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(special, escaped)
+    for special in "\\`*_[]|":
+        text = text.replace(special, f"\\{special}")
+    return " ".join(text.split())

@@ -1,0 +1,90 @@
+"""SARIF 2.1.0, for code scanning: a result for each problem, on the line to change."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import PurePath
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from esper_audit._version import __version__
+from esper_audit.events import Location
+from esper_audit.report.cases import Cases, Problem, Status, relative, rule_text
+
+_SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+_BASE = "%SRCROOT%"
+
+
+def sarif(whole: Cases) -> str:
+    """A log with one run. Paths are from the project's folder on (``%SRCROOT%``)."""
+    rules = list(dict.fromkeys(each.rule for each in whole.problems))
+    completed = not any(case.status is Status.ERROR for case in whole.cases)
+    run = {
+        "tool": {
+            "driver": {
+                "name": "esper-audit",
+                "semanticVersion": __version__,
+                "version": __version__,
+                "rules": [_rule(each) for each in rules],
+            }
+        },
+        "columnKind": "unicodeCodePoints",
+        "originalUriBaseIds": _bases(whole.root),
+        "invocations": [{"executionSuccessful": completed}],
+        "results": [_result(each, rules, whole.root) for each in whole.problems],
+        "properties": {"answer": whole.answer, "accept": whole.accept},
+    }
+    log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
+    return msgspec.json.format(msgspec.json.encode(log), indent=1).decode() + "\n"
+
+
+def _bases(root: str) -> dict[str, Any]:
+    if not root:
+        return {_BASE: {"description": {"text": "The folder of the project."}}}
+    return {_BASE: {"uri": f"{PurePath(root).as_uri()}/"}}
+
+
+def _rule(rule: str) -> dict[str, Any]:
+    what, remedy = rule_text(rule)
+    return {
+        "id": rule,
+        "name": "".join(word.capitalize() for word in rule.split("-")),
+        "shortDescription": {"text": f"{_sentence(what)}"},
+        "help": {"text": f"Remedy: {remedy}."},
+    }
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
+def _result(problem: Problem, rules: list[str], root: str) -> dict[str, Any]:
+    key = "\n".join(problem.key) or problem.message
+    result: dict[str, Any] = {
+        "ruleId": problem.rule,
+        "ruleIndex": rules.index(problem.rule),
+        "level": "error" if problem.fails else "note",
+        "message": {"text": "\n".join([problem.message, *problem.details])},
+        "partialFingerprints": {
+            "esperAudit/v1": hashlib.sha256(f"{problem.rule}\n{key}".encode()).hexdigest()
+        },
+    }
+    if problem.location is not None:
+        result["locations"] = [_location(problem.location, root)]
+    return result
+
+
+def _location(place: Location, root: str) -> dict[str, Any]:
+    file = relative(place.file, root)
+    elsewhere = PurePath(file).is_absolute()
+    artifact = {"uri": PurePath(file).as_uri()} if elsewhere else {"uri": quote(file)}
+    base = {} if elsewhere else {"uriBaseId": _BASE}
+    physical = {"artifactLocation": artifact | base, "region": {"startLine": max(place.line, 1)}}
+    found: dict[str, Any] = {"physicalLocation": physical}
+    if place.function:
+        found["logicalLocations"] = [{"fullyQualifiedName": place.function, "kind": "function"}]
+    return found

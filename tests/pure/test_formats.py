@@ -1,0 +1,310 @@
+"""Every format that a CI reads: valid, and with the line to change."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import msgspec
+import pytest
+from builders import FRAME, audit, failure
+from report_builders import BUFFER, CONTROL, failing, report, stale
+from rich.console import Console
+
+from esper_audit.changes import ComparisonReport, GateReport
+from esper_audit.errors import UsageError
+from esper_audit.events import Frame, Location
+from esper_audit.findings import AuditVerdict, ProgramAudit, ProgramReport
+from esper_audit.gate import compare, hold_against, measure, verdict_of
+from esper_audit.report.cases import cases, line_of
+from esper_audit.report.formats import Format, parse_outputs, print_document, render
+from esper_audit.storage import json_schema
+
+SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-schema-2.1.0.json").read_text())
+MACHINE = (Format.JSON, Format.MARKDOWN, Format.JUNIT, Format.SARIF, Format.GITHUB)
+WRITER = Location("/p/slot.py", 49, "LazyCache.write")
+ACCEPT = "esper-audit gate --update-baseline"
+PASSING = audit(scenario="rollout", parameters=BUFFER)
+
+
+def written(whole):
+    """The same audit with its writer known, as after a watched replay."""
+    found = tuple(replace(each, written_by=WRITER) for each in whole.findings)
+    return replace(whole, findings=found)
+
+
+FAILING = written(failing("rollout", parameters=BUFFER))
+ERROR = audit(AuditVerdict.ERROR, scenario="crash", reason="it raised", file="/p/checks/s.py")
+SKIPPED = audit(AuditVerdict.SKIPPED, scenario="moves", reason="no accelerator")
+
+
+def gate(now, before, **fields) -> GateReport:
+    baseline = [entry for each in measure([report(*before)]) for entry in each.entries]
+    results = hold_against(measure([report(*now)]), baseline, whole=True)
+    defaults = {
+        "root": "/p",
+        "baseline": "/p/esper-audit-baseline.json",
+        "verdict": verdict_of(results),
+        "results": results,
+        "accept": ACCEPT,
+    }
+    return GateReport(**{**defaults, **fields})
+
+
+BROKEN = gate([FAILING, PASSING_TOO := replace(PASSING, scenario="steady")], [PASSING, PASSING_TOO])
+COMPARED = ComparisonReport(
+    first="a.json",
+    second="b.json",
+    results=compare(measure([report(PASSING)]), measure([report(FAILING)])),
+)
+PROGRAM = ProgramReport(
+    root="/p",
+    audits=(ProgramAudit(environment=FAILING.environment, findings=FAILING.findings),),
+)
+DOCUMENTS = {
+    "run": report(FAILING, PASSING, ERROR, SKIPPED, stale()),
+    "gate": BROKEN,
+    "gate passed": gate([PASSING], [PASSING]),
+    "gate without baseline": gate([PASSING, FAILING], []),
+    "gate with an error": gate([ERROR, SKIPPED], [PASSING]),
+    "comparison": COMPARED,
+    "program": PROGRAM,
+}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+@pytest.mark.parametrize("form", list(Format))
+def test_every_kind_of_report_has_every_format(name, form):
+    text = render(DOCUMENTS[name], form)
+    assert text.endswith("\n")
+    assert "None" not in text.replace("None = None", "")
+
+
+@pytest.mark.parametrize("form", [Format.PLAIN, *MACHINE])
+def test_a_change_for_the_worse_names_the_line_that_wrote_the_state(form):
+    text = render(BROKEN, form)
+    assert "slot.py" in text
+    assert "49" in text
+    assert "float-specialized" in text
+
+
+@pytest.mark.parametrize("form", [Format.RICH, Format.PLAIN, *MACHINE])
+def test_every_format_holds_the_command_that_accepts_the_state(form):
+    assert ACCEPT in render(BROKEN, form)
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_sarif_fits_the_official_schema(name):
+    log = json.loads(render(DOCUMENTS[name], Format.SARIF))
+    jsonschema.Draft202012Validator(SCHEMA).validate(log)
+
+
+def test_the_schema_of_sarif_can_refuse():
+    log = json.loads(render(BROKEN, Format.SARIF))
+    log["runs"][0]["results"][0]["level"] = "grave"
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.Draft202012Validator(SCHEMA).validate(log)
+
+
+def test_sarif_points_at_the_line_relative_to_the_project():
+    run = json.loads(render(BROKEN, Format.SARIF))["runs"][0]
+    first = next(each for each in run["results"] if each["ruleId"] == "float-specialized")
+    place = first["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"] == {"uri": "slot.py", "uriBaseId": "%SRCROOT%"}
+    assert place["region"]["startLine"] == 49
+    assert first["level"] == "error"
+    assert run["tool"]["driver"]["rules"][first["ruleIndex"]]["id"] == "float-specialized"
+
+
+def test_sarif_fingerprints_do_not_change_with_line_numbers():
+    def prints(whole):
+        run = json.loads(render(whole, Format.SARIF))["runs"][0]
+        return [each["partialFingerprints"] for each in run["results"]]
+
+    moved = tuple(
+        replace(each, written_by=replace(WRITER, line=70), frame=replace(FRAME, line=99))
+        for each in FAILING.findings
+    )
+    edited = gate([replace(FAILING, findings=moved)], [PASSING])
+    assert prints(edited) == prints(gate([FAILING], [PASSING]))
+
+
+def test_sarif_says_when_the_audit_was_not_completed():
+    run = json.loads(render(gate([ERROR], [PASSING]), Format.SARIF))["runs"][0]
+    assert run["invocations"] == [{"executionSuccessful": False}]
+
+
+def junit(document):
+    return ElementTree.fromstring(render(document, Format.JUNIT))
+
+
+def test_junit_counts_each_audit_once_and_each_way():
+    suites = junit(report(FAILING, PASSING, ERROR, SKIPPED, stale()))
+    suite = suites.find("testsuite")
+    counts = {key: suite.get(key) for key in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "5", "failures": "1", "errors": "1", "skipped": "1"}
+
+
+def test_a_negative_control_that_was_caught_is_no_failure():
+    whole = report(PASSING, stale(), control=CONTROL)
+    assert [each.status.value for each in cases(whole).cases] == ["passed", "passed"]
+
+
+def test_junit_holds_the_causes_and_the_line():
+    case = junit(BROKEN).find("testsuite/testcase")
+    assert (case.get("name"), case.get("classname")) == (
+        "rollout [buffer]",
+        "esper-audit.aot_eager",
+    )
+    assert (case.get("file"), case.get("line")) == ("/p/slot.py", "49")
+    failure_ = case.find("failure")
+    assert "verdict: passed -> failed" in failure_.get("message")
+    assert "self.alpha" in failure_.text
+
+
+def test_junit_survives_what_xml_cannot_hold():
+    odd = replace(ERROR, reason="bell \x07 and <tag> & \ud800 surrogate")
+    case = junit(report(odd)).find("testsuite/testcase")
+    assert "<tag> &" in case.find("error").get("message")
+
+
+def test_github_annotations_sit_on_the_line_and_escape_what_they_hold(monkeypatch):
+    monkeypatch.delenv("GITHUB_WORKSPACE", raising=False)
+    lines = render(BROKEN, Format.GITHUB).splitlines()
+    assert lines[0].startswith(
+        "::error file=slot.py,line=49,title=esper-audit%3A float-specialized::"
+    )
+    assert "%0A" in lines[0]
+    assert lines[-1].startswith("::notice title=esper-audit::Failed: of 2 audits, 1 worse")
+    assert lines[-1].endswith(ACCEPT)
+    assert all(line.startswith("::") for line in lines), "a line break would end an annotation"
+
+
+def test_github_paths_are_those_of_the_workspace(monkeypatch):
+    monkeypatch.setenv("GITHUB_WORKSPACE", "/")
+    assert "file=p/slot.py" in render(BROKEN, Format.GITHUB)
+
+
+def test_what_only_differs_in_the_environment_is_told_once():
+    text = render(gate([PASSING, replace(PASSING, scenario="b")], []), Format.GITHUB)
+    assert text.count("::error") == 1
+
+
+def test_markdown_collapses_details_and_lets_no_value_become_markup():
+    evil = failure(actual="<script>|`x`")
+    found = tuple(replace(each, values=(evil.actual,)) for each in FAILING.findings)
+    text = render(gate([replace(FAILING, findings=found)], [PASSING]), Format.MARKDOWN)
+    assert text.startswith("<!-- esper-audit -->")
+    assert "<details>" in text and text.count("<details>") == text.count("</details>")
+    assert "<script>" not in text
+    rows = [line for line in text.splitlines() if line.startswith("| ✗")]
+    assert rows and all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows)
+
+
+def test_markdown_stays_within_what_a_comment_may_hold():
+    many = [written(failing(f"scenario_{n}", parameters=BUFFER)) for n in range(400)]
+    text = render(gate(many, [PASSING]), Format.MARKDOWN)
+    assert len(text) <= 60_000
+    assert text.count("<details>") == text.count("</details>")
+    assert "more failed" in text
+    assert ACCEPT in text
+
+
+@pytest.mark.parametrize("name", ["gate", "comparison"])
+def test_json_fits_the_published_schema(name):
+    document = DOCUMENTS[name]
+    schema = json_schema(type(document))
+    jsonschema.Draft202012Validator(schema).validate(json.loads(render(document, Format.JSON)))
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+@pytest.mark.parametrize("name", ["gate", "gate without baseline", "comparison"])
+def test_the_report_fits_the_terminal_but_for_the_command(name, width):
+    stream = io.StringIO()
+    print_document(DOCUMENTS[name], Console(file=stream, width=width, highlight=False))
+    lines = stream.getvalue().splitlines()
+    assert max(len(line) for line in lines if not line.startswith("esper-audit gate")) <= width
+
+
+def test_the_last_line_of_a_failure_is_the_command_whole():
+    long = f"{ACCEPT} {'x' * 300}"
+    text = render(gate([FAILING], [PASSING], accept=long), Format.PLAIN, width=80)
+    assert text.rstrip("\n").splitlines()[-1] == long
+    quiet = render(gate([FAILING], [PASSING], accept=long), Format.PLAIN, verbosity=-1)
+    assert quiet.rstrip("\n").splitlines()[-1] == long
+
+
+def test_plain_text_has_no_colour_and_rich_has():
+    assert "\x1b[" not in render(BROKEN, Format.PLAIN)
+    assert "\x1b[" in render(BROKEN, Format.RICH)
+
+
+# --- the line to change ---
+
+FINDING = FAILING.findings[0]
+ELSEWHERE = Location("/venv/lib/site-packages/lib/mod.py", 7, "write")
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"written_by": WRITER}, 49),
+        ({"written_by": ELSEWHERE, "user_line": Location("/p/m.py", 61)}, 61),
+        ({"written_by": None, "user_line": Location("/p/m.py", 61)}, 61),
+        (
+            {
+                "written_by": None,
+                "called_from": Location("/p/train.py", 88),
+                "user_line": Location("/p/m.py", 61),
+                "written_by_unknown": "it is an argument of the call",
+            },
+            88,
+        ),
+        ({"written_by": None, "user_line": None, "called_from": None}, 7),
+        (
+            {
+                "written_by": ELSEWHERE,
+                "user_line": None,
+                "called_from": None,
+                "frame": Frame("f", "/lib/f.py", 3, "f", "f"),
+            },
+            7,
+        ),
+    ],
+)
+def test_the_line_is_the_writer_then_the_call_of_an_argument_then_the_guard(fields, line):
+    assert line_of(replace(FINDING, **fields), "/p").line == line
+
+
+# --- where a report goes ---
+
+
+def test_outputs_name_a_format_or_take_the_default():
+    made = parse_outputs(["sarif=a.sarif", "b.json", "./odd=name.json"])
+    assert [(each.format.value, str(each.path)) for each in made] == [
+        ("sarif", "a.sarif"),
+        ("json", "b.json"),
+        ("json", "odd=name.json"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("serif=a.sarif", "knows no format 'serif'"), ("sarif=", "has no file")],
+)
+def test_an_output_that_cannot_be_understood_is_refused(text, message):
+    with pytest.raises(UsageError, match=message) as caught:
+        parse_outputs([text])
+    assert "rich, plain, json, markdown, junit, sarif, github" in caught.value.hint
+
+
+def test_saved_gates_can_be_read_again():
+    from esper_audit.storage import dumps, loads
+
+    assert loads(dumps(BROKEN), GateReport) == BROKEN
+    assert msgspec.json.decode(dumps(BROKEN))["kind"] == "gate"

@@ -1,0 +1,316 @@
+"""``esper-audit gate`` and ``compare`` on saved audits: message, exit code and file of each path."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import shlex
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from builders import ENVIRONMENT, audit
+from report_builders import BUFFER, failing, report
+
+from esper_audit.cli import main
+from esper_audit.findings import AuditVerdict
+from esper_audit.storage import save
+
+PASSING = audit(scenario="rollout", parameters=BUFFER)
+OTHER = audit(scenario="steady", parameters=BUFFER)
+FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
+BASELINE = "esper-audit-baseline.json"
+
+
+class Desk:
+    """A folder, and the command in it."""
+
+    def __init__(self, folder, monkeypatch, capsys):
+        self.folder, self._monkeypatch, self._capsys = folder, monkeypatch, capsys
+        monkeypatch.chdir(folder)
+
+    def saved(self, *audits, name="a.json", **fields):
+        save(report(*audits, control=None, **fields), self.folder / name)
+        return name
+
+    def run(self, *arguments):
+        """Exit code, stdout, stderr."""
+        self._monkeypatch.setattr(sys, "argv", ["esper-audit", *arguments])
+        with pytest.raises(SystemExit) as left:
+            main()
+        said = self._capsys.readouterr()
+        return left.value.code, said.out, said.err
+
+    def gate(self, *arguments):
+        return self.run("gate", *arguments)
+
+    def accept(self, *audits, **fields):
+        name = self.saved(*audits, name="accepted.json", **fields)
+        assert self.gate(name, "--update-baseline")[0] == 0
+
+    @property
+    def baseline(self):
+        return self.folder / BASELINE
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, capsys):
+    return Desk(tmp_path, monkeypatch, capsys)
+
+
+def last_line(text):
+    return text.rstrip("\n").splitlines()[-1]
+
+
+def test_without_a_baseline_it_fails_and_its_last_line_makes_one(desk):
+    name = desk.saved(PASSING)
+    code, out, err = desk.gate(name)
+    assert code == 1
+    assert "has no entries for torch 2.13.0, cpu: it is empty or not there." in " ".join(
+        out.split()
+    )
+    assert err == ""
+    assert not desk.baseline.exists()
+    command = last_line(out)
+    assert command == "esper-audit gate --update-baseline a.json"
+    assert desk.run(*shlex.split(command)[1:])[0] == 0
+    assert desk.gate(name)[0] == 0
+
+
+def test_the_accepted_state_passes(desk):
+    desk.accept(PASSING, OTHER)
+    code, out, _ = desk.gate(desk.saved(PASSING, OTHER))
+    assert code == 0
+    assert out.startswith(f"Passed: 2 audits as {BASELINE} accepts.")
+
+
+def test_worse_fails_and_its_last_line_accepts_it(desk):
+    desk.accept(PASSING)
+    code, out, _ = desk.gate(desk.saved(FAILING), "--output", "junit=j.xml", "-v")
+    assert code == 1
+    assert out.startswith(f"Failed: of 1 audit, 1 worse ({BASELINE}).")
+    assert "compiles after warm-up: 0 -> 3" in out
+    assert last_line(out) == "esper-audit gate --update-baseline a.json"
+    assert (desk.folder / "j.xml").exists()
+
+
+def test_better_fails_too_and_says_accept_it_unless_allowed(desk):
+    desk.accept(FAILING)
+    name = desk.saved(PASSING)
+    code, out, _ = desk.gate(name)
+    assert code == 1
+    assert "Improved: accept it" in out
+    code, out, _ = desk.gate(name, "--allow-improvement")
+    assert code == 0
+    assert "1 improved allowed" in out
+
+
+def test_an_entry_that_nothing_matches_is_reported_as_stale(desk):
+    desk.accept(PASSING, OTHER)
+    code, out, _ = desk.gate(desk.saved(PASSING, whole=True))
+    assert code == 1
+    assert "Stale entries: nothing matches them any more" in out
+    assert "steady [buffer], aot_eager" in out
+    assert desk.gate("a.json", "--update-baseline")[0] == 0
+    assert '"steady"' not in desk.baseline.read_text()
+
+
+def test_another_environment_is_not_comparable_and_can_be_added(desk):
+    desk.accept(PASSING)
+    other = replace(PASSING, environment=replace(ENVIRONMENT, torch="2.14.1"))
+    code, out, _ = desk.gate(desk.saved(other))
+    assert code == 1
+    assert "it knows torch 2.13.0, cpu" in " ".join(out.split())
+    assert desk.gate("a.json", "--update-baseline")[0] == 0
+    assert desk.gate("a.json")[0] == 0
+    assert desk.gate(desk.saved(PASSING, name="b.json"))[0] == 0, "the first one is still there"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[{", "is not JSON"),
+        ('[{"kind": "baseline", "schema_version": 9}]', "has format 9"),
+        ('[{"kind": "baseline", "schema_version": 0}]', "has format 0"),
+        ("<<<<<<< HEAD\n", "holds the marks of a merge conflict"),
+    ],
+)
+@pytest.mark.parametrize("update", [(), ("--update-baseline",)])
+def test_a_baseline_that_cannot_be_read_is_refused_and_left_alone(desk, text, message, update):
+    desk.baseline.write_text(text)
+    code, out, err = desk.gate(desk.saved(PASSING), *update)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert str(desk.baseline) in err
+    assert desk.baseline.read_text() == text
+
+
+def test_what_could_not_be_judged_ends_with_3_and_is_not_accepted(desk):
+    desk.accept(PASSING)
+    before = desk.baseline.read_bytes()
+    broken = replace(PASSING, verdict=AuditVerdict.ERROR, reason="it crashed")
+    name = desk.saved(broken)
+    code, out, _ = desk.gate(name)
+    assert code == 3
+    assert "it could not be judged: it crashed" in out
+    assert desk.gate(name, "--update-baseline")[0] == 3
+    assert desk.baseline.read_bytes() == before
+
+
+def test_several_audits_of_the_same_are_repetitions_and_must_not_differ(desk):
+    desk.accept(PASSING)
+    names = desk.saved(PASSING), desk.saved(FAILING, name="b.json")
+    code, out, _ = desk.gate(*names)
+    assert code == 1
+    assert "Not deterministic: counts differ from run to run" in out
+    assert "compiles after warm-up: 0, 3 over 2 runs" in out
+    before = desk.baseline.read_bytes()
+    assert desk.gate(*names, "--update-baseline")[0] == 1, "chance is not accepted"
+    assert desk.baseline.read_bytes() == before
+
+
+def test_fail_on_selects_what_fails(desk):
+    desk.accept(PASSING)
+    name = desk.saved(FAILING)
+    assert desk.gate(name, "--fail-on", "size-changed,improved")[0] == 0
+    assert desk.gate(name, "--fail-on", "float-specialized")[0] == 1
+    code, _, err = desk.gate(name, "--fail-on", "odd")
+    assert code == 2
+    assert "--fail-on knows no odd." in err
+    assert "not-deterministic" in err
+
+
+def test_reasons_are_kept_and_shown_when_their_entry_changes(desk):
+    name = desk.saved(FAILING)
+    assert desk.gate(name, "--update-baseline", "--reason", "until #12")[0] == 0
+    assert '"reason": "until #12"' in desk.baseline.read_text()
+    worse = desk.saved(failing("rollout", 5, parameters=BUFFER), name="b.json")
+    assert "accepted before: until #12" in desk.gate(worse)[1]
+    assert desk.gate(worse, "--update-baseline")[0] == 0
+    assert '"reason": "until #12"' in desk.baseline.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["a.json", "scenarios"], "gate takes scenarios or saved audits, not both at once."),
+        (["a.json", "--repeat", "2"], "--repeat replays scenarios"),
+        (["missing.json"], "missing.json can't be read"),
+        (["a.json", "--output", "serif=x"], "--output knows no format 'serif'."),
+        (["a.json", "--output", "sarif="], "has no file"),
+        (["a.json", "--output", "sarif=no/such/x"], "can't be written"),
+        (["a.json", "--baseline", "no/such/b.json", "--update-baseline"], "can't be written"),
+        ([], "There is nothing to run"),
+    ],
+)
+def test_wrong_usage_ends_with_2_before_anything_is_written(desk, arguments, message):
+    desk.saved(PASSING)
+    code, out, err = desk.gate(*arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not desk.baseline.exists()
+
+
+def test_a_gate_can_be_saved_and_shown_but_is_no_audit(desk):
+    desk.accept(PASSING)
+    desk.gate(desk.saved(FAILING), "-o", "g.json")
+    code, out, _ = desk.run("show", "g.json")
+    assert code == 1
+    assert out.startswith("Failed: of 1 audit, 1 worse")
+    code, _, err = desk.gate("g.json")
+    assert code == 2
+    assert "g.json holds no audit." in err
+
+
+def test_several_outputs_in_one_run(desk):
+    desk.accept(PASSING)
+    wanted = {"rich": "r", "plain": "p", "json": "j", "markdown": "m", "junit": "x", "sarif": "s"}
+    outputs = [part for form, file in wanted.items() for part in ("--output", f"{form}={file}")]
+    code, out, _ = desk.gate(desk.saved(FAILING), *outputs, "--format", "github")
+    assert code == 1
+    assert out.startswith("::error ")
+    assert all((desk.folder / file).stat().st_size for file in wanted.values())
+
+
+def test_json_pipes_clean(desk):
+    desk.accept(PASSING)
+    _, out, err = desk.gate(desk.saved(FAILING), "--format", "json")
+    assert json.loads(out)["verdict"] == "failed"
+    assert err == ""
+
+
+def test_the_audit_itself_can_be_saved(desk):
+    desk.accept(PASSING)
+    desk.gate(desk.saved(FAILING), "--save", "kept.json")
+    assert desk.gate("kept.json")[0] == 1
+
+
+def on_a_terminal(desk, answer, *arguments):
+    """Exit code and all output of the gate, with an answer typed on a terminal."""
+    main_end, own = pty.openpty()
+    command = [sys.executable, "-m", "esper_audit", "gate", "--update-baseline", *arguments]
+    process = subprocess.Popen(command, cwd=desk.folder, stdin=own, stdout=own, stderr=own)
+    os.close(own)
+    os.write(main_end, f"{answer}\n".encode())
+    said = b""
+    try:
+        while chunk := os.read(main_end, 4096):
+            said += chunk
+    except OSError:  # Linux says so when the other end is closed
+        pass
+    os.close(main_end)
+    return process.wait(), said.decode()
+
+
+def test_on_a_terminal_an_update_shows_what_it_accepts_and_asks(desk):
+    desk.accept(PASSING)
+    before = desk.baseline.read_bytes()
+    code, said = on_a_terminal(desk, "n", desk.saved(FAILING))
+    assert code == 1
+    assert "compiles after warm-up: 0 -> 3" in said
+    assert "[y/N]" in said
+    assert desk.baseline.read_bytes() == before
+    assert on_a_terminal(desk, "y", "a.json")[0] == 0
+    assert desk.baseline.read_bytes() != before
+
+
+def test_with_yes_nobody_is_asked(desk):
+    code, said = on_a_terminal(desk, "n", desk.saved(FAILING), "--yes")
+    assert code == 0
+    assert "[y/N]" not in said
+
+
+# --- compare ---
+
+
+def test_compare_shows_both_sides_and_ends_with_1_where_they_differ(desk):
+    names = desk.saved(PASSING, OTHER), desk.saved(FAILING, OTHER, name="b.json")
+    code, out, _ = desk.run("compare", *names)
+    assert code == 1
+    assert out.startswith("1 of 2 audits differ from a.json to b.json.")
+    assert "passed: 0 then 0 compiles" in out
+    assert "failed: 0 then 3" in out
+    assert "float-specialized" in out
+
+
+def test_compare_of_equals_ends_with_0(desk):
+    code, out, _ = desk.run("compare", desk.saved(PASSING), desk.saved(PASSING, name="b.json"))
+    assert code == 0
+    assert out.startswith("No difference in 1 audit: a.json and b.json.")
+
+
+def test_compare_holds_backends_and_torch_versions_against_each_other(desk):
+    other = replace(FAILING, backend="inductor", environment=replace(ENVIRONMENT, torch="2.14.1"))
+    code, out, _ = desk.run("compare", desk.saved(PASSING), desk.saved(other, name="b.json"))
+    assert code == 1
+    assert "1 of 1 audit differ" in out
+    assert "b.json (torch 2.14.1, cpu, inductor)" in " ".join(out.split())
+
+
+def test_compare_refuses_what_is_no_audit(desk):
+    (desk.folder / "x.json").write_text("{}")
+    code, _, err = desk.run("compare", desk.saved(PASSING), "x.json")
+    assert code == 2
+    assert "x.json is not a file of esper-audit" in err
