@@ -149,12 +149,12 @@ def relative(file: str, root: str) -> str:
     return (path.relative_to(root) if inside else path).as_posix()
 
 
-def _of_finding(finding: Finding, root: str, fails: bool, before: str = "") -> Problem:
+def _of_finding(finding: Finding, root: str, fails: bool, said: str = "", *more: str) -> Problem:
     return Problem(
         rule=finding.id.value,
-        message=f"{before}{head(finding, root)}",
+        message=f"{head(finding, root)}{said}",
         fails=fails,
-        details=tuple(details(finding, root)),
+        details=(*more, *details(finding, root)),
         location=line_of(finding, root),
         key=(finding.frame.key, finding.id.value, finding.source),
     )
@@ -230,20 +230,13 @@ def _of_result(result: Result, report: GateReport | ComparisonReport) -> Case:
 
 
 def _changes(result: Result, report: GateReport | ComparisonReport) -> Iterator[Problem]:
-    name = f"{result.subject.title}, {result.subject.way}" if result.subject.way else ""
+    way = f", {result.subject.way}" if result.subject.way else ""
+    where = f"in {result.subject.title}{way}"
     found = [each for each in result.changes if each.finding is not None]
     for change in found:
         assert change.finding is not None
-        before = f"{change.kind.value}: {change.text}: "
-        problem = _of_finding(change.finding, report.root, change.fails, before)
-        yield Problem(
-            problem.rule,
-            problem.message,
-            problem.fails,
-            (f"in {name or result.subject.title}", *problem.details),
-            problem.location,
-            problem.key,
-        )
+        said = f" ({change.kind.value}: {change.text})"
+        yield _of_finding(change.finding, report.root, change.fails, said, where)
     counts = [each for each in result.changes if each.finding is None]
     if counts and not any(change.fails for change in found):
         yield _of_counts(counts, result, report)

@@ -175,7 +175,7 @@ def _print_changes(result: Result, report: GateReport, console: Console) -> None
         style = "red" if change.kind in (ChangeKind.WORSE, ChangeKind.NEW) else "green"
         text = f"{mark} {cause(change, report.root)}"
         console.print(_indented(text, 6, style))
-        if change.finding is not None:
+        if change.finding is not None and change.kind is not ChangeKind.IMPROVED:
             for line in details(change.finding, report.root):
                 console.print(_indented(line, 10, "dim"))
         if change.before is not None and change.before.reason:

@@ -7,7 +7,7 @@ import re
 import junitparser
 
 from esper_audit.report.blocks import place
-from esper_audit.report.cases import Case, Cases, Problem, Status
+from esper_audit.report.cases import Case, Cases, Problem, Status, relative
 
 # What XML 1.0 can't hold, however it is escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -44,7 +44,7 @@ def _case(case: Case, root: str) -> junitparser.TestCase:
         result.text = _clean("\n\n".join(_text(each, root) for each in case.problems))
         made.result = [result]
         if where is not None:
-            made._elem.set("file", _clean(where.file))
+            made._elem.set("file", _clean(relative(where.file, root)))
             made._elem.set("line", str(where.line))
     return made
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import html
+import re
+
 import jinja2
 
 from esper_audit.report.blocks import place
@@ -16,50 +19,63 @@ _TEMPLATE = """\
 ### esper-audit
 
 **{{ whole.answer | text }}**
+
 {% if shown %}
 | | audit | what |
 |---|---|---|
-{% for case in shown -%}
+{% for case in shown %}
 | {{ marks[case.status] }} | {{ case.name | text }} | {{ case.reason | text }} |
 {% endfor %}
-{%- for case in shown if case.problems %}
-<details>
-<summary>{{ case.name | text }}: {{ case.problems | length }} to look at</summary>
 
-{% for problem in case.problems -%}
-- **{{ problem.rule }}**: {{ problem.message | text }}
-{%- if problem.location %}<br>at `{{ where(problem) }}`{% endif %}
-{%- for line in problem.details %}<br>{{ line | text }}{% endfor %}
-{% endfor %}
-</details>
-{% endfor %}
-{%- endif %}
-{%- if dropped %}
-
-{{ dropped }} more failed: this would be longer than a comment may be.
 {% endif %}
-{%- if rest %}
+{% for case in shown if case.problems %}
+<details>
+<summary>{{ case.name | html }}: {{ case.problems | length }} to look at</summary>
+
+{% for problem in case.problems %}
+- {{ problem.message | text }}
+{% if problem.location %}
+  <br>at `{{ where(problem) }}`
+{% endif %}
+{% for line in problem.details %}
+  <br>{{ line | text }}
+{% endfor %}
+{% endfor %}
+
+</details>
+
+{% endfor %}
+{% if dropped %}
+{{ dropped }} more failed: this would be longer than a comment may be.
+
+{% endif %}
+{% if rest %}
 <details>
 <summary>{{ rest | length }} more: {{ counted }}</summary>
 
-{% for case in rest -%}
+{% for case in rest %}
 - {{ marks[case.status] }} {{ case.name | text }}
 {% endfor %}
+
 </details>
+
 {% endif %}
-{%- if whole.accept %}
+{% if whole.accept %}
 If this is meant, accept it:
 
 ```console
 {{ whole.accept }}
 ```
-{% endif %}"""
+{% endif %}
+"""
 
 
 def markdown(whole: Cases) -> str:
     """The report, its failures first. Starts with a comment by which a bot finds it again."""
-    environment = jinja2.Environment(trim_blocks=True, autoescape=False)
-    environment.filters["text"] = _text
+    environment = jinja2.Environment(
+        trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    environment.filters |= {"text": _text, "html": _html}
     template = environment.from_string(_TEMPLATE)
     failing = (Status.FAILED, Status.ERROR)
     shown = [each for each in whole.cases if each.status in failing or each.problems]
@@ -91,10 +107,11 @@ def _counted(cases: list[Case]) -> str:
     return ", ".join(f"{number} {status.value}" for status, number in numbers.items() if number)
 
 
-def _text(text: str) -> str:
+def _html(text: str) -> str:
     """Values of a user's program must not become markup."""
-    for special, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(special, escaped)
-    for special in "\\`*_[]|":
-        text = text.replace(special, f"\\{special}")
-    return " ".join(text.split())
+    return html.escape(" ".join(text.split()), quote=False)
+
+
+def _text(text: str) -> str:
+    """Outside of an HTML block, what is markup to Markdown is escaped as well."""
+    return re.sub(r"([\\`*_\[\]|~#])", r"\\\1", _html(text))

@@ -67,7 +67,7 @@ def test_every_format_names_the_line_that_brought_the_recompiles(project, form):
     assert "float-specialized" in text
     places = {
         "json": rf'"file": "{folder}/slot/strategies.py",\s+"line": {line},',
-        "junit": rf'file="{folder}/slot/strategies.py" line="{line}"',
+        "junit": rf'file="slot/strategies.py" line="{line}"',
         "sarif": rf'"uri": "slot/strategies.py"(.|\n)*?"startLine": {line}\b',
         "github": rf"^::error file=slot/strategies.py,line={line},",
         "markdown": rf"at `slot/strategies.py:{line} in LazyCache.write`",
