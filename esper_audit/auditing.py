@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from esper_audit.config import Config
-from esper_audit.diagnosis import caught, decide_claims, is_control, judge
+from esper_audit.diagnosis import decide_claims, is_control, judge, misses
 from esper_audit.errors import UsageError
 from esper_audit.events import Environment, Phase, Recording
 from esper_audit.findings import Audit, AuditVerdict, Claim, Control, Question, Report
@@ -79,7 +79,9 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     report = assemble(
         ordered, collection.claims, environment, request.config, interrupted, whole, seconds
     )
-    return replace(report, whole=whole and not request.options.params)
+    known = request.paths == tuple(request.config.paths) and not collection.broken
+    declared = {each.name: dict(each.params) for each in collection.scenarios}
+    return replace(report, declared=declared if known else None)
 
 
 def _find_writers(
@@ -160,6 +162,7 @@ def assemble(
         claims=decide_claims(claims, audits),
         question=Question(config.question.text, dict(config.question.about)),
         control=control,
+        control_missed=misses(audits, control),
         columns=config.columns,
         interrupted=interrupted,
         wall_seconds=seconds,
@@ -177,10 +180,7 @@ def overall(
     and don't count.
     """
     verdicts = {each.verdict for each in audits if not is_control(each, control)}
-    backends = {each.backend for each in audits if is_control(each, control)}
-    missed = backends - {each.backend for each in caught(audits, control)}
-    missed_one = control is not None and control.required and bool(missed)
-    if interrupted or missed_one or verdicts <= {AuditVerdict.SKIPPED}:
+    if interrupted or misses(audits, control) or verdicts <= {AuditVerdict.SKIPPED}:
         return AuditVerdict.ERROR
     for verdict in (AuditVerdict.FAILED, AuditVerdict.ERROR):
         if verdict in verdicts:

@@ -9,7 +9,7 @@ import msgspec
 
 from esper_audit.changes import Entry
 from esper_audit.errors import UsageError
-from esper_audit.storage import read
+from esper_audit.storage import UNREADABLE, read
 
 VERSION = 1
 """The format that this version writes.
@@ -38,7 +38,7 @@ def load_baseline(path: Path) -> tuple[Entry, ...]:
     _check_conflict(data, path)
     try:
         raw = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UsageError(f"{path} is not JSON: {error}.", _AGAIN) from None
     _check_version(raw, path)
     try:

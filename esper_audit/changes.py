@@ -8,6 +8,7 @@ from enum import StrEnum
 
 import msgspec
 
+from esper_audit.diagnoses import Diagnosis
 from esper_audit.findings import AuditVerdict, Finding
 
 
@@ -111,8 +112,8 @@ class ChangeKind(StrEnum):
 class Change:
     """One difference. ``before`` and ``after`` are entries of the same key, None where missing.
 
-    ``finding`` is what was found, of a cause that is there now. ``fails``: it is one of the
-    changes that the gate was told to fail on.
+    ``finding`` is what was found, of a cause that is there now; ``about`` are the diagnoses behind
+    a count. ``fails``: it is one of the changes that the gate was told to fail on.
     """
 
     kind: ChangeKind
@@ -120,6 +121,7 @@ class Change:
     before: Entry | None = None
     after: Entry | None = None
     finding: Finding | None = None
+    about: tuple[Diagnosis, ...] = ()
     fails: bool = True
 
 

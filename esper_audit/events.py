@@ -294,6 +294,12 @@ class Program:
     rank: int | None = None
     world_size: int | None = None
 
+    @property
+    def title(self) -> str:
+        """Its command line, and its rank where it has one."""
+        rank = f" (rank {self.rank})" if self.rank is not None else ""
+        return f"{' '.join(self.argv)}{rank}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:

@@ -278,8 +278,10 @@ class Control:
 class Report:
     """A whole run: what ``esper-audit run`` saves and ``esper-audit show`` prints again.
 
-    ``root`` is the project's folder, from which reports shorten paths. ``whole``: the audits are
-    the configured suite, not a selection of it.
+    ``root`` is the project's folder, from which reports shorten paths. ``declared`` are the
+    scenarios of the configured suite with the values of their parameters, whichever of them were
+    replayed; None where the run was of other paths, or a file could not be imported.
+    ``control_missed``: a backend caught no negative control, so the run proves nothing.
     """
 
     environment: Environment
@@ -290,6 +292,7 @@ class Report:
     question: Question = Question()
     control: Control | None = None
     columns: str = ""
-    whole: bool = False
+    declared: dict[str, dict[str, tuple[str, ...]]] | None = None
+    control_missed: bool = False
     interrupted: bool = False
     wall_seconds: float = 0.0

@@ -40,6 +40,7 @@ class Options:
     spawn: bool = False
     budget: Budget = NO_BUDGET
     default_budget: Budget = NO_BUDGET
+    root: str = ""
 
 
 def plan(scenarios: Sequence[ScenarioInfo], options: Options) -> tuple[Job, ...]:
@@ -92,6 +93,7 @@ def _jobs(scenario: ScenarioInfo, backend: str, options: Options) -> Iterable[Jo
             time_limit=scenario.time_limit or options.time_limit,
             spawn=scenario.spawn or options.spawn,
             pythonpath=tuple(options.pythonpath),
+            root=options.root,
         )
 
 

@@ -23,7 +23,8 @@ class Job:
 
     ``options`` go to ``torch.compile``; ``tolerances`` map a dtype's name to (rtol, atol).
     ``parameters`` are the texts of the values; ``choices`` their places in the declared lists.
-    ``watch`` are guard sources, by frame, whose writers are looked for.
+    ``root`` is the project's folder, from which frames are named. ``watch`` are guard sources, by
+    frame, whose writers are looked for.
     """
 
     scenario: str
@@ -44,6 +45,7 @@ class Job:
     time_limit: float = 120.0
     spawn: bool = False
     pythonpath: tuple[str, ...] = ()
+    root: str = ""
     log_path: str = ""
     watch: dict[str, tuple[str, ...]] = field(default_factory=dict)
 

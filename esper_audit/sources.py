@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import PurePath
 
@@ -17,6 +18,7 @@ _REWRITES = (
 )
 
 
+_STANDARD_LIBRARY = re.compile(r"python3\.\d+")
 _RESUME_LINE = re.compile(r"(torch_dynamo_resume_in_\w+?)_at_\d+")
 
 
@@ -38,9 +40,15 @@ def frame_key(file: str, name: str, root: str) -> str:
     Resume functions carry the line of their graph break in their name (torch 2.8 to 2.14).
     """
     name = _RESUME_LINE.sub(r"\1", name)
-    path = PurePath(file)
-    if "site-packages" in path.parts:
-        path = PurePath(*path.parts[path.parts.index("site-packages") + 1 :])
-    elif path.is_relative_to(root):
-        path = path.relative_to(root)
-    return f"{path.as_posix()}:{name}"
+    return f"{_portable(PurePath(file), root).as_posix()}:{name}"
+
+
+def _portable(path: PurePath, root: str) -> PurePath:
+    """The path as it is on any machine with the same checkout and the same packages."""
+    for number, part in reversed(list(enumerate(path.parts))):
+        if part in ("site-packages", "dist-packages") or _STANDARD_LIBRARY.fullmatch(part):
+            return PurePath(*path.parts[number + 1 :])
+    if not (root and path.is_absolute()):
+        return path
+    # One folder up and another one down: a package beside the project, in the same checkout.
+    return PurePath(os.path.relpath(path, root))

@@ -20,6 +20,9 @@ SCHEMA_VERSION = 1
 1: first format (0.1.0).
 """
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises for data that is no JSON; the last for brackets without end."""
+
 Document = Recording | Report | ProgramReport | GateReport | ComparisonReport
 T = TypeVar("T", Recording, Report, ProgramReport, GateReport, ComparisonReport)
 KINDS: dict[str, type[Document]] = {
@@ -43,7 +46,7 @@ def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
     """The document that ``data`` holds; raises UsageError where it holds none of that kind."""
     try:
         raw = msgspec.json.decode(data)
-    except msgspec.DecodeError as error:
+    except UNREADABLE as error:
         raise UsageError(
             f"{name} is not JSON: {error}.",
             "It may be cut off: save it again with `esper-audit run --output FILE`.",
@@ -153,7 +156,7 @@ def load_any(path: Path) -> Document:
     data = read(path)
     try:
         raw = msgspec.json.decode(data)
-    except msgspec.DecodeError:
+    except UNREADABLE:
         raw = None
     kind = raw.get("kind") if isinstance(raw, dict) else None
     return loads(data, KINDS.get(str(kind), Report), str(path))  # type: ignore[type-var]  # any of them

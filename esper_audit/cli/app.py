@@ -19,6 +19,7 @@ from esper_audit.cli.options import (
     PlainOption,
     Replaying,
     Words,
+    parse_words,
     with_options,
 )
 from esper_audit.report.formats import Format
@@ -173,7 +174,8 @@ def exec_(
 
     The report goes to stderr: stdout is the program's.
     """
-    from esper_audit.cli.exec import ExecOptions, exec_command, parse_fail_on, parse_target
+    from esper_audit.cli.exec import ExecOptions, exec_command, parse_target
+    from esper_audit.diagnosis import FAIL_ON
     from esper_audit.findings import ProgramBudget
 
     # Run by our caller: torch takes a traceback for every traced operation, and typer's frames
@@ -186,7 +188,7 @@ def exec_(
                 recompiles=max_recompiles,
                 recompiles_after_warm_up=max_recompiles_after_warm_up,
                 warm_up_calls=warm_up_calls,
-                fail_on=parse_fail_on(fail_on),
+                fail_on=parse_words(fail_on, FAIL_ON),
             ),
             format=output_format,
             outputs=tuple(output or ()),

@@ -47,17 +47,6 @@ def parse_target(module: str, program: tuple[str, ...]) -> Target:
     return Target(program[0], program[1:])
 
 
-def parse_fail_on(text: str) -> tuple[str, ...]:
-    """The kinds of findings named; raises UsageError for one that is none."""
-    from esper_audit.diagnosis import FAIL_ON
-
-    kinds = tuple(dict.fromkeys(kind.strip() for kind in text.split(",") if kind.strip()))
-    for kind in kinds:
-        if kind not in FAIL_ON:
-            raise UsageError(f"--fail-on knows no {kind}.", f"It takes {', '.join(FAIL_ON)}.")
-    return kinds
-
-
 def exec_command(target: Target, options: ExecOptions) -> NoReturn:
     """Run the program, report, save, and leave with its exit code or that of the verdict."""
     places = _Places(options)

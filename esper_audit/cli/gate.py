@@ -11,18 +11,21 @@ from pathlib import Path
 
 from esper_audit.auditing import run_audit
 from esper_audit.baseline_file import dumps_baseline, load_baseline
-from esper_audit.changes import ChangeKind, ComparisonReport, Entry, GateReport
-from esper_audit.cli.options import Gating, Replaying, Words
+from esper_audit.changes import ChangeKind, ComparisonReport, Entry, GateReport, Result
+from esper_audit.cli.options import Gating, Replaying, Words, parse_words
 from esper_audit.cli.output import check_places, leave, stderr, write_files, write_report
 from esper_audit.cli.progress import LiveProgress
 from esper_audit.cli.run import chosen_paths, opened_pool, request_of
 from esper_audit.cli.show import load_report
 from esper_audit.config import Config, load_config
+from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.errors import UsageError
 from esper_audit.findings import AuditVerdict, ProgramReport, Report
 from esper_audit.gate import (
     FAIL_ON,
+    KINDS,
     NOT_ACCEPTED,
+    Declared,
     Side,
     align,
     compare,
@@ -32,11 +35,12 @@ from esper_audit.gate import (
     updated,
     verdict_of,
 )
+from esper_audit.journal import SUFFIX
 from esper_audit.report.formats import Format, Output, parse_outputs
 from esper_audit.report.gate import print_gate
 from esper_audit.storage import check_writable, write_atomically
 
-_DROPPED = ("--output", "-o", "--format", "--save", "--fail-on", "--repeat", "--reason")
+_DROPPED = ("--output", "-o", "--format", "--save", "--fail-on", "--reason")
 _DROPPED_FLAGS = (
     *("--allow-improvement", "--update-baseline", "--yes", "-y"),
     *("-q", "--quiet", "-v", "--verbose"),
@@ -58,15 +62,14 @@ def gate_command(paths: Sequence[str], gating: Gating, replaying: Replaying, wor
     if gating.save is not None:  # first of all: an audit takes long
         write_files(reports[0], _saved(gating), words.verbosity)
     measured = measure(reports)
-    whole = all(isinstance(each, Report) and each.whole for each in reports)
-    results = hold_against(measured, baseline, fail_on, whole)
+    results = hold_against(measured, baseline, fail_on, _declared(reports))
     report = GateReport(
-        root=config.root,
-        baseline=str(path),
+        root=reports[0].root or config.root,
+        baseline=str(path.absolute()),
         verdict=verdict_of(results, doubt := _doubt(reports)),
         results=results,
         known=tuple(dict.fromkeys(entry.subject.environment for entry in baseline)),
-        accept=_accepting(sys.argv[1:]),
+        accept=_accepting(sys.argv[1:], results),
         runs=len(reports),
         doubt=doubt,
         wall_seconds=time.monotonic() - started,
@@ -110,16 +113,20 @@ def _saved(gating: Gating) -> list[Output]:
 
 
 def _fail_on(gating: Gating) -> tuple[str, ...]:
-    """The words of ``--fail-on``; raises UsageError for one that is none."""
-    words = tuple(dict.fromkeys(each.strip() for each in gating.fail_on.split(",") if each.strip()))
-    for word in words:
-        if word not in FAIL_ON:
-            raise UsageError(f"--fail-on knows no {word}.", f"It takes {', '.join(FAIL_ON)}.")
-    better = (ChangeKind.IMPROVED.value, ChangeKind.STALE_ENTRY.value)
-    if not gating.allow_improvement:
-        return words
-    kinds = words or tuple(kind.value for kind in ChangeKind if kind.value in FAIL_ON)
-    return tuple(word for word in kinds if word not in better)
+    """What fails; raises UsageError for a word of ``--fail-on`` that is none."""
+    words = parse_words(gating.fail_on, FAIL_ON)
+    allowed = (ChangeKind.IMPROVED,) if gating.allow_improvement else ()
+    return tuple(word for word in words or KINDS if word not in allowed)
+
+
+def _declared(reports: Sequence[Report | ProgramReport]) -> Declared | None:
+    """The scenarios that there are; None where not all of them are known."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for each in reports:
+        if not isinstance(each, Report) or each.declared is None:
+            return None
+        found |= each.declared
+    return found
 
 
 def _audits(
@@ -159,7 +166,8 @@ def _audits(
 def _is_folder(path: str) -> bool:
     """A folder of recordings, one for each rank; one of scenarios holds Python files."""
     folder = Path(path)
-    return folder.is_dir() and any(folder.glob("*.json")) and not any(folder.rglob("*.py"))
+    saved = any(folder.glob("*.json")) or any(folder.glob(f"*.json{SUFFIX}"))
+    return folder.is_dir() and saved and not any(folder.rglob("*.py"))
 
 
 def _loaded(path: Path) -> Report | ProgramReport:
@@ -174,27 +182,24 @@ def _loaded(path: Path) -> Report | ProgramReport:
 def _doubt(reports: Sequence[Report | ProgramReport]) -> str:
     """Why the audit as a whole proves nothing, whatever its parts say."""
     for each in reports:
-        if isinstance(each, Report) and each.interrupted:
+        if isinstance(each, ProgramReport):
+            missing = missing_ranks(each.audits)
+            if missing:
+                return f"rank {', '.join(map(str, missing))} left no recording"
+        elif each.interrupted:
             return "it was interrupted"
-        if isinstance(each, Report) and _control_missed(each):
+        elif each.control_missed:
             return "no negative control was caught, so the audit can't be trusted"
     return ""
 
 
-def _control_missed(report: Report) -> bool:
-    judged = {audit.verdict for audit in report.audits}
-    only_errors = report.verdict is AuditVerdict.ERROR
-    return bool(
-        report.control is not None
-        and report.control.required
-        and only_errors
-        and AuditVerdict.ERROR not in judged
-        and judged != {AuditVerdict.SKIPPED}
-    )
+def _accepting(arguments: Sequence[str], results: Sequence[Result]) -> str:
+    """The command line that accepts the state: this one, without what only reports.
 
-
-def _accepting(arguments: Sequence[str]) -> str:
-    """The command line that accepts the state: this one, without what only reports."""
+    Empty where nothing that fails can be accepted.
+    """
+    if all(each.kind in NOT_ACCEPTED for each in results if each.fails):
+        return ""
     kept: list[str] = []
     rest = iter(arguments[1:])
     for each in rest:

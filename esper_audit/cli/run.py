@@ -83,4 +83,5 @@ def _options(config: Config, chosen: Replaying) -> Options:
         pythonpath=tuple(config.pythonpath),
         budget=chosen.budget,
         default_budget=config.budget.bounds,
+        root=config.root,
     )

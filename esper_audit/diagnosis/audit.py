@@ -59,22 +59,29 @@ def _fields(recording: Recording) -> dict[str, Any]:
 
 
 def _identity(job: Job) -> dict[str, Any]:
-    options = {
-        "dynamic": {None: "auto", True: "true", False: "false"}[job.dynamic],
-        "fullgraph": str(job.fullgraph).lower(),
-        "mode": job.mode or "default",
-        "compare": str(job.compare).lower(),
-        "recompile_limit": str(job.recompile_limit or "default"),
-    }
     return {
         "scenario": job.scenario,
         "question": job.question,
         "file": job.file,
         "parameters": job.parameters,
         "backend": job.backend,
-        "options": options,
+        "options": _options(job),
         "claims": job.claims,
     }
+
+
+def _options(job: Job) -> dict[str, str]:
+    return {
+        "dynamic": {None: "auto", True: "true", False: "false"}[job.dynamic],
+        "fullgraph": str(job.fullgraph).lower(),
+        "mode": job.mode or "default",
+        "compare": str(job.compare).lower(),
+        "recompile_limit": str(job.recompile_limit or "default"),
+    }
+
+
+DEFAULT_OPTIONS = _options(Job(scenario="", file="", backend=""))
+"""The options of a replay for which nothing was asked."""
 
 
 def _verdict(

@@ -21,3 +21,11 @@ def caught(audits: Sequence[Audit], control: Control | None) -> tuple[Audit, ...
         and is_control(audit, control)
         and any(step.verdict is control.verdict for step in audit.steps)
     )
+
+
+def misses(audits: Sequence[Audit], control: Control | None) -> bool:
+    """Whether a backend that replayed a required control caught none of its audits."""
+    if control is None or not control.required:
+        return False
+    replayed = {each.backend for each in audits if is_control(each, control)}
+    return bool(replayed - {each.backend for each in caught(audits, control)})

@@ -28,27 +28,34 @@ COUNTS = {
     "eager": "eager",
     "stale": "stale",
 }
+_BEHIND = {
+    "eager": DIAGNOSES["eager"],
+    "stale": (Diagnosis.STALE_OUTPUT,),
+    "graph_breaks": (Diagnosis.GRAPH_BREAK,),
+}
+"""The diagnoses that a count counts, where their findings carry no count of their own."""
 _GRAVITY = list(ChangeKind)
 _GETS_WORSE = (ChangeKind.WORSE, ChangeKind.NEW)
+
+
+Declared = Mapping[str, Mapping[str, Sequence[str]]]
+"""The values of each parameter, by scenario."""
 
 
 def hold_against(
     measured: Sequence[Measured],
     baseline: Sequence[Entry],
-    fail_on: Iterable[str] = (),
-    whole: bool = False,
+    fail_on: Iterable[str] | None = None,
+    declared: Declared | None = None,
 ) -> tuple[Result, ...]:
     """Each audit against its entries, the gravest first.
 
     Args:
         measured: audits; several of one subject are repetitions, and must not differ.
-        fail_on: keys of FAIL_ON; nothing means every kind of change.
-        whole: the audits are the whole suite, so that an entry of the same environment, backend
-            and options without an audit is a stale one.
+        fail_on: keys of FAIL_ON; without, every kind of change fails.
+        declared: all scenarios that there are, so that an entry of another one is stale.
     """
-    accepted: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
-    for entry in baseline:
-        accepted[entry.subject.key].append(entry)
+    accepted = _by_subject(baseline)
     environments = {entry.subject.environment for entry in baseline}
     repeated: dict[tuple[str, ...], list[Measured]] = defaultdict(list)
     for each in measured:
@@ -57,26 +64,51 @@ def hold_against(
         _result(runs, accepted.get(key, []), runs[0].subject.environment in environments)
         for key, runs in repeated.items()
     ]
-    if whole:
-        results += _stale(accepted, repeated)
-    words = set(fail_on) or {kind.value for kind in KINDS}
-    chosen = (_with_failures(result, words) for result in results)
-    return tuple(sorted(chosen, key=lambda result: _GRAVITY.index(result.kind)))
+    here = {each.subject.environment for each in measured}
+    left = [entries for key, entries in accepted.items() if key not in repeated]
+    if declared is not None:
+        gone = [e for e in left if e[0].subject.environment in here and _is_gone(e[0], declared)]
+        results += [_unmatched(entries) for entries in gone]
+    return _ordered(results, KINDS if fail_on is None else fail_on)
 
 
 def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[Result, ...]:
-    """The second audits against the first; no change fails. Their environments may differ."""
-    return hold_against(second, [entry for each in first for entry in each.entries], whole=True)
+    """The second audits against the first; no change fails. Their environments must be alike."""
+    before = [entry for each in first for entry in each.entries]
+    known = {each.subject.key for each in second}
+    results = [*hold_against(second, before)]
+    results += [_unmatched(e) for key, e in _by_subject(before).items() if key not in known]
+    return _ordered(results, ())
 
 
 def verdict_of(results: Sequence[Result], doubt: str = "") -> AuditVerdict:
-    """Failed where a change fails; error where one could not be judged, or nothing was."""
+    """Failed where a change fails; error where one could not be judged or compared, or none was.
+
+    ``doubt``: why the audit as a whole proves nothing.
+    """
+    if doubt:
+        return AuditVerdict.ERROR
     if any(result.fails for result in results):
         return AuditVerdict.FAILED
-    judged = [each for each in results if each.verdict is not AuditVerdict.SKIPPED]
-    if doubt or not judged or any(each.kind is ChangeKind.ERROR for each in results):
+    judged = [each for each in results if each.verdict not in (None, AuditVerdict.SKIPPED)]
+    judged += [each for each in results if each.verdict is None and each.after is not None]
+    unsure = (ChangeKind.ERROR, ChangeKind.NOT_COMPARABLE, ChangeKind.NOT_DETERMINISTIC)
+    if not judged or any(each.kind in unsure for each in results):
         return AuditVerdict.ERROR
     return AuditVerdict.PASSED
+
+
+def _by_subject(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[Entry]]:
+    found: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
+    for entry in entries:
+        found[entry.subject.key].append(entry)
+    return found
+
+
+def _ordered(results: Iterable[Result], fail_on: Iterable[str]) -> tuple[Result, ...]:
+    words = set(fail_on)
+    chosen = (_with_failures(result, words) for result in results)
+    return tuple(sorted(chosen, key=lambda result: _GRAVITY.index(result.kind)))
 
 
 def _with_failures(result: Result, words: set[str]) -> Result:
@@ -87,9 +119,9 @@ def _with_failures(result: Result, words: set[str]) -> Result:
 def _fails(change: Change, words: set[str]) -> bool:
     if change.kind in _ALWAYS:
         return False
-    found = change.finding is not None and change.kind in _GETS_WORSE
-    named = found and any(change.finding.id in FAIL_ON[word] for word in words)  # type: ignore[union-attr]  # found says that there is one
-    return change.kind.value in words or named
+    named = {each for word in words for each in FAIL_ON[word]}
+    behind = {*change.about, *([change.finding.id] if change.finding else [])}
+    return change.kind.value in words or (change.kind in _GETS_WORSE and bool(named & behind))
 
 
 def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: bool) -> Result:
@@ -101,6 +133,10 @@ def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: boo
         changes = [Change(kind=ChangeKind.ERROR, text=text, after=failed.audit)]
     elif len({_counts_of(each) for each in runs}) > 1:
         changes = list(_unsteady(runs))
+        if accepted:  # what is worse in any run is worse
+            for change in (each for run in runs for each in _changes(run, accepted)):
+                if change not in changes:
+                    changes.append(change)
     elif not comparable:
         changes = [_appeared(first, ChangeKind.NOT_COMPARABLE, "its environment has no entries")]
     elif not accepted:
@@ -181,7 +217,7 @@ def _by_cause(runs: Sequence[Measured]) -> dict[tuple[str, str, str], dict[int, 
 def _changes(measured: Measured, accepted: Sequence[Entry]) -> Iterator[Change]:
     known = {entry.cause: entry for entry in accepted}
     own = next((entry for entry in accepted if entry.is_audit), None)
-    yield from _of_audit(own, measured.audit)
+    yield from _of_audit(own, measured)
     for entry, finding in zip(measured.causes, measured.findings, strict=True):
         before = known.get(entry.cause)
         if before is None:
@@ -200,7 +236,8 @@ def _changes(measured: Measured, accepted: Sequence[Entry]) -> Iterator[Change]:
             yield Change(kind=ChangeKind.IMPROVED, text="gone: its entry is stale", before=before)
 
 
-def _of_audit(before: Entry | None, after: Entry) -> Iterator[Change]:
+def _of_audit(before: Entry | None, measured: Measured) -> Iterator[Change]:
+    after = measured.audit
     if before is None:  # its causes are accepted, itself is not: somebody edited the file
         yield Change(kind=ChangeKind.NEW, text="the audit itself is not accepted", after=after)
         return
@@ -221,6 +258,7 @@ def _of_audit(before: Entry | None, after: Entry) -> Iterator[Change]:
                 text=f"{COUNTS[name]}: {counts[name]} -> {number}",
                 before=before,
                 after=after,
+                about=tuple(f.id for f in measured.findings if f.id in _BEHIND.get(name, ())),
             )
 
 
@@ -228,21 +266,22 @@ def _direction(before: int, after: int) -> ChangeKind:
     return ChangeKind.WORSE if after > before else ChangeKind.IMPROVED
 
 
-def _stale(
-    accepted: Mapping[tuple[str, ...], Sequence[Entry]],
-    measured: Mapping[tuple[str, ...], Sequence[Measured]],
-) -> list[Result]:
-    """Accepted subjects that were not audited, though others of their kind were."""
-    subjects = [runs[0].subject for runs in measured.values()]
-    ways = {(each.environment, each.way) for each in subjects}
-    found = []
-    for key, entries in accepted.items():
-        subject = entries[0].subject
-        if key in measured or (subject.environment, subject.way) not in ways:
-            continue
-        before = next((each for each in entries if each.is_audit), entries[0])
-        change = Change(kind=ChangeKind.STALE_ENTRY, text="nothing matches it", before=before)
-        found.append(
-            Result(subject=subject, kind=ChangeKind.STALE_ENTRY, changes=(change,), before=before)
-        )
-    return found
+def _is_gone(entry: Entry, declared: Declared) -> bool:
+    """Whether no run can match it any more: its scenario, a parameter or a value is gone.
+
+    A program that was recorded has no backend, and is declared nowhere.
+    """
+    if not entry.backend:
+        return False
+    values = declared.get(entry.scenario)
+    if values is None or values.keys() != entry.parameters.keys():
+        return True
+    return any(value not in values[name] for name, value in entry.parameters.items())
+
+
+def _unmatched(entries: Sequence[Entry]) -> Result:
+    before = next((each for each in entries if each.is_audit), entries[0])
+    change = Change(kind=ChangeKind.STALE_ENTRY, text="nothing matches it", before=before)
+    return Result(
+        subject=before.subject, kind=ChangeKind.STALE_ENTRY, changes=(change,), before=before
+    )

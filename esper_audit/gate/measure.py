@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,9 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from esper_audit.changes import Entry, Subject
+from esper_audit.diagnoses import Diagnosis
 from esper_audit.diagnosis import (
+    DEFAULT_OPTIONS,
     compiles_after_warm_up,
     compiles_in_warm_up,
     doubts,
@@ -27,13 +30,7 @@ from esper_audit.findings import (
     StepVerdict,
 )
 
-_DEFAULT_OPTIONS = {
-    "dynamic": "auto",
-    "fullgraph": "false",
-    "mode": "default",
-    "compare": "true",
-    "recompile_limit": "default",
-}
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -67,7 +64,7 @@ def measure(reports: Iterable[Report | ProgramReport]) -> tuple[Measured, ...]:
         if isinstance(report, Report):
             found += [_of_audit(each) for each in report.audits]
         else:
-            found += [_of_program(each) for each in report.audits]
+            found += _of_programs(report)
     return tuple(found)
 
 
@@ -98,7 +95,7 @@ def _of_audit(audit: Audit) -> Measured:
         scenario=audit.scenario,
         parameters=dict(audit.parameters),
         backend=audit.backend,
-        options={n: v for n, v in audit.options.items() if _DEFAULT_OPTIONS.get(n) != v},
+        options={n: v for n, v in audit.options.items() if DEFAULT_OPTIONS.get(n) != v},
     )
     own = _entry(
         subject,
@@ -120,11 +117,22 @@ def _of_audit(audit: Audit) -> Measured:
     )
 
 
+def _of_programs(report: ProgramReport) -> list[Measured]:
+    """Each rank; what ranks have not in common is a cause of the first."""
+    found = [_of_program(each) for each in report.audits]
+    if found and report.differences:
+        first = found[0]
+        causes = _causes(first.subject, (*first.findings, *report.differences))
+        found[0] = replace(
+            first,
+            causes=tuple(entry for entry, _ in causes),
+            findings=tuple(finding for _, finding in causes),
+        )
+    return found
+
+
 def _of_program(audit: ProgramAudit) -> Measured:
-    program = audit.program
-    name = " ".join(program.argv) if program is not None else "a recording"
-    if program is not None and program.rank is not None:
-        name = f"{name} (rank {program.rank})"
+    name = audit.program.title if audit.program is not None else "a recording"
     late = sum(each.recompiles_after_warm_up for each in audit.frames)
     unproven = list(_unproven(audit))
     subject = Subject(*_place(audit.environment), scenario=name)
@@ -151,6 +159,8 @@ def _unproven(audit: ProgramAudit) -> Iterator[str]:
     yield from doubts(audit)
     if not audit.complete:
         yield "the process ended without a word, so the recording may be incomplete"
+    elif audit.program is not None and audit.program.exit_code:
+        yield f"the program ended with {audit.program.ended}"
     if not ran_compiled(audit):
         yield "no compiled code ran, so nothing is proven"
 
@@ -168,7 +178,7 @@ def _causes(subject: Subject, findings: Sequence[Finding]) -> list[tuple[Entry, 
             subject,
             frame=finding.frame.key,
             id=finding.id.value,
-            source=finding.source,
+            source=finding.source or _reason(finding),
             after_warm_up=finding.compiles,
         )
         if entry.cause in found:
@@ -178,6 +188,13 @@ def _causes(subject: Subject, findings: Sequence[Finding]) -> list[tuple[Entry, 
         else:
             found[entry.cause] = entry, finding
     return list(found.values())
+
+
+def _reason(finding: Finding) -> str:
+    """Two graph breaks of one frame are two causes. Addresses differ from run to run."""
+    if finding.id is not Diagnosis.GRAPH_BREAK:
+        return ""
+    return _ADDRESS.sub("0x…", finding.text.strip().split("\n")[0])
 
 
 def _merged(first: Finding, second: Finding) -> Finding:

@@ -84,8 +84,7 @@ def replay(job: Job) -> Replay:
         _dynamo.set_recompile_limit(job.recompile_limit)
     if job.compare and job.backend == "inductor":
         _dynamo.draw_as_eager()
-    root = job.pythonpath[0] if job.pythonpath else ""
-    recorder = Recorder(root, watch=job.watch or False)
+    recorder = Recorder(job.root, watch=job.watch or False)
     session = ReplaySession(job, recorder if job.record else None)
     ending, reason = Ending.COMPLETED, ""
     with recorder if job.record else nullcontext():

@@ -9,13 +9,12 @@ from pathlib import PurePath
 
 from esper_audit.changes import Change, ChangeKind, ComparisonReport, GateReport, Result
 from esper_audit.diagnoses import MEANINGS, Diagnosis
-from esper_audit.diagnosis import is_control
+from esper_audit.diagnosis import caught
 from esper_audit.events import Location
 from esper_audit.findings import (
     Audit,
     AuditVerdict,
     Finding,
-    ProgramAudit,
     ProgramReport,
     Report,
 )
@@ -95,9 +94,18 @@ class Cases:
     seconds: float = 0.0
 
     @property
+    def completed(self) -> bool:
+        """Whether everything could be judged."""
+        return not any(case.status is Status.ERROR for case in self.cases)
+
+    @property
     def problems(self) -> tuple[Problem, ...]:
-        """Those of all cases, each once."""
-        found = {(e.rule, e.message, e.location): e for c in self.cases for e in c.problems}
+        """Those of all cases, each once; what fails in one of them fails."""
+        found: dict[object, Problem] = {}
+        for each in (problem for case in self.cases for problem in case.problems):
+            key = (each.rule, each.message, each.location)
+            if key not in found or each.fails:
+                found[key] = each
         return tuple(found.values())
 
 
@@ -105,12 +113,16 @@ def cases(document: Document) -> Cases:
     """The cases of a report of any kind."""
     if isinstance(document, Report):
         made = tuple(_of_audit(each, document) for each in document.audits)
+        if document.interrupted or document.control_missed:
+            made += (_doubted(answer(document)),)
         return Cases(answer(document), made, document.root, seconds=document.wall_seconds)
     if isinstance(document, ProgramReport):
         whole = "; ".join(summary(each) for each in document.audits)
         return Cases(whole, tuple(_of_program(document)), document.root)
     if isinstance(document, GateReport):
         made = tuple(_of_result(each, document) for each in document.results)
+        if document.doubt or not made:
+            made += (_doubted(gate_answer(document)),)
         accept = document.accept if document.verdict is AuditVerdict.FAILED else ""
         return Cases(gate_answer(document), made, document.root, accept, document.wall_seconds)
     assert isinstance(document, ComparisonReport)
@@ -118,7 +130,13 @@ def cases(document: Document) -> Cases:
     return Cases(comparison_answer(document), made, document.root)
 
 
-def line_of(finding: Finding, root: str) -> Location:
+def _doubted(why: str) -> Case:
+    """The audit as a whole, where it proves nothing whatever its parts say."""
+    problem = Problem(NOT_JUDGED, why, True, key=(NOT_JUDGED,))
+    return Case("the audit as a whole", "esper-audit", Status.ERROR, why, (problem,))
+
+
+def line_of(finding: Finding, root: str) -> Location | None:
     """The line to change: of the writer, of the call that passed an argument, or of the guard.
 
     Lines of the project go before those of libraries.
@@ -131,8 +149,11 @@ def line_of(finding: Finding, root: str) -> Location:
         finding.called_from,
         Location(finding.frame.file, finding.frame.line, finding.frame.name),
     ]
-    places = [each for each in known if each is not None]
-    return next((each for each in places if _is_own(each.file, root)), places[0])
+    # Code that was made at run time is in no file: ``<string>``, ``<eval_with_key>``.
+    places = [
+        each for each in known if each is not None and each.file.strip("<") == each.file != ""
+    ]
+    return next((each for each in places if _is_own(each.file, root)), next(iter(places), None))
 
 
 def _is_own(file: str, root: str) -> bool:
@@ -161,7 +182,7 @@ def _of_finding(finding: Finding, root: str, fails: bool, said: str = "", *more:
 
 
 def _of_audit(audit: Audit, report: Report) -> Case:
-    expected = is_control(audit, report.control) and audit.verdict is AuditVerdict.FAILED
+    expected = audit in caught([audit], report.control) and audit.verdict is AuditVerdict.FAILED
     status = Status.PASSED if expected else _STATUS[audit.verdict]
     return Case(
         name=audit.title,
@@ -190,7 +211,7 @@ def _of_program(report: ProgramReport) -> Iterator[Case]:
         status = _STATUS[audit.verdict] if audit.verdict is not None else Status.PASSED
         failing = audit.verdict is AuditVerdict.FAILED
         yield Case(
-            name=_name(audit),
+            name=audit.program.title if audit.program is not None else "recording",
             group="esper-audit.exec",
             status=status,
             reason="; ".join(audit.reasons),
@@ -200,14 +221,6 @@ def _of_program(report: ProgramReport) -> Iterator[Case]:
     if report.differences:
         found = tuple(_of_finding(each, report.root, True) for each in report.differences)
         yield Case("ranks", "esper-audit.exec", Status.FAILED, "ranks differ", found)
-
-
-def _name(audit: ProgramAudit) -> str:
-    program = audit.program
-    if program is None:
-        return "recording"
-    rank = f" (rank {program.rank})" if program.rank is not None else ""
-    return f"{' '.join(program.argv)}{rank}"
 
 
 def _of_result(result: Result, report: GateReport | ComparisonReport) -> Case:

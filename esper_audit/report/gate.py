@@ -33,26 +33,28 @@ _WORDS = {
     ChangeKind.ERROR: "not judged",
 }
 _STYLES = {AuditVerdict.PASSED: "bold green", AuditVerdict.FAILED: "bold red"}
+_UNSURE = (ChangeKind.ERROR, ChangeKind.NOT_COMPARABLE, ChangeKind.NOT_DETERMINISTIC)
 _MARKS = {ChangeKind.WORSE: "+", ChangeKind.NEW: "+", ChangeKind.IMPROVED: "-"}
 
 
 def gate_answer(report: GateReport) -> str:
     """One sentence: whether the state is the accepted one."""
     file = _file(report)
+    total = _count(sum(each.after is not None for each in report.results), "audit")
+    failing = [each for each in report.results if each.fails]
+    unsure = [each for each in report.results if each.kind in _UNSURE]
     if report.updated:
-        return f"Updated: {file} accepts the state of {_count(len(report.results), 'audit')}."
+        return f"Updated: {file} accepts the state of {total}."
+    if report.doubt:
+        return f"Not completed: {report.doubt}."
     if report.verdict is AuditVerdict.PASSED:
         allowed = _counted([r for r in report.results if r.kind is not ChangeKind.SAME])
         tail = f", {allowed} allowed" if allowed else ""
-        return f"Passed: {_count(len(report.results), 'audit')} as {file} accepts{tail}."
-    failing = [each for each in report.results if each.fails]
+        return f"Passed: {total} as {file} accepts{tail}."
     if failing:
-        return f"Failed: of {_count(len(report.results), 'audit')}, {_counted(failing)} ({file})."
-    if report.doubt:
-        return f"Not completed: {report.doubt}."
-    errors = [each for each in report.results if each.kind is ChangeKind.ERROR]
-    if errors:
-        return f"Not completed: {_count(len(errors), 'audit')} could not be judged."
+        return f"Failed: of {total}, {_counted(failing)} ({file})."
+    if unsure:
+        return f"Not completed: of {total}, {_counted(unsure)} ({file})."
     return "Not completed: nothing was replayed, so nothing is proven."
 
 
@@ -172,7 +174,7 @@ def _print_changes(result: Result, report: GateReport, console: Console) -> None
         if change in counts:
             continue
         mark = _MARKS.get(change.kind, "~")
-        style = "red" if change.kind in (ChangeKind.WORSE, ChangeKind.NEW) else "green"
+        style = "green" if change.kind is ChangeKind.IMPROVED else "red"
         text = f"{mark} {cause(change, report.root)}"
         console.print(_indented(text, 6, style))
         if change.finding is not None and change.kind is not ChangeKind.IMPROVED:

@@ -46,14 +46,14 @@ _TEMPLATE = """\
 
 {% endfor %}
 {% if dropped %}
-{{ dropped }} more failed: this would be longer than a comment may be.
+{{ dropped }} more to look at: this would be longer than a comment may be.
 
 {% endif %}
 {% if rest %}
 <details>
 <summary>{{ rest | length }} more: {{ counted }}</summary>
 
-{% for case in rest %}
+{% for case in named %}
 - {{ marks[case.status] }} {{ case.name | text }}
 {% endfor %}
 
@@ -81,21 +81,22 @@ def markdown(whole: Cases) -> str:
     shown = [each for each in whole.cases if each.status in failing or each.problems]
     rest = [each for each in whole.cases if each not in shown]
 
-    def written(number: int) -> str:
+    def written(details: int, names: int) -> str:
         return template.render(
             whole=whole,
-            shown=shown[:number],
-            dropped=len(shown) - number,
+            shown=shown[:details],
+            dropped=len(shown) - details,
             rest=rest,
+            named=rest[:names],
             counted=_counted(rest),
             marks=_MARKS,
             where=lambda problem: _where(problem, whole.root),
         )
 
-    fitting = (
-        text for number in range(len(shown), -1, -1) if len(text := written(number)) <= LONGEST
-    )
-    return next(fitting, written(0)[:LONGEST])
+    # What passed goes first, then failures from the last on, a tenth at a time.
+    tries = [(len(shown), len(rest)), *((len(shown) * n // 10, 0) for n in range(10, -1, -1))]
+    texts = (written(*each) for each in tries)
+    return next((text for text in texts if len(text) <= LONGEST), written(0, 0))
 
 
 def _where(problem: Problem, root: str) -> str:

@@ -52,11 +52,9 @@ def print_program(report: ProgramReport, console: Console, verbosity: int = 0) -
 
 def summary(audit: ProgramAudit) -> str:
     """What a program did, in one sentence."""
-    program = audit.program
-    name = " ".join(program.argv) if program is not None else "recording"
-    rank = f" (rank {program.rank})" if program is not None and program.rank is not None else ""
+    name = audit.program.title if audit.program is not None else "recording"
     if audit.environment.torch == "not imported" or not (audit.frames or audit.lookups.hits):
-        return f"{name}{rank}: nothing was compiled"
+        return f"{name}: nothing was compiled"
     made = sum(frame.compiles for frame in audit.frames)
     again = sum(frame.recompiles for frame in audit.frames)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
@@ -67,7 +65,7 @@ def summary(audit: ProgramAudit) -> str:
     if eager:
         parts.append(f"{_count(len(eager), 'frame')} run{'s' * (len(eager) == 1)} eagerly")
     verdict = f"{audit.verdict.value}: " if audit.verdict is not None else ""
-    return f"{verdict}{name}{rank}: {'; '.join(parts)}"
+    return f"{verdict}{name}: {'; '.join(parts)}"
 
 
 def reused(audit: ProgramAudit) -> int:

@@ -11,7 +11,7 @@ import msgspec
 
 from esper_audit._version import __version__
 from esper_audit.events import Location
-from esper_audit.report.cases import Cases, Problem, Status, relative, rule_text
+from esper_audit.report.cases import Cases, Problem, relative, rule_text
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -22,7 +22,6 @@ _BASE = "%SRCROOT%"
 def sarif(whole: Cases) -> str:
     """A log with one run. Paths are from the project's folder on (``%SRCROOT%``)."""
     rules = list(dict.fromkeys(each.rule for each in whole.problems))
-    completed = not any(case.status is Status.ERROR for case in whole.cases)
     run = {
         "tool": {
             "driver": {
@@ -34,7 +33,7 @@ def sarif(whole: Cases) -> str:
         },
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": _bases(whole.root),
-        "invocations": [{"executionSuccessful": completed}],
+        "invocations": [{"executionSuccessful": whole.completed}],
         "results": [_result(each, rules, whole.root) for each in whole.problems],
         "properties": {"answer": whole.answer, "accept": whole.accept},
     }
@@ -53,7 +52,7 @@ def _rule(rule: str) -> dict[str, Any]:
     return {
         "id": rule,
         "name": "".join(word.capitalize() for word in rule.split("-")),
-        "shortDescription": {"text": f"{_sentence(what)}"},
+        "shortDescription": {"text": _sentence(what)},
         "help": {"text": f"Remedy: {remedy}."},
     }
 

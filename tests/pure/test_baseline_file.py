@@ -65,6 +65,8 @@ def test_two_branches_that_add_different_entries_merge_cleanly(tmp_path):
         ("[{", "is not JSON", "--update-baseline"),
         (dumps_baseline(ENTRIES).decode()[:90], "is not JSON", "--update-baseline"),
         ("", "is not JSON", "--update-baseline"),
+        ("[" * 100_000, "is not JSON", "--update-baseline"),
+        ("\x00", "is not JSON", "--update-baseline"),
         ("{}", "is no baseline", "--update-baseline"),
         ("[]", "is no baseline", "--update-baseline"),
         ('{"schema_version": 1, "kind": "report"}', "is no baseline", "--update-baseline"),
@@ -85,6 +87,13 @@ def test_a_file_that_cannot_be_used_is_refused_and_left_as_it_is(tmp_path, text,
     assert str(path) in str(caught.value)
     assert hint in caught.value.hint
     assert path.read_text() == text
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "b.json"
+    path.write_bytes(b'["\xff\xfe"]')
+    with pytest.raises(UsageError, match="is not JSON"):
+        load_baseline(path)
 
 
 def test_two_entries_of_one_key_are_refused(tmp_path):

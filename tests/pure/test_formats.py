@@ -12,14 +12,14 @@ from pathlib import Path
 import jsonschema
 import msgspec
 import pytest
-from builders import FRAME, audit, failure
+from builders import FRAME, audit, failure, judged
 from report_builders import BUFFER, CONTROL, failing, report, stale
 from rich.console import Console
 
 from esper_audit.changes import ComparisonReport, GateReport
 from esper_audit.errors import UsageError
 from esper_audit.events import Frame, Location
-from esper_audit.findings import AuditVerdict, ProgramAudit, ProgramReport
+from esper_audit.findings import AuditVerdict, ProgramAudit, ProgramReport, StepVerdict
 from esper_audit.gate import compare, hold_against, measure, verdict_of
 from esper_audit.report.cases import cases, line_of
 from esper_audit.report.formats import Format, parse_outputs, print_document, render
@@ -45,7 +45,7 @@ SKIPPED = audit(AuditVerdict.SKIPPED, scenario="moves", reason="no accelerator")
 
 def gate(now, before, **fields) -> GateReport:
     baseline = [entry for each in measure([report(*before)]) for entry in each.entries]
-    results = hold_against(measure([report(*now)]), baseline, whole=True)
+    results = hold_against(measure([report(*now)]), baseline)
     defaults = {
         "root": "/p",
         "baseline": "/p/esper-audit-baseline.json",
@@ -211,8 +211,35 @@ def test_markdown_stays_within_what_a_comment_may_hold():
     text = render(gate(many, [PASSING]), Format.MARKDOWN)
     assert len(text) <= 60_000
     assert text.count("<details>") == text.count("</details>")
-    assert "more failed" in text
+    assert "more to look at" in text
     assert ACCEPT in text
+
+
+def test_markdown_drops_the_names_of_what_passed_before_any_failure():
+    passing = [
+        replace(PASSING, scenario=f"a_rather_long_name_of_a_scenario_{n}") for n in range(1500)
+    ]
+    text = render(gate([FAILING, *passing], [PASSING, *passing]), Format.MARKDOWN)
+    assert len(text) <= 60_000
+    assert "float-specialized" in text and ACCEPT in text
+    assert "1500 more: 1500 passed" in text
+
+
+@pytest.mark.parametrize("why", ["interrupted", "control_missed"])
+def test_an_audit_that_proves_nothing_as_a_whole_is_an_error_in_every_format(why):
+    run = report(PASSING, **{why: True}, verdict=AuditVerdict.ERROR)
+    gated = gate([PASSING], [PASSING], doubt="it was interrupted", verdict=AuditVerdict.ERROR)
+    for document in (run, gated):
+        assert junit(document).get("errors") == "1"
+        log = json.loads(render(document, Format.SARIF))["runs"][0]
+        assert log["invocations"] == [{"executionSuccessful": False}]
+        assert "::error " in render(document, Format.GITHUB)
+        assert "| ! |" in render(document, Format.MARKDOWN)
+
+
+def test_a_control_that_failed_in_another_way_is_a_failure():
+    wrong = replace(stale(), steps=(judged(0, StepVerdict.EAGER),))
+    assert cases(report(PASSING, wrong, control=CONTROL)).cases[1].status.value == "failed"
 
 
 @pytest.mark.parametrize("name", ["gate", "comparison"])
@@ -279,6 +306,16 @@ ELSEWHERE = Location("/venv/lib/site-packages/lib/mod.py", 7, "write")
 )
 def test_the_line_is_the_writer_then_the_call_of_an_argument_then_the_guard(fields, line):
     assert line_of(replace(FINDING, **fields), "/p").line == line
+
+
+def test_code_that_was_made_at_run_time_is_in_no_file():
+    nowhere = {
+        "written_by": Location("", 0, "set_stance"),
+        "user_line": Location("<eval_with_key>.3", 5),
+        "called_from": None,
+        "frame": Frame("f", "<string>", 1, "f", "f"),
+    }
+    assert line_of(replace(FINDING, **nowhere), "/p") is None
 
 
 # --- where a report goes ---

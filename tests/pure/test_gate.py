@@ -9,8 +9,12 @@ from builders import ENVIRONMENT, audit, judged
 from report_builders import BUFFER, failing, report
 
 from esper_audit.changes import ChangeKind, Entry
+from esper_audit.diagnosis.eager import stale_findings
 from esper_audit.events import GraphBreak, Phase
-from esper_audit.findings import AuditVerdict, StepVerdict
+from esper_audit.findings import (
+    AuditVerdict,
+    StepVerdict,
+)
 from esper_audit.gate import compare, differs, hold_against, measure, updated, verdict_of
 
 PASSING = audit(scenario="rollout", parameters=BUFFER)
@@ -110,18 +114,36 @@ def test_a_local_label_of_torch_is_no_other_environment():
     assert gated(local, [PASSING])[0] == "same"
 
 
-def test_in_a_whole_run_an_entry_that_nothing_matches_is_stale():
-    gone = replace(PASSING, scenario="renamed_since")
-    results = hold_against(measured(PASSING), entries(PASSING, gone), whole=True)
-    assert [each.kind.value for each in results] == ["stale-entry", "same"]
-    assert verdict_of(results) is AuditVerdict.FAILED
+DECLARED = {"rollout": {"alpha": ("buffer", "lazy")}, "not_selected": {"alpha": ("buffer",)}}
 
 
-def test_a_selection_calls_no_entry_stale_and_neither_does_another_backend():
-    other = replace(PASSING, scenario="not_selected")
-    assert len(hold_against(measured(PASSING), entries(PASSING, other))) == 1
-    inductor = replace(PASSING, backend="inductor")
-    assert len(hold_against(measured(PASSING), entries(PASSING, inductor), whole=True)) == 1
+@pytest.mark.parametrize(
+    ("fields", "is_stale"),
+    [
+        ({"scenario": "renamed_since"}, True),
+        ({"parameters": {"alpha": "value_that_is_gone"}}, True),
+        ({"parameters": {"other": "buffer"}}, True),
+        ({"parameters": {}}, True),
+        ({"scenario": "renamed_since", "backend": "inductor"}, True),
+        ({"scenario": "not_selected"}, False),
+        ({"parameters": {"alpha": "lazy"}}, False),
+        ({"backend": "inductor"}, False),
+        ({"options": {"dynamic": "true"}}, False),
+        ({"scenario": "renamed_since", "environment": OTHER_TORCH}, False),
+        ({"scenario": "train.py --epochs 3", "backend": "", "parameters": {}}, False),
+    ],
+)
+def test_an_entry_is_stale_where_no_run_can_match_it_any_more(fields, is_stale):
+    baseline = entries(PASSING, replace(PASSING, **fields))
+    results = hold_against(measured(PASSING), baseline, declared=DECLARED)
+    assert ("stale-entry" in [each.kind.value for each in results]) is is_stale
+    assert verdict_of(results) == ("failed" if is_stale else "passed")
+    assert len(accepted(baseline, PASSING, declared=DECLARED)) == (1 if is_stale else 2)
+
+
+def test_where_not_all_scenarios_are_known_no_entry_is_stale():
+    baseline = entries(PASSING, replace(PASSING, scenario="in_a_file_that_is_broken"))
+    assert len(hold_against(measured(PASSING), baseline)) == 1
 
 
 def test_what_could_not_be_judged_is_an_error_and_no_change():
@@ -147,6 +169,16 @@ def test_a_cause_that_comes_and_goes_is_not_deterministic():
     assert "recompiles: absent, 3 over 2 runs" in texts
 
 
+def test_what_is_worse_in_any_run_is_worse_however_much_runs_differ():
+    runs = (FAILING, failing("rollout", 5, parameters=BUFFER))
+    kind, texts, _ = gated(runs, [PASSING])
+    assert kind == "not-deterministic"
+    assert "verdict: passed -> failed" in texts
+    for words in (("worse",), ("float-specialized",)):
+        assert gated(runs, [PASSING], fail_on=words)[2] == "failed"
+    assert gated(runs, [PASSING], fail_on=())[2] == "error", "chance is never a pass"
+
+
 def test_equal_runs_count_once():
     assert gated((FAILING, FAILING, FAILING), [FAILING]) == ("same", [], "passed")
 
@@ -159,7 +191,7 @@ def test_equal_runs_count_once():
         (PASSING, FAILING, ("worse",), "passed"),
         (FAILING, PASSING, ("float-specialized",), "failed"),
         (FAILING, PASSING, ("size-changed",), "passed"),
-        (replace(PASSING, environment=OTHER_TORCH), PASSING, ("worse",), "passed"),
+        (replace(PASSING, environment=OTHER_TORCH), PASSING, ("worse",), "error"),
         (ERROR, PASSING, ("improved",), "error"),
     ],
 )
@@ -167,6 +199,16 @@ def test_fail_on_selects_what_fails_and_never_what_is_reported(now, before, word
     results = hold_against(measured(now), entries(before), words)
     assert verdict_of(results).value == verdict
     assert results[0].changes, "it is reported all the same"
+
+
+def test_a_diagnosis_selects_the_growth_of_what_it_counts():
+    def stale(number):
+        steps = tuple(judged(n, StepVerdict.STALE) for n in range(number))
+        found = stale_findings(steps, ())
+        return replace(PASSING, verdict=AuditVerdict.FAILED, steps=steps, findings=found)
+
+    assert gated(stale(9), [stale(1)], fail_on=("stale-output",))[2] == "failed"
+    assert gated(stale(9), [stale(1)], fail_on=("size-changed",))[2] == "passed"
 
 
 def test_eager_steps_and_wrong_output_are_counted():
@@ -179,9 +221,9 @@ def test_eager_steps_and_wrong_output_are_counted():
 # --- updating ---
 
 
-def accepted(baseline, *audits, whole=False, reason=""):
+def accepted(baseline, *audits, declared=None, reason=""):
     found = measured(*audits)
-    return updated(baseline, found, hold_against(found, baseline, whole=whole), reason)
+    return updated(baseline, found, hold_against(found, baseline, declared=declared), reason)
 
 
 def test_an_update_accepts_the_new_state_whatever_it_is():
@@ -198,12 +240,6 @@ def test_an_update_keeps_other_environments_and_what_was_not_audited():
     after = accepted(before, FAILING)
     kept = [entry for entry in after if entry in (*entries(elsewhere), *entries(unselected))]
     assert len(kept) == 2
-
-
-def test_an_update_of_the_whole_suite_drops_stale_entries():
-    gone = replace(PASSING, scenario="renamed_since")
-    assert accepted(entries(PASSING, gone), PASSING, whole=True) == entries(PASSING)
-    assert len(accepted(entries(PASSING, gone), PASSING)) == 2, "a selection drops none"
 
 
 def test_what_could_not_be_judged_keeps_its_old_entry():
@@ -236,6 +272,14 @@ def test_two_audits_are_compared_without_a_baseline():
     assert [each.kind for each in results] == [ChangeKind.WORSE]
     assert (results[0].before.verdict, results[0].after.verdict) == ("passed", "failed")
     assert compare(measured(PASSING), measured(PASSING))[0].kind is ChangeKind.SAME
+
+
+def test_a_backend_that_one_of_them_lacks_is_a_difference():
+    both = measured(PASSING, replace(PASSING, backend="inductor"))
+    kinds = [each.kind.value for each in compare(both, measured(PASSING))]
+    assert kinds == ["stale-entry", "same"]
+    assert [each.kind.value for each in compare(both, ())] == ["stale-entry"] * 2
+    assert not any(each.fails for each in compare(both, ()))
 
 
 def test_an_audit_in_one_of_them_alone_is_shown():

@@ -1,4 +1,4 @@
-"""``esper-audit gate`` and ``compare`` on saved audits: message, exit code and file of each path."""
+"""``esper-audit gate`` on saved audits: message, exit code and file of each path."""
 
 from __future__ import annotations
 
@@ -12,52 +12,14 @@ from dataclasses import replace
 
 import pytest
 from builders import ENVIRONMENT, audit
-from report_builders import BUFFER, failing, report
+from desk import BASELINE
+from report_builders import BUFFER, failing
 
-from esper_audit.cli import main
 from esper_audit.findings import AuditVerdict
-from esper_audit.storage import save
 
 PASSING = audit(scenario="rollout", parameters=BUFFER)
 OTHER = audit(scenario="steady", parameters=BUFFER)
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
-BASELINE = "esper-audit-baseline.json"
-
-
-class Desk:
-    """A folder, and the command in it."""
-
-    def __init__(self, folder, monkeypatch, capsys):
-        self.folder, self._monkeypatch, self._capsys = folder, monkeypatch, capsys
-        monkeypatch.chdir(folder)
-
-    def saved(self, *audits, name="a.json", **fields):
-        save(report(*audits, control=None, **fields), self.folder / name)
-        return name
-
-    def run(self, *arguments):
-        """Exit code, stdout, stderr."""
-        self._monkeypatch.setattr(sys, "argv", ["esper-audit", *arguments])
-        with pytest.raises(SystemExit) as left:
-            main()
-        said = self._capsys.readouterr()
-        return left.value.code, said.out, said.err
-
-    def gate(self, *arguments):
-        return self.run("gate", *arguments)
-
-    def accept(self, *audits, **fields):
-        name = self.saved(*audits, name="accepted.json", **fields)
-        assert self.gate(name, "--update-baseline")[0] == 0
-
-    @property
-    def baseline(self):
-        return self.folder / BASELINE
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch, capsys):
-    return Desk(tmp_path, monkeypatch, capsys)
 
 
 def last_line(text):
@@ -109,8 +71,11 @@ def test_better_fails_too_and_says_accept_it_unless_allowed(desk):
 
 def test_an_entry_that_nothing_matches_is_reported_as_stale(desk):
     desk.accept(PASSING, OTHER)
-    code, out, _ = desk.gate(desk.saved(PASSING, whole=True))
+    declared = {"rollout": {"alpha": ("buffer",)}}
+    code, out, _ = desk.gate(desk.saved(PASSING, declared=declared))
     assert code == 1
+    assert desk.gate("a.json", "--allow-improvement")[0] == 1, "lost coverage is no improvement"
+    assert out.startswith("Failed: of 1 audit, 1 stale")
     assert "Stale entries: nothing matches them any more" in out
     assert "steady [buffer], aot_eager" in out
     assert desk.gate("a.json", "--update-baseline")[0] == 0
@@ -166,8 +131,10 @@ def test_several_audits_of_the_same_are_repetitions_and_must_not_differ(desk):
     assert code == 1
     assert "Not deterministic: counts differ from run to run" in out
     assert "compiles after warm-up: 0, 3 over 2 runs" in out
+    assert "If this is meant" not in out, "it can't be accepted"
     before = desk.baseline.read_bytes()
     assert desk.gate(*names, "--update-baseline")[0] == 1, "chance is not accepted"
+    assert desk.gate(*names, "--update-baseline", "--fail-on", "improved")[0] == 3
     assert desk.baseline.read_bytes() == before
 
 
@@ -176,10 +143,45 @@ def test_fail_on_selects_what_fails(desk):
     name = desk.saved(FAILING)
     assert desk.gate(name, "--fail-on", "size-changed,improved")[0] == 0
     assert desk.gate(name, "--fail-on", "float-specialized")[0] == 1
+    assert desk.gate(name, "--fail-on", "improved", "--allow-improvement")[0] == 0
     code, _, err = desk.gate(name, "--fail-on", "odd")
     assert code == 2
     assert "--fail-on knows no odd." in err
     assert "not-deterministic" in err
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ({"interrupted": True}, "it was interrupted"),
+        ({"control_missed": True}, "no negative control was caught"),
+    ],
+)
+def test_an_audit_that_proves_nothing_as_a_whole_ends_with_3_and_is_not_accepted(desk, fields, why):
+    desk.accept(PASSING)
+    before = desk.baseline.read_bytes()
+    name = desk.saved(FAILING, **fields)
+    for update in ((), ("--update-baseline",)):
+        code, out, _ = desk.gate(name, *update)
+        assert code == 3, "whatever else failed"
+        assert out.startswith(f"Not completed: {why}")
+        assert "If this is meant" not in out
+    assert desk.baseline.read_bytes() == before
+
+
+def test_paths_of_a_saved_audit_are_those_of_its_own_project(desk):
+    desk.accept(PASSING)
+    name = desk.saved(FAILING, root="/p")
+    code, out, _ = desk.gate(name, "--format", "github")
+    assert code == 1
+    assert "file=slot.py" in out
+
+
+def test_a_typo_in_the_name_of_the_baseline_never_passes(desk):
+    desk.accept(PASSING)
+    code, out, _ = desk.gate(desk.saved(PASSING), "--baseline", "typo.json", "--fail-on", "worse")
+    assert code == 3
+    assert out.startswith("Not completed: of 1 audit, 1 not comparable")
 
 
 def test_reasons_are_kept_and_shown_when_their_entry_changes(desk):
@@ -280,37 +282,3 @@ def test_with_yes_nobody_is_asked(desk):
     code, said = on_a_terminal(desk, "n", desk.saved(FAILING), "--yes")
     assert code == 0
     assert "[y/N]" not in said
-
-
-# --- compare ---
-
-
-def test_compare_shows_both_sides_and_ends_with_1_where_they_differ(desk):
-    names = desk.saved(PASSING, OTHER), desk.saved(FAILING, OTHER, name="b.json")
-    code, out, _ = desk.run("compare", *names)
-    assert code == 1
-    assert out.startswith("1 of 2 audits differ from a.json to b.json.")
-    assert "passed: 0 then 0 compiles" in out
-    assert "failed: 0 then 3" in out
-    assert "float-specialized" in out
-
-
-def test_compare_of_equals_ends_with_0(desk):
-    code, out, _ = desk.run("compare", desk.saved(PASSING), desk.saved(PASSING, name="b.json"))
-    assert code == 0
-    assert out.startswith("No difference in 1 audit: a.json and b.json.")
-
-
-def test_compare_holds_backends_and_torch_versions_against_each_other(desk):
-    other = replace(FAILING, backend="inductor", environment=replace(ENVIRONMENT, torch="2.14.1"))
-    code, out, _ = desk.run("compare", desk.saved(PASSING), desk.saved(other, name="b.json"))
-    assert code == 1
-    assert "1 of 1 audit differ" in out
-    assert "b.json (torch 2.14.1, cpu, inductor)" in " ".join(out.split())
-
-
-def test_compare_refuses_what_is_no_audit(desk):
-    (desk.folder / "x.json").write_text("{}")
-    code, _, err = desk.run("compare", desk.saved(PASSING), "x.json")
-    assert code == 2
-    assert "x.json is not a file of esper-audit" in err

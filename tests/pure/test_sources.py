@@ -35,7 +35,9 @@ def test_a_frame_key_holds_no_line_number_of_a_graph_break():
     [
         ("/home/me/project/a/b.py", "a/b.py:f"),
         ("/usr/lib/python3/site-packages/torch/nn/x.py", "torch/nn/x.py:f"),
-        ("/elsewhere/c.py", "/elsewhere/c.py:f"),
+        ("/home/me/beside/c.py", "../beside/c.py:f"),
+        ("/usr/lib/python3.11/functools.py", "functools.py:f"),
+        ("<string>", "<string>:f"),
     ],
 )
 def test_a_frame_key_survives_a_move_of_the_checkout(file, wanted):

@@ -1,0 +1,52 @@
+"""``esper-audit compare`` on saved audits."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from builders import ENVIRONMENT, audit
+from report_builders import BUFFER, failing
+
+from esper_audit.findings import AuditVerdict
+
+PASSING = audit(scenario="rollout", parameters=BUFFER)
+OTHER = audit(scenario="steady", parameters=BUFFER)
+FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
+
+
+def test_compare_shows_both_sides_and_ends_with_1_where_they_differ(desk):
+    names = desk.saved(PASSING, OTHER), desk.saved(FAILING, OTHER, name="b.json")
+    code, out, _ = desk.run("compare", *names)
+    assert code == 1
+    assert out.startswith("1 of 2 audits differ from a.json to b.json.")
+    assert "passed: 0 then 0 compiles" in out
+    assert "failed: 0 then 3" in out
+    assert "float-specialized" in out
+
+
+def test_compare_of_equals_ends_with_0(desk):
+    code, out, _ = desk.run("compare", desk.saved(PASSING), desk.saved(PASSING, name="b.json"))
+    assert code == 0
+    assert out.startswith("No difference in 1 audit: a.json and b.json.")
+
+
+def test_compare_holds_backends_and_torch_versions_against_each_other(desk):
+    other = replace(FAILING, backend="inductor", environment=replace(ENVIRONMENT, torch="2.14.1"))
+    code, out, _ = desk.run("compare", desk.saved(PASSING), desk.saved(other, name="b.json"))
+    assert code == 1
+    assert "1 of 1 audit differ" in out
+    assert "b.json (torch 2.14.1, cpu, inductor)" in " ".join(out.split())
+
+
+def test_compare_with_nothing_is_a_difference(desk):
+    names = desk.saved(PASSING), desk.saved(name="b.json", verdict=AuditVerdict.ERROR)
+    code, out, _ = desk.run("compare", *names)
+    assert code == 1
+    assert "absent" in out
+
+
+def test_compare_refuses_what_is_no_audit(desk):
+    (desk.folder / "x.json").write_text("{}")
+    code, _, err = desk.run("compare", desk.saved(PASSING), "x.json")
+    assert code == 2
+    assert "x.json is not a file of esper-audit" in err
