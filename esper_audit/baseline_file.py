@@ -17,7 +17,7 @@ VERSION = 1
 1: first format (0.1.0): an array of the head and of the entries.
 """
 
-_AGAIN = "Mend it, or write a new one with `esper-audit gate --update-baseline`."
+_AGAIN = "Mend it; or move it away, and write a new one with `esper-audit gate --update-baseline`."
 
 
 def dumps_baseline(entries: Sequence[Entry]) -> bytes:
@@ -32,9 +32,12 @@ def load_baseline(path: Path) -> tuple[Entry, ...]:
 
     Raises UsageError for a file that is no baseline, or one of another version; it stays as it is.
     """
-    if not path.exists():
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
         return ()
-    data = read(path)
+    except (OSError, RuntimeError):
+        data = read(path)  # says why
     _check_conflict(data, path)
     try:
         raw = msgspec.json.decode(data)

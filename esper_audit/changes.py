@@ -169,9 +169,13 @@ class GateReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonReport:
-    """Two saved audits side by side; a result is worse or improved from the first to the second."""
+    """Two saved audits side by side; a result is worse or improved from the first to the second.
+
+    ``doubt``: why one of them proves nothing.
+    """
 
     root: str = ""
     first: str
     second: str
     results: tuple[Result, ...] = ()
+    doubt: str = ""

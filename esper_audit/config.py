@@ -97,7 +97,8 @@ def _table(path: Path) -> dict[str, Any] | None:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} can't be read: {error}.") from None
-    table = data.get("tool", {}).get("esper-audit")
+    tool = data.get("tool", {})
+    table = tool.get("esper-audit") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
         raise UsageError(f"{path}: [{TABLE}] must be a table.")
     return table

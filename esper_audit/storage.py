@@ -90,16 +90,13 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     A link is followed, not replaced; what is no regular file (``/dev/stdout``) is written to.
     """
-    path = path.resolve()
-    if path.exists() and not path.is_file():
-        try:
-            path.write_bytes(data)
-        except OSError as error:
-            raise _cannot_write(path, error) from None
-        return
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    except OSError as error:
+        path = path.resolve()
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        handle, temporary = tempfile.mkstemp(prefix=".esper-audit-", dir=path.parent)
+    except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -117,9 +114,9 @@ def check_writable(path: Path) -> None:
         if not path.exists() or path.is_file():
             with tempfile.TemporaryFile(dir=path.resolve().parent):
                 pass
-    except OSError as error:
+    except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
         raise UsageError(f"{path} is a folder.", "Give a file with --output.")
 
 
@@ -129,8 +126,13 @@ def _umask() -> int:
     return mask
 
 
-def _cannot_write(path: Path, error: OSError) -> UsageError:
-    return UsageError(f"{path} can't be written: {error.strerror}.", "Give another place for it.")
+def _cannot_write(path: Path, error: OSError | RuntimeError) -> UsageError:
+    return UsageError(f"{path} can't be written: {_why(error)}.", "Give another place for it.")
+
+
+def _why(error: OSError | RuntimeError) -> str:
+    """Of a loop of links, Python before 3.13 raises no OSError."""
+    return getattr(error, "strerror", None) or "its links lead in a circle"
 
 
 def save(document: Document, path: Path) -> None:
@@ -147,8 +149,8 @@ def read(path: Path) -> bytes:
     """The bytes of a file; raises UsageError where it can't be read."""
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise UsageError(f"{path} can't be read: {error.strerror}.") from None
+    except (OSError, RuntimeError) as error:
+        raise UsageError(f"{path} can't be read: {_why(error)}.") from None
 
 
 def load_any(path: Path) -> Document:

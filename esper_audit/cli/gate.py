@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 import time
@@ -13,7 +14,14 @@ from esper_audit.auditing import run_audit
 from esper_audit.baseline_file import dumps_baseline, load_baseline
 from esper_audit.changes import ChangeKind, ComparisonReport, Entry, GateReport, Result
 from esper_audit.cli.options import Gating, Replaying, Words, parse_words
-from esper_audit.cli.output import check_places, leave, stderr, write_files, write_report
+from esper_audit.cli.output import (
+    check_places,
+    leave,
+    printable,
+    stderr,
+    write_files,
+    write_report,
+)
 from esper_audit.cli.progress import LiveProgress
 from esper_audit.cli.run import chosen_paths, opened_pool, request_of
 from esper_audit.cli.show import load_report
@@ -40,6 +48,7 @@ from esper_audit.report.formats import Format, Output, parse_outputs
 from esper_audit.report.gate import print_gate
 from esper_audit.storage import check_writable, write_atomically
 
+_SAY_NOTHING = (AuditVerdict.ERROR, AuditVerdict.SKIPPED)
 _DROPPED = ("--output", "-o", "--format", "--save", "--fail-on", "--reason")
 _DROPPED_FLAGS = (
     *("--allow-improvement", "--update-baseline", "--yes", "-y"),
@@ -55,7 +64,7 @@ def gate_command(paths: Sequence[str], gating: Gating, replaying: Replaying, wor
     outputs = parse_outputs(words.output or ())
     fail_on = _fail_on(gating)
     baseline = load_baseline(path)
-    check_places([*outputs, *_saved(gating)])
+    check_places([*outputs, *_saved(gating)], [path, *map(Path, paths)])
     if gating.update_baseline:
         check_writable(path)
     reports = _audits(paths, gating, replaying, config, baseline)
@@ -65,7 +74,7 @@ def gate_command(paths: Sequence[str], gating: Gating, replaying: Replaying, wor
     results = hold_against(measured, baseline, fail_on, _declared(reports))
     report = GateReport(
         root=reports[0].root or config.root,
-        baseline=str(path.absolute()),
+        baseline=printable(str(path.absolute())),
         verdict=verdict_of(results, doubt := _doubt(reports)),
         results=results,
         known=tuple(dict.fromkeys(entry.subject.environment for entry in baseline)),
@@ -75,8 +84,9 @@ def gate_command(paths: Sequence[str], gating: Gating, replaying: Replaying, wor
         wall_seconds=time.monotonic() - started,
     )
     if gating.update_baseline and not doubt:
-        entries = updated(baseline, measured, results, gating.reason)
-        report = _update(report, entries, gating, words)
+        entries = updated(baseline, measured, results, printable(gating.reason))
+        after = hold_against(measured, entries, fail_on, _declared(reports))
+        report = _update(report, baseline, entries, after, gating, words)
     try:
         write_report(report, words.format, words.verbosity)
     finally:
@@ -85,23 +95,30 @@ def gate_command(paths: Sequence[str], gating: Gating, replaying: Replaying, wor
 
 
 def _update(
-    report: GateReport, entries: Sequence[Entry], gating: Gating, words: Words
+    report: GateReport,
+    baseline: Sequence[Entry],
+    entries: Sequence[Entry],
+    after: tuple[Result, ...],
+    gating: Gating,
+    words: Words,
 ) -> GateReport:
-    """Write the new baseline; on a terminal, show first what is accepted, and ask."""
-    path = Path(report.baseline)
-    data = dumps_baseline(entries)
-    if data != (path.read_bytes() if path.exists() else b""):
+    """Write the new baseline; on a terminal, show first what is accepted, and ask.
+
+    ``after`` are the results against the new entries: what was not accepted is still there.
+    """
+    if tuple(entries) != tuple(baseline):
         if not _is_wanted(report, gating, words):
             return report
-        write_atomically(path, data)
-    refused = tuple(each for each in report.results if each.kind in NOT_ACCEPTED)
-    if refused:
-        return replace(report, results=refused, verdict=verdict_of(refused))
-    return replace(report, updated=True, verdict=AuditVerdict.PASSED)
+        write_atomically(gating.baseline or Path(report.baseline), dumps_baseline(entries))
+    verdict = verdict_of(after)
+    if verdict is AuditVerdict.PASSED:
+        return replace(report, updated=True, verdict=verdict)
+    return replace(report, results=after, verdict=verdict)
 
 
 def _is_wanted(report: GateReport, gating: Gating, words: Words) -> bool:
-    if gating.yes or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    streams = (sys.stdin, sys.stderr)
+    if gating.yes or not all(each is not None and each.isatty() for each in streams):
         return True
     print_gate(replace(report, accept=""), stderr(), words.verbosity)
     print(f"\nAccept this into {report.baseline}? [y/N] ", end="", file=sys.stderr, flush=True)
@@ -165,9 +182,11 @@ def _audits(
 
 def _is_folder(path: str) -> bool:
     """A folder of recordings, one for each rank; one of scenarios holds Python files."""
+    if not os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
+        return False
     folder = Path(path)
     saved = any(folder.glob("*.json")) or any(folder.glob(f"*.json{SUFFIX}"))
-    return folder.is_dir() and saved and not any(folder.rglob("*.py"))
+    return saved and not any(folder.rglob("*.py"))
 
 
 def _loaded(path: Path) -> Report | ProgramReport:
@@ -209,22 +228,54 @@ def _accepting(arguments: Sequence[str], results: Sequence[Result]) -> str:
             tuple(f"{name}=" for name in _DROPPED)
         ):
             kept.append(each)
-    return shlex.join(["esper-audit", "gate", "--update-baseline", *kept])
+    words = ["esper-audit", "gate", "--update-baseline", *kept]
+    return " ".join(_quoted(printable(word)) for word in words)
+
+
+def _quoted(word: str) -> str:
+    """For a shell: on one line, whatever the word holds."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(character: str) -> str:
+    """As bash reads it between ``$'`` and ``'``."""
+    if character in "\\'":
+        return f"\\{character}"
+    code = ord(character)
+    if character.isprintable():
+        return character
+    return f"\\x{code:02x}" if code < 128 else f"\\u{code:04x}"
 
 
 def compare_command(first: Path, second: Path, words: Words) -> None:
     """Print two saved audits side by side; ends with 1 where they differ."""
     outputs = parse_outputs(words.output or ())
-    check_places(outputs)
-    sides = align(*(Side(path.name, measure([_loaded(path)])) for path in (first, second)))
+    check_places(outputs, [first, second])
+    reports = [_loaded(path) for path in (first, second)]
+    paths = (first, second) if first.name == second.name else (Path(first.name), Path(second.name))
+    sides = [Side(str(p), measure([each])) for p, each in zip(paths, reports, strict=True)]
+    before, after = align(*sides)
     report = ComparisonReport(
-        root=str(Path.cwd()),
-        first=sides[0].name,
-        second=sides[1].name,
-        results=compare(sides[0].audits, sides[1].audits),
+        root=reports[1].root or str(Path.cwd()),
+        first=printable(before.name),
+        second=printable(after.name),
+        results=compare(before.audits, after.audits),
+        doubt=_comparison_doubt(sides, reports),
     )
     try:
         write_report(report, words.format, words.verbosity)
     finally:
         write_files(report, outputs, words.verbosity)
     leave(report)
+
+
+def _comparison_doubt(sides: Sequence[Side], reports: Sequence[Report | ProgramReport]) -> str:
+    for side, report in zip(sides, reports, strict=True):
+        why = _doubt([report])
+        if not why and all(each.verdict in _SAY_NOTHING for each in side.audits):
+            why = "nothing in it was judged"
+        if why:
+            return printable(f"{side.name}: {why}")
+    return ""

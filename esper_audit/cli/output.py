@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
@@ -41,7 +43,11 @@ def stderr() -> Console:
 
 
 def write_report(document: Document, form: Format, verbosity: int) -> None:
-    """Print a report on stdout."""
+    """Print a report on stdout; nowhere, where stdout is closed: the verdict stands."""
+    if sys.stdout is None:
+        return
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # marks that a code page lacks cost no verdict
     with stdout_that_may_end():
         console = stdout()
         if form is Format.RICH:
@@ -49,6 +55,11 @@ def write_report(document: Document, form: Format, verbosity: int) -> None:
         else:
             width = console.width if console.is_terminal else WIDTH
             sys.stdout.write(render(document, form, verbosity, width))
+
+
+def printable(text: str) -> str:
+    """The text without bytes of a file name or argument that are no text (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def write_files(document: Document, outputs: Sequence[Output], verbosity: int) -> None:
@@ -68,10 +79,21 @@ def write_files(document: Document, outputs: Sequence[Output], verbosity: int) -
         )
 
 
-def check_places(outputs: Sequence[Output]) -> None:
-    """Raise UsageError before a long run, where a file can't be written."""
+def check_places(outputs: Sequence[Output], taken: Sequence[Path] = ()) -> None:
+    """Raise UsageError before a long run, where a file can't be written, or would be twice.
+
+    ``taken`` are files that the command reads or writes itself.
+    """
+    seen = {os.path.realpath(path) for path in taken}
     for output in outputs:
         check_writable(output.path)
+        place = os.path.realpath(output.path)
+        is_device = Path(place).exists() and not Path(place).is_file()
+        if place in seen and not is_device:
+            raise UsageError(
+                f"{output.path} is named twice.", "Give each output, and the baseline, a place."
+            )
+        seen.add(place)
 
 
 def write_program(
@@ -112,6 +134,8 @@ def stdout_that_may_end() -> Iterator[None]:
 def leave(document: Document) -> NoReturn:
     """End the process with the exit code of the report's verdict; 0 where no budget was set."""
     if isinstance(document, ComparisonReport):
+        if document.doubt:
+            sys.exit(ExitCode.INCOMPLETE)
         differ = any(each.kind is not ChangeKind.SAME for each in document.results)
         sys.exit(ExitCode.FINDINGS if differ else ExitCode.CLEAN)
     if not isinstance(document, ProgramReport):

@@ -23,7 +23,7 @@ def run_command(paths: Sequence[str], replaying: Replaying, words: Words) -> Non
     config = load_config(Path.cwd())
     outputs = parse_outputs(words.output or ())
     request = request_of(chosen_paths(paths, config), replaying, config)
-    check_places(outputs)
+    check_places(outputs, [Path(path) for path in paths])
     with opened_pool(replaying) as pool, LiveProgress(stderr()) as progress:
         report = run_audit(request, pool, progress)
     try:

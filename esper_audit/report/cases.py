@@ -127,6 +127,8 @@ def cases(document: Document) -> Cases:
         return Cases(gate_answer(document), made, document.root, accept, document.wall_seconds)
     assert isinstance(document, ComparisonReport)
     made = tuple(_of_result(each, document) for each in document.results)
+    if document.doubt:
+        made += (_doubted(comparison_answer(document)),)
     return Cases(comparison_answer(document), made, document.root)
 
 

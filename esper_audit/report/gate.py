@@ -62,6 +62,8 @@ def comparison_answer(report: ComparisonReport) -> str:
     """One sentence: how many audits differ."""
     differing = [each for each in report.results if each.kind is not ChangeKind.SAME]
     total = _count(len(report.results), "audit")
+    if report.doubt:
+        return f"Not comparable: {report.doubt}."
     if not differing:
         return f"No difference in {total}: {report.first} and {report.second}."
     return f"{len(differing)} of {total} differ from {report.first} to {report.second}."

@@ -42,7 +42,7 @@ def sarif(whole: Cases) -> str:
 
 
 def _bases(root: str) -> dict[str, Any]:
-    if not root:
+    if not PurePath(root).is_absolute():  # recorded on another system
         return {_BASE: {"description": {"text": "The folder of the project."}}}
     return {_BASE: {"uri": f"{PurePath(root).as_uri()}/"}}
 

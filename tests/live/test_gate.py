@@ -125,7 +125,7 @@ def script_of_the_action() -> str:
     return next(step["run"] for step in action["runs"]["steps"] if step.get("id") == "gate")
 
 
-@pytest.mark.parametrize(("arguments", "code"), [("", 0), ("-k 'no such thing'", 2)])
+@pytest.mark.parametrize(("arguments", "code"), [("", 0), ("-k 'no such thing'", 2), ("-k 'x", 2)])
 def test_the_action_reports_and_ends_as_the_gate_does(tmp_path, arguments, code):
     saved = tmp_path / "audit.json"
     if not arguments:
@@ -148,6 +148,7 @@ def test_the_action_reports_and_ends_as_the_gate_does(tmp_path, arguments, code)
     )
     assert result.returncode == code, result.stderr
     assert f"exit-code={code}" in (tmp_path / "output").read_text()
+    assert ("sarif=" in (tmp_path / "output").read_text()) is (code == 0)
     if code == 0:
         assert "::notice title=esper-audit::Passed" in result.stdout
         assert "Passed" in (tmp_path / "summary").read_text()

@@ -7,8 +7,6 @@ from dataclasses import replace
 from builders import ENVIRONMENT, audit
 from report_builders import BUFFER, failing
 
-from esper_audit.findings import AuditVerdict
-
 PASSING = audit(scenario="rollout", parameters=BUFFER)
 OTHER = audit(scenario="steady", parameters=BUFFER)
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
@@ -36,13 +34,6 @@ def test_compare_holds_backends_and_torch_versions_against_each_other(desk):
     assert code == 1
     assert "1 of 1 audit differ" in out
     assert "b.json (torch 2.14.1, cpu, inductor)" in " ".join(out.split())
-
-
-def test_compare_with_nothing_is_a_difference(desk):
-    names = desk.saved(PASSING), desk.saved(name="b.json", verdict=AuditVerdict.ERROR)
-    code, out, _ = desk.run("compare", *names)
-    assert code == 1
-    assert "absent" in out
 
 
 def test_compare_refuses_what_is_no_audit(desk):
