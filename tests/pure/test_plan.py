@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from esper_audit.cli.options import Replaying
 from esper_audit.errors import UsageError
 from esper_audit.findings import Budget
 from esper_audit.plan import KeywordMatcher, Options, parse_params, plan
@@ -115,3 +116,15 @@ def test_params_of_the_command_line_are_read():
 def test_a_param_that_is_no_pair_is_refused(text):
     with pytest.raises(UsageError, match="NAME=VALUE"):
         parse_params([text])
+
+
+def test_the_options_of_the_command_line_make_a_budget():
+    chosen = Replaying(
+        max_recompiles_after_warm_up=1,
+        max_eager_steps=2,
+        max_compiles=3,
+        max_graph_breaks=4,
+        max_compile_share=0.5,
+    )
+    assert chosen.budget == Budget(1, 2, 3, 4, 0.5)
+    assert Replaying().budget == Budget(), "what is not given bounds nothing"

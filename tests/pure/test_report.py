@@ -179,3 +179,9 @@ def test_a_run_without_comparison_says_what_its_passes_are_worth():
 def test_markup_in_names_is_printed_as_it_is():
     text = printed(report(failing(parameters={"alpha": "[bold]lazy"})))
     assert "[[bold]lazy]" in text
+
+
+def test_what_is_above_an_advisory_bound_is_told_and_fails_nothing():
+    text = printed(report(audit(parameters=BUFFER, advice=("compiling took 80% of its seconds",))))
+    assert "Advice\n" in text
+    assert "compiling took 80% of its seconds" in text
