@@ -20,6 +20,7 @@ class Own:
         ("TYPE_MATCH", f"___check_type_id(L['parts'], {id(Own)})", f"{__name__}.Own"),
         ("TYPE_MATCH", "___check_type_id(L['parts'], 7), type=<class 'tuple'>", "tuple"),
     ],
+    ids=["value", "advice", "builtin type", "own type", "type's name"],
 )
 def test_expected_values_are_read_from_the_texts_of_each_version(kind, text, expected):
     assert expected_value(kind, text) == (expected, True)
