@@ -108,6 +108,10 @@ class ChangeKind(StrEnum):
     SAME = "same"
 
 
+UNSURE = (ChangeKind.ERROR, ChangeKind.NOT_COMPARABLE, ChangeKind.NOT_DETERMINISTIC)
+"""What proves nothing: it may be told not to fail, and is no pass all the same."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
     """One difference. ``before`` and ``after`` are entries of the same key, None where missing.

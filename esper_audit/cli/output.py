@@ -134,10 +134,10 @@ def stdout_that_may_end() -> Iterator[None]:
 def leave(document: Document) -> NoReturn:
     """End the process with the exit code of the report's verdict; 0 where no budget was set."""
     if isinstance(document, ComparisonReport):
-        if document.doubt:
+        kinds = {each.kind for each in document.results} - {ChangeKind.SAME}
+        if document.doubt or kinds == {ChangeKind.ERROR}:
             sys.exit(ExitCode.INCOMPLETE)
-        differ = any(each.kind is not ChangeKind.SAME for each in document.results)
-        sys.exit(ExitCode.FINDINGS if differ else ExitCode.CLEAN)
+        sys.exit(ExitCode.FINDINGS if kinds else ExitCode.CLEAN)
     if not isinstance(document, ProgramReport):
         sys.exit(_EXIT_CODES[document.verdict])  # type: ignore[union-attr]  # recordings are no reports
     codes = [_EXIT_CODES[audit.verdict] for audit in document.audits if audit.verdict is not None]

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from esper_audit.changes import Change, ChangeKind, Entry, Result
+from esper_audit.changes import UNSURE, Change, ChangeKind, Entry, Result
 from esper_audit.diagnoses import Diagnosis
 from esper_audit.diagnosis import FAIL_ON as DIAGNOSES
 from esper_audit.findings import AuditVerdict
@@ -92,8 +92,7 @@ def verdict_of(results: Sequence[Result], doubt: str = "") -> AuditVerdict:
         return AuditVerdict.FAILED
     judged = [each for each in results if each.verdict not in (None, AuditVerdict.SKIPPED)]
     judged += [each for each in results if each.verdict is None and each.after is not None]
-    unsure = (ChangeKind.ERROR, ChangeKind.NOT_COMPARABLE, ChangeKind.NOT_DETERMINISTIC)
-    if not judged or any(each.kind in unsure for each in results):
+    if not judged or any(each.kind in UNSURE for each in results):
         return AuditVerdict.ERROR
     return AuditVerdict.PASSED
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
-from esper_audit.changes import Change, ChangeKind, ComparisonReport, GateReport, Result
+from esper_audit.changes import UNSURE, Change, ChangeKind, ComparisonReport, GateReport, Result
 from esper_audit.diagnoses import MEANINGS, Diagnosis
 from esper_audit.diagnosis import caught
 from esper_audit.events import Location
@@ -152,9 +152,7 @@ def line_of(finding: Finding, root: str) -> Location | None:
         Location(finding.frame.file, finding.frame.line, finding.frame.name),
     ]
     # Code that was made at run time is in no file: ``<string>``, ``<eval_with_key>``.
-    places = [
-        each for each in known if each is not None and each.file.strip("<") == each.file != ""
-    ]
+    places = [each for each in known if each and each.file and not each.file.startswith("<")]
     return next((each for each in places if _is_own(each.file, root)), next(iter(places), None))
 
 
@@ -227,10 +225,10 @@ def _of_program(report: ProgramReport) -> Iterator[Case]:
 
 def _of_result(result: Result, report: GateReport | ComparisonReport) -> Case:
     status = Status.PASSED
-    if result.kind is ChangeKind.ERROR:
-        status = Status.ERROR
-    elif result.fails:
+    if result.fails:
         status = Status.FAILED
+    elif result.kind in UNSURE:
+        status = Status.ERROR
     elif result.verdict is AuditVerdict.SKIPPED:
         status = Status.SKIPPED
     said = "; ".join(each.text for each in result.changes if each.finding is None)
@@ -270,7 +268,7 @@ def _of_counts(
     baseline = getattr(report, "baseline", "")
     of_file = kind in (ChangeKind.NOT_COMPARABLE, ChangeKind.STALE_ENTRY, ChangeKind.IMPROVED)
     file = baseline if of_file or not result.file.endswith(".py") else result.file
-    fails = kind is ChangeKind.ERROR or any(each.fails for each in own)
+    fails = kind in UNSURE or any(each.fails for each in own)
     location = Location(file, 1) if file else None
     return Problem(rule, message, fails, location=location, key=(*result.subject.key[2:], rule))
 

@@ -10,7 +10,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from esper_audit.changes import Change, ChangeKind, ComparisonReport, Entry, GateReport, Result
+from esper_audit.changes import (
+    UNSURE,
+    Change,
+    ChangeKind,
+    ComparisonReport,
+    Entry,
+    GateReport,
+    Result,
+)
 from esper_audit.findings import AuditVerdict
 from esper_audit.report.blocks import details, head
 
@@ -33,7 +41,6 @@ _WORDS = {
     ChangeKind.ERROR: "not judged",
 }
 _STYLES = {AuditVerdict.PASSED: "bold green", AuditVerdict.FAILED: "bold red"}
-_UNSURE = (ChangeKind.ERROR, ChangeKind.NOT_COMPARABLE, ChangeKind.NOT_DETERMINISTIC)
 _MARKS = {ChangeKind.WORSE: "+", ChangeKind.NEW: "+", ChangeKind.IMPROVED: "-"}
 
 
@@ -42,7 +49,7 @@ def gate_answer(report: GateReport) -> str:
     file = _file(report)
     total = _count(sum(each.after is not None for each in report.results), "audit")
     failing = [each for each in report.results if each.fails]
-    unsure = [each for each in report.results if each.kind in _UNSURE]
+    unsure = [each for each in report.results if each.kind in UNSURE]
     if report.updated:
         return f"Updated: {file} accepts the state of {total}."
     if report.doubt:

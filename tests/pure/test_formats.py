@@ -17,12 +17,11 @@ from report_builders import BUFFER, CONTROL, failing, report, stale
 from rich.console import Console
 
 from esper_audit.changes import ComparisonReport, GateReport
-from esper_audit.errors import UsageError
 from esper_audit.events import Frame, Location
 from esper_audit.findings import AuditVerdict, ProgramAudit, ProgramReport, StepVerdict
 from esper_audit.gate import compare, hold_against, measure, verdict_of
 from esper_audit.report.cases import cases, line_of
-from esper_audit.report.formats import Format, parse_outputs, print_document, render
+from esper_audit.report.formats import Format, print_document, render
 from esper_audit.storage import json_schema
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-schema-2.1.0.json").read_text())
@@ -237,6 +236,19 @@ def test_an_audit_that_proves_nothing_as_a_whole_is_an_error_in_every_format(why
         assert "| ! |" in render(document, Format.MARKDOWN)
 
 
+def test_what_was_told_not_to_fail_and_was_compared_with_nothing_is_no_pass_in_any_format():
+    results = hold_against(measure([report(PASSING)]), [], ("worse",))
+    document = GateReport(
+        root="/p", baseline="/p/b.json", verdict=verdict_of(results), results=results
+    )
+    assert document.verdict is AuditVerdict.ERROR
+    assert junit(document).get("errors") == "1"
+    run = json.loads(render(document, Format.SARIF))["runs"][0]
+    assert run["invocations"] == [{"executionSuccessful": False}]
+    assert "::error " in render(document, Format.GITHUB)
+    assert "| ! |" in render(document, Format.MARKDOWN)
+
+
 def test_a_control_that_failed_in_another_way_is_a_failure():
     wrong = replace(stale(), steps=(judged(0, StepVerdict.EAGER),))
     assert cases(report(PASSING, wrong, control=CONTROL)).cases[1].status.value == "failed"
@@ -316,28 +328,6 @@ def test_code_that_was_made_at_run_time_is_in_no_file():
         "frame": Frame("f", "<string>", 1, "f", "f"),
     }
     assert line_of(replace(FINDING, **nowhere), "/p") is None
-
-
-# --- where a report goes ---
-
-
-def test_outputs_name_a_format_or_take_the_default():
-    made = parse_outputs(["sarif=a.sarif", "b.json", "./odd=name.json"])
-    assert [(each.format.value, str(each.path)) for each in made] == [
-        ("sarif", "a.sarif"),
-        ("json", "b.json"),
-        ("json", "odd=name.json"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("serif=a.sarif", "knows no format 'serif'"), ("sarif=", "has no file")],
-)
-def test_an_output_that_cannot_be_understood_is_refused(text, message):
-    with pytest.raises(UsageError, match=message) as caught:
-        parse_outputs([text])
-    assert "rich, plain, json, markdown, junit, sarif, github" in caught.value.hint
 
 
 def test_saved_gates_can_be_read_again():

@@ -45,6 +45,12 @@ def test_a_comparison_with_what_proves_nothing_ends_with_3(desk, audits):
         assert "a.json: nothing in it was judged" in out
 
 
+def test_a_comparison_in_which_only_errors_are_left_ends_with_3(desk):
+    other = replace(PASSING, scenario="steady")
+    name = desk.saved(ERROR, other)
+    assert desk.run("compare", name, name)[0] == 3
+
+
 def test_a_comparison_with_an_interrupted_audit_ends_with_3(desk):
     names = desk.saved(PASSING, interrupted=True), desk.saved(PASSING, name="b.json")
     code, out, _ = desk.run("compare", *names)
