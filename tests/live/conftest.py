@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,3 +12,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.live)
+
+
+@pytest.fixture
+def clean_dynamo():
+    """No compiled code of another test, and no hook or tracer left behind."""
+    import torch
+
+    torch.compiler.reset()
+    yield
+    torch.compiler.reset()
+    assert sys.gettrace() is None
+
+
+@pytest.fixture
+def slot():
+    from slots import Slot
+
+    return Slot()
+
+
+@pytest.fixture
+def step(slot):
+    """Calls the compiled slot."""
+    import torch
+
+    compiled, x = torch.compile(slot, backend="aot_eager"), torch.ones(2, 4)
+    return lambda: compiled(x)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 import torch
+from slots import SET_ALPHA
 from torch import nn
 
 import esper_audit
@@ -14,49 +13,7 @@ from esper_audit.events import Outcome, Phase
 from esper_audit.ledger import MOST_IN_FULL
 from esper_audit.recorder import Recorder
 
-
-class Slot(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(4, 4)
-        self.alpha = 0.5
-        self.calls = 0
-        self.settings = {"mode": "fast"}
-        self.scales = [1.0]
-        self.act = nn.ReLU()
-
-    def set_alpha(self, value):
-        self.alpha = value
-
-    def forward(self, x):
-        out = torch.lerp(x, self.linear(x), self.alpha)
-        if self.settings["mode"] == "exact":
-            out = out * 2
-        for scale in self.scales:
-            out = out * scale
-        return self.act(out)
-
-
-SET_ALPHA = Slot.set_alpha.__code__.co_firstlineno + 1
-
-
-@pytest.fixture(autouse=True)
-def clean_dynamo():
-    torch.compiler.reset()
-    yield
-    torch.compiler.reset()
-    assert sys.gettrace() is None
-
-
-@pytest.fixture
-def slot():
-    return Slot()
-
-
-@pytest.fixture
-def step(slot):
-    compiled, x = torch.compile(slot, backend="aot_eager"), torch.ones(2, 4)
-    return lambda: compiled(x)
+pytestmark = pytest.mark.usefixtures("clean_dynamo")
 
 
 def test_a_recording_can_be_read_inside_its_block_and_after_it(slot, step):
@@ -102,7 +59,7 @@ def test_an_assertion_names_source_values_and_the_line_that_wrote(slot, step):
     said = str(failed.value)
     assert said.startswith("1 recompile, at most 0 allowed\nfloat-specialized: self.alpha in Slot")
     assert "0.5 -> 0.1" in said
-    assert f"written by Slot.set_alpha (tests/live/test_api.py:{SET_ALPHA})" in said
+    assert f"written by Slot.set_alpha (tests/live/slots.py:{SET_ALPHA})" in said
     assert isinstance(failed.value, AssertionError)
 
 

@@ -16,6 +16,8 @@ from esper_audit._dynamo import find, names
 from esper_audit.events import Outcome, Phase, Recording, RunsAfter
 from esper_audit.storage import dumps, loads
 
+pytestmark = pytest.mark.usefixtures("clean_dynamo")
+
 
 class Blend(nn.Module):
     """The ticket's pattern, as small as can be."""
@@ -34,13 +36,6 @@ class Blend(nn.Module):
         if self.cached is None:
             self.cached = torch.tensor(self.alpha)
         return torch.lerp(x, self.linear(x), self.cached)
-
-
-@pytest.fixture(autouse=True)
-def clean_dynamo():
-    torch.compiler.reset()
-    yield
-    torch.compiler.reset()
 
 
 def drive(module, values, backend="aot_eager"):

@@ -8,53 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from slots import SET_ALPHA, Slot
 from torch import nn
 
 import esper_audit
 from esper_audit._dynamo import watch as watching
 
-
-class Slot(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.linear = nn.Linear(4, 4)
-        self.alpha = 0.5
-        self.settings = {"mode": "fast"}
-        self.scales = [1.0]
-        self.act = nn.ReLU()
-
-    def set_alpha(self, value):
-        self.alpha = value
-
-    def forward(self, x):
-        out = torch.lerp(x, self.linear(x), self.alpha)
-        if self.settings["mode"] == "exact":
-            out = out * 2
-        for scale in self.scales:
-            out = out * scale
-        return self.act(out)
-
-
-SET_ALPHA = Slot.set_alpha.__code__.co_firstlineno + 1
-
-
-@pytest.fixture(autouse=True)
-def clean_dynamo():
-    torch.compiler.reset()
-    yield
-    torch.compiler.reset()
-    assert sys.gettrace() is None
-
-
-@pytest.fixture
-def slot():
-    return Slot()
-
-
-@pytest.fixture
-def step(slot):
-    compiled, x = torch.compile(slot, backend="aot_eager"), torch.ones(2, 4)
-    return lambda: compiled(x)
+pytestmark = pytest.mark.usefixtures("clean_dynamo")
 
 
 def changes(slot):
