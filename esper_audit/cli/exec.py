@@ -64,8 +64,12 @@ def exec_command(target: Target, options: ExecOptions) -> NoReturn:
         from esper_audit.program.heartbeat import beat
 
         beat(session, options.heartbeat)
-    ending = session.run()
-    _leave(ending, report.audit)
+    with session:
+        try:
+            exec(*target.load())
+        except BaseException as error:
+            session.raised(error)
+    _leave(session.ending, report.audit)
 
 
 class _Places:

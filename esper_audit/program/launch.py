@@ -1,4 +1,4 @@
-"""A script or module, run as ``python SCRIPT`` and ``python -m MODULE`` run it."""
+"""A script or module, as ``python SCRIPT`` and ``python -m MODULE`` run it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import builtins
 import importlib.util
 import runpy
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from pathlib import Path
@@ -36,53 +35,45 @@ class Target:
         """As it was asked for."""
         return (*(("-m",) if self.is_module else ()), self.name, *self.arguments)
 
-    def prepare(self) -> Callable[[], None]:
-        """Find it, and give what runs it.
+    def load(self) -> tuple[CodeType, dict[str, Any]]:
+        """Its code and the namespace of a fresh ``__main__``, for ``exec`` by the caller itself.
 
-        Raises NotFoundError where there is no such script; of a module, only when it is run:
-        looking for it imports its packages. A syntax error is the program's own, too.
+        Sets ``sys.argv`` and ``sys.path``, as the interpreter does. Raises NotFoundError where
+        there is no such script or module, and whatever is the program's own, as a syntax error.
         """
         return self._module() if self.is_module else self._script()
 
-    def _script(self) -> Callable[[], None]:
+    def _script(self) -> tuple[CodeType, dict[str, Any]]:
         path = Path(self.name)
-        if path.is_dir():
+        is_folder = path.is_dir()
+        folder = str(path.absolute()) if is_folder else str(path.resolve().parent)
+        if is_folder:
             path = path / "__main__.py"
-            folder = str(path.parent.absolute())
-        else:
-            folder = str(path.resolve().parent)
-        shown = str(path.absolute())  # as of the interpreter itself, since Python 3.9
         if path.suffix == ".pyc" or is_zipfile(path):
-            return lambda: self._packed(path)
+            return self._packed(path)
         if not path.is_file():
             raise NotFoundError(
                 f"There is no script {self.name}.",
                 "Give a file, or a module with -m; options of esper-audit go before it.",
             )
-        spec = ModuleSpec(_MAIN, None) if Path(self.name).is_dir() else None
+        shown = str(path.absolute())  # as of the interpreter itself, since Python 3.9
+        module = _main_module(shown, ModuleSpec(_MAIN, None) if is_folder else None)
+        sys.argv[:] = [self.name, *self.arguments]
+        _look_in(folder)
+        return compile(path.read_bytes(), shown, "exec", dont_inherit=True), module.__dict__
 
-        def run() -> None:
-            module = _main_module(shown, spec)
-            sys.argv[:] = [self.name, *self.arguments]
-            _look_in(folder)
-            _execute(module, compile(path.read_bytes(), shown, "exec", dont_inherit=True))
-
-        return run
-
-    def _packed(self, path: Path) -> None:
+    def _packed(self, path: Path) -> tuple[CodeType, dict[str, Any]]:
         """An application in a zip file, or compiled: runpy knows how."""
         sys.argv[:] = [self.name, *self.arguments]
-        runpy.run_path(str(path), run_name=_MAIN)
+        code = compile("run(path, run_name=name)", __file__, "exec")
+        return code, {"run": runpy.run_path, "path": str(path), "name": _MAIN}
 
-    def _module(self) -> Callable[[], None]:
-        def run() -> None:
-            sys.argv[:] = ["-m", *self.arguments]
-            _look_in(str(Path.cwd()))
-            spec, code = _find(self.name)
-            sys.argv[0] = spec.origin or self.name
-            _execute(_main_module(sys.argv[0], spec), code)
-
-        return run
+    def _module(self) -> tuple[CodeType, dict[str, Any]]:
+        sys.argv[:] = ["-m", *self.arguments]
+        _look_in(str(Path.cwd()))
+        spec, code = _find(self.name)
+        sys.argv[0] = spec.origin or self.name
+        return code, _main_module(sys.argv[0], spec).__dict__
 
 
 def _look_in(folder: str) -> None:
@@ -124,7 +115,3 @@ def _main_module(file: str, spec: ModuleSpec | None) -> ModuleType:
         module.__loader__ = spec.loader
     sys.modules[_MAIN] = module
     return module
-
-
-def _execute(module: ModuleType, code: CodeType) -> None:
-    exec(code, module.__dict__)

@@ -10,7 +10,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from esper_audit.recorder import Recorder
 
 _NO_TORCH = Environment(torch="not imported", python=sys.version.split()[0], device="")
-_HERE = str(Path(__file__).parent)
+_PACKAGE = str(Path(__file__).parents[1])
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,15 @@ class Ending:
 
 Finished = Callable[[Recording, Ending], None]
 
+_OURS = Ending("an error of esper-audit", 1)
+
 
 class ProgramSession:
-    """Runs one program, and calls ``finished`` once with its recording, in this process alone.
+    """Around one program: calls ``finished`` once with its recording, in this process alone.
+
+    Its user executes the program itself, inside, and tells what it :meth:`raised`; then
+    ``ending`` is the program's. A frame less below the program: torch takes a traceback for every
+    operation that it traces.
 
     Args:
         watch: guard sources by frame whose writers are looked for; None for no watch.
@@ -78,28 +84,50 @@ class ProgramSession:
         self._started = time.perf_counter()
         self._trouble = ""
         self._is_over = False
+        self._exits = ExitStack()
+        self.ending = Ending("exit 0", 0)
 
     @property
     def recorder(self) -> Recorder | None:
         """The recorder, once the program has imported torch._dynamo."""
         return self._recorder
 
-    def run(self) -> Ending:
-        """Run the program to its end, and say what that was. Never raises what it raised."""
-        run = self._target.prepare()
-        call_off = on_import("torch._dynamo", self._start)
-        ending = Ending("an error of esper-audit", 1)
+    def __enter__(self) -> ProgramSession:
+        self._exits.callback(on_import("torch._dynamo", self._start))
+        self._exits.enter_context(self._signals())
+        self._exits.enter_context(self._hard_exits())
         gc.freeze()  # the program's collections need not walk what we have imported
-        try:
-            with self._signals(), self._hard_exits():
-                ending = _ended(run)
-        except NotFoundError:
+        return self
+
+    def raised(self, error: BaseException) -> None:
+        """What the program raised is its ending: shown as Python shows it, and goes no further.
+
+        Raises NotFoundError again: there was no program.
+        """
+        if isinstance(error, NotFoundError):
             self._is_over = True
-            raise
+            raise error
+        self.ending = _ending_of(error)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            with self._exits:
+                if error is None:
+                    self._join_threads()
         finally:
-            call_off()
-            self._finish(ending)
-        return ending
+            self._finish(self.ending if error is None else _OURS)
+
+    def _join_threads(self) -> None:
+        try:
+            _join_threads()
+        except BaseException as raised:
+            ending = _ending_of(raised)
+            self.ending = ending if ending.code else self.ending
 
     def _start(self) -> None:
         """An error here must not reach the program: it is told at the end."""
@@ -217,22 +245,8 @@ def _program(target: Target) -> Program:
     )
 
 
-def _ended(run: Callable[[], None]) -> Ending:
-    ending = _outcome(run)
-    joined = _outcome(_join_threads)
-    return joined if joined.code else ending
-
-
-def _outcome(run: Callable[[], None]) -> Ending:
-    try:
-        run()
-    except NotFoundError:
-        raise
-    except SystemExit as left:
-        return _left(left.code)
-    except BaseException as error:
-        return _shown(error)
-    return Ending("exit 0", 0)
+def _ending_of(error: BaseException) -> Ending:
+    return _left(error.code) if isinstance(error, SystemExit) else _shown(error)
 
 
 def _shown(error: BaseException) -> Ending:
@@ -258,7 +272,7 @@ def _left(code: object) -> Ending:
 def _show(error: BaseException) -> None:
     """The traceback as Python shows it, without the frames of ours that ran the program."""
     trace: TracebackType | None = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_HERE):
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
         trace = trace.tb_next
     error.__traceback__ = trace
     sys.excepthook(type(error), error, trace)
