@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
-import runpy
+import pkgutil
 import sys
 from dataclasses import dataclass
-from importlib.machinery import ModuleSpec, SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, cast
@@ -16,6 +16,7 @@ from zipfile import is_zipfile
 from esper_audit.errors import UsageError
 
 _MAIN = "__main__"
+_LOADERS = {".pyc": SourcelessFileLoader}
 
 
 class NotFoundError(UsageError):
@@ -45,35 +46,40 @@ class Target:
 
     def _script(self) -> tuple[CodeType, dict[str, Any]]:
         path = Path(self.name)
-        is_folder = path.is_dir()
-        folder = str(path.absolute()) if is_folder else str(path.resolve().parent)
-        if is_folder:
-            path = path / "__main__.py"
-        if path.suffix == ".pyc" or is_zipfile(path):
-            return self._packed(path)
+        sys.argv[:] = [self.name, *self.arguments]
+        if path.is_dir() or is_zipfile(path):
+            return self._application(path.absolute())
         if not path.is_file():
             raise NotFoundError(
                 f"There is no script {self.name}.",
                 "Give a file, or a module with -m; options of esper-audit go before it.",
             )
         shown = str(path.absolute())  # as of the interpreter itself, since Python 3.9
-        module = _main_module(shown, ModuleSpec(_MAIN, None) if is_folder else None)
-        sys.argv[:] = [self.name, *self.arguments]
-        _look_in(folder)
+        _look_in(str(path.resolve().parent))
+        loader = _LOADERS.get(path.suffix, SourceFileLoader)(_MAIN, shown)
+        module = _main_module(shown, None, loader)
+        if path.suffix == ".pyc":
+            return cast("CodeType", loader.get_code(_MAIN)), module.__dict__
         return compile(path.read_bytes(), shown, "exec", dont_inherit=True), module.__dict__
 
-    def _packed(self, path: Path) -> tuple[CodeType, dict[str, Any]]:
-        """An application in a zip file, or compiled: runpy knows how."""
-        sys.argv[:] = [self.name, *self.arguments]
-        code = compile("run(path, run_name=name)", __file__, "exec")
-        return code, {"run": runpy.run_path, "path": str(path), "name": _MAIN}
+    def _application(self, place: Path) -> tuple[CodeType, dict[str, Any]]:
+        """The ``__main__`` of a folder or a zip file."""
+        _look_in(str(place))
+        importer = cast("Any", pkgutil.get_importer(str(place)))
+        spec = importer.find_spec(_MAIN)
+        if spec is None:
+            raise NotFoundError(
+                f"There is no __main__.py in {self.name}.", "Give a file, or a module with -m."
+            )
+        module = _main_module(spec.origin, spec, spec.loader)
+        return spec.loader.get_code(_MAIN), module.__dict__
 
     def _module(self) -> tuple[CodeType, dict[str, Any]]:
         sys.argv[:] = ["-m", *self.arguments]
         _look_in(str(Path.cwd()))
         spec, code = _find(self.name)
         sys.argv[0] = spec.origin or self.name
-        return code, _main_module(sys.argv[0], spec).__dict__
+        return code, _main_module(sys.argv[0], spec, spec.loader).__dict__
 
 
 def _look_in(folder: str) -> None:
@@ -102,16 +108,16 @@ def _find(name: str) -> tuple[ModuleSpec, CodeType]:
     return spec, code
 
 
-def _main_module(file: str, spec: ModuleSpec | None) -> ModuleType:
-    """A fresh ``__main__`` in place of ours, as the interpreter makes one."""
+def _main_module(file: str, spec: ModuleSpec | None, loader: object) -> ModuleType:
+    """A fresh ``__main__`` in place of ours, as the interpreter and ``runpy`` make one."""
     module = ModuleType(_MAIN)
     module.__file__ = file
     module.__spec__ = spec
     module.__annotations__ = {}
-    module.__loader__ = SourceFileLoader(_MAIN, file)
+    vars(module)["__cached__"] = spec.cached if spec is not None else None
+    module.__loader__ = cast("Any", loader)
     module.__builtins__ = builtins  # type: ignore[attr-defined]  # as the interpreter's own has
     if spec is not None:
         module.__package__ = spec.parent
-        module.__loader__ = spec.loader
     sys.modules[_MAIN] = module
     return module
