@@ -1,6 +1,9 @@
 """esper-audit: run torch.compile code, and prove what it did.
 
 Names are imported at first use: importing this never imports torch, and costs next to nothing.
+
+PYTEST_DONT_REWRITE: under ``esper-audit exec -m pytest`` it is imported before pytest comes, and
+pytest would warn of that.
 """
 
 from __future__ import annotations

@@ -11,6 +11,9 @@ from typing import Any
 
 _LATER_SECONDS = 0.002
 
+UNCAUGHT = KeyboardInterrupt()
+"""Of a program that Ctrl-C has ended: not for us to catch."""
+
 Predicate = Callable[[FrameType | None], bool]
 
 

@@ -24,7 +24,11 @@ def main() -> None:
     except AuditError as error:
         _complain(str(error), error.hint)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as error:
+        from esper_audit.interrupts import UNCAUGHT
+
+        if error is UNCAUGHT:
+            raise
         _complain("Interrupted.", "")
         sys.exit(ExitCode.INCOMPLETE)
     except Exception as error:

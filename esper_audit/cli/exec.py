@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import os
-import secrets
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -12,8 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from esper_audit.errors import ExitCode, IncompleteError, UsageError
+from esper_audit.interrupts import UNCAUGHT
+from esper_audit.program.endings import Ending, die_of
 from esper_audit.program.launch import Target
-from esper_audit.program.session import Ending, ProgramSession, die_of
+from esper_audit.program.session import ProgramSession
 from esper_audit.report.formats import Format, Output, parse_outputs
 
 if TYPE_CHECKING:
@@ -66,7 +67,11 @@ def exec_command(target: Target, options: ExecOptions) -> NoReturn:
         beat(session, options.heartbeat)
     with session:
         try:
-            exec(*target.load())
+            try:
+                exec(*target.load())
+            finally:  # a tracer that the program has left is not for our own code
+                sys.settrace(None)
+                sys.setprofile(None)
         except BaseException as error:
             session.raised(error)
     _leave(session.ending, report.audit)
@@ -101,7 +106,7 @@ class _Places:
         if self.recording is not None:
             return self.recording.with_name(self.recording.name + SUFFIX)
         # A name that nobody can foresee: the folder is everybody's.
-        name = f"esper-audit-{os.getpid()}-{secrets.token_hex(4)}{SUFFIX}"
+        name = f"esper-audit-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
         return Path(tempfile.gettempdir()) / name
 
     def check(self) -> None:
@@ -192,12 +197,16 @@ def _read_watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:
     return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[str, ...]])
 
 
+def _say_nothing(*_: object) -> None:
+    """A hook for what is told already."""
+
+
 def _leave(ending: Ending, audit: ProgramAudit | None) -> NoReturn:
     """The program's own ending counts; only where that was clean, the verdict does."""
     if ending.signal:
-        atexit._run_exitfuncs()  # as the interpreter does before it dies of Ctrl-C
-        sys.stdout.flush()
-        sys.stderr.flush()
+        if ending.signal == signal.SIGINT:
+            sys.excepthook = _say_nothing  # it is told already
+            raise UNCAUGHT  # the interpreter ends itself, and then by this signal
         die_of(ending.signal)
     if ending.code:
         sys.exit(ending.code)

@@ -103,6 +103,8 @@ def write_program(
     if outputs:
         write_files(report, outputs, verbosity)
         return
+    if sys.stderr is None:
+        return
     with suppress(OSError, ValueError):  # stderr is closed or full; the exit code stands
         if form is Format.RICH:
             print_document(report, stderr(), verbosity)

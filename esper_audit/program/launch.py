@@ -47,9 +47,9 @@ class Target:
     def _script(self) -> tuple[CodeType, dict[str, Any]]:
         path = Path(self.name)
         sys.argv[:] = [self.name, *self.arguments]
-        if path.is_dir() or is_zipfile(path):
+        if path.is_dir() or (path.is_file() and is_zipfile(path)):
             return self._application(path.absolute())
-        if not path.is_file():
+        if not path.exists():
             raise NotFoundError(
                 f"There is no script {self.name}.",
                 "Give a file, or a module with -m; options of esper-audit go before it.",
@@ -60,7 +60,7 @@ class Target:
         module = _main_module(shown, None, loader)
         if path.suffix == ".pyc":
             return cast("CodeType", loader.get_code(_MAIN)), module.__dict__
-        return compile(path.read_bytes(), shown, "exec", dont_inherit=True), module.__dict__
+        return compile(_read(path), shown, "exec", dont_inherit=True), module.__dict__
 
     def _application(self, place: Path) -> tuple[CodeType, dict[str, Any]]:
         """The ``__main__`` of a folder or a zip file."""
@@ -80,6 +80,15 @@ class Target:
         spec, code = _find(self.name)
         sys.argv[0] = spec.origin or self.name
         return code, _main_module(sys.argv[0], spec, spec.loader).__dict__
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise NotFoundError(
+            f"{path} can't be read: {error.strerror}.", "Give a file that you may read."
+        ) from None
 
 
 def _look_in(folder: str) -> None:

@@ -10,8 +10,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -26,6 +26,7 @@ from esper_audit.events import (
 from esper_audit.interrupts import again
 from esper_audit.journal import Journal
 from esper_audit.notices import HookError
+from esper_audit.program.endings import Ending, die_of, ending_of, join_threads
 from esper_audit.program.launch import NotFoundError, Target
 from esper_audit.program.on_import import on_import
 
@@ -33,16 +34,6 @@ if TYPE_CHECKING:
     from esper_audit.recorder import Recorder
 
 _NO_TORCH = Environment(torch="not imported", python=sys.version.split()[0], device="")
-_PACKAGE = str(Path(__file__).parents[1])
-
-
-@dataclass(frozen=True)
-class Ending:
-    """How a program ended. ``signal`` is what plain Python would have died of."""
-
-    words: str
-    code: int
-    signal: int = 0
 
 
 Finished = Callable[[Recording, Ending], None]
@@ -107,7 +98,7 @@ class ProgramSession:
         if isinstance(error, NotFoundError):
             self._is_over = True
             raise error
-        self.ending = _ending_of(error)
+        self.ending = ending_of(error)
 
     def __exit__(
         self,
@@ -124,13 +115,15 @@ class ProgramSession:
 
     def _join_threads(self) -> None:
         try:
-            _join_threads()
+            join_threads()
         except BaseException as raised:
-            ending = _ending_of(raised)
+            ending = ending_of(raised)
             self.ending = ending if ending.code else self.ending
 
     def _start(self) -> None:
         """An error here must not reach the program: it is told at the end."""
+        if os.getpid() != self._pid:
+            return  # a forked child that has imported torch itself
         try:
             from esper_audit.recorder import Recorder
 
@@ -157,6 +150,10 @@ class ProgramSession:
         if self._is_over or os.getpid() != self._pid:
             return
         self._is_over = True
+        with _untraced():
+            self._hand_over(ending, keep_journal)
+
+    def _hand_over(self, ending: Ending, keep_journal: bool) -> None:
         if self._recorder is not None:
             self._recorder.__exit__(None, None, None)
         recording = replace(
@@ -185,11 +182,35 @@ class ProgramSession:
             yield
             return
         signal.signal(signal.SIGTERM, self._terminated)
+        self._spare_children()
         try:
             yield
         finally:
             if signal.getsignal(signal.SIGTERM) == self._terminated:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    def _spare_children(self) -> None:
+        """A forked child dies of SIGTERM as it would.
+
+        It is held back around the fork: a signal that came before the child has put its handler
+        back would be lost (PyOS_AfterFork_Child clears what waits to be handled, CPython 3.11).
+        """
+        blocked: list[set[signal.Signals | int]] = []
+
+        def before() -> None:
+            if not self._is_over:
+                blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]))
+
+        def after() -> None:
+            if blocked:
+                signal.pthread_sigmask(signal.SIG_SETMASK, blocked.pop())
+
+        def after_in_child() -> None:
+            if blocked and signal.getsignal(signal.SIGTERM) == self._terminated:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            after()
+
+        os.register_at_fork(before=before, after_in_parent=after, after_in_child=after_in_child)
 
     def _terminated(self, number: int, frame: FrameType | None) -> None:
         if self._recorder is not None and self._recorder.is_hook(frame):
@@ -203,33 +224,39 @@ class ProgramSession:
     @contextmanager
     def _hard_exits(self) -> Iterator[None]:
         """Report before ``os._exit``, which runs no handler. A forked child leaves as it would."""
-        leave, replace_process, execv = os._exit, os.execve, os.execv
+        leave, execve, execv = os._exit, os.execve, os.execv
 
-        def leave_reported(code: int) -> None:
+        def leave_reported(status: int) -> None:
             try:
-                self._finish(Ending(f"os._exit({code})", code), self._keep_journal)
-                sys.stderr.flush()
+                self._finish(Ending(f"os._exit({status})", status), self._keep_journal)
+                _flush(sys.stderr)
             finally:
-                leave(code)
+                leave(status)
 
-        def replace_reported(path: Any, argv: Any, environment: Any) -> NoReturn:
-            self._finish(Ending("os.execve", 0))
-            sys.stderr.flush()
-            replace_process(path, argv, environment)
+        def execve_reported(path: Any, argv: Any, env: Any) -> NoReturn:
+            self._replaced_by(path)
+            execve(path, argv, env)
+
+        def execv_reported(path: Any, argv: Any, /) -> NoReturn:
+            self._replaced_by(path)
+            execv(path, argv)
 
         os._exit = leave_reported  # type: ignore[assignment]  # it never returns either
-        os.execve = replace_reported  # type: ignore[assignment]  # as wide as any
-        os.execv = lambda path, argv: replace_reported(path, argv, os.environ)
+        os.execve = execve_reported
+        os.execv = execv_reported
         try:
             yield
         finally:
-            os._exit, os.execve, os.execv = leave, replace_process, execv
+            os._exit, os.execve, os.execv = leave, execve, execv
 
+    def _replaced_by(self, path: Any) -> None:
+        """Report before another program takes this one's place; not where there is none.
 
-def die_of(number: int) -> None:
-    """End this process by a signal, as it would have ended without a handler."""
-    signal.signal(number, signal.SIG_DFL)
-    os.kill(os.getpid(), number)
+        ``os.execvp`` looks for it by trying.
+        """
+        if isinstance(path, int) or (os.access(path, os.X_OK) and not Path(path).is_dir()):
+            self._finish(Ending("os.execve", 0))
+            _flush(sys.stderr)
 
 
 def _program(target: Target) -> Program:
@@ -245,53 +272,22 @@ def _program(target: Target) -> Program:
     )
 
 
-def _ending_of(error: BaseException) -> Ending:
-    return _left(error.code) if isinstance(error, SystemExit) else _shown(error)
-
-
-def _shown(error: BaseException) -> Ending:
-    """The ending of an exception, once it has been shown; the program's own hook may raise."""
+@contextmanager
+def _untraced() -> Iterator[None]:
+    """What the program has set to trace its own code does not see ours."""
+    tracer, profiler = sys.gettrace(), sys.getprofile()
+    sys.settrace(None)
+    sys.setprofile(None)
     try:
-        _show(error)
-    except SystemExit as left:
-        return _left(left.code)
-    if isinstance(error, KeyboardInterrupt):
-        return Ending("KeyboardInterrupt", 128 + signal.SIGINT, signal.SIGINT)
-    first = str(error).strip().splitlines()[:1]
-    return Ending(": ".join([type(error).__name__, *first]), 1)
+        yield
+    finally:
+        sys.settrace(tracer)
+        sys.setprofile(profiler)
 
 
-def _left(code: object) -> Ending:
-    """``sys.exit`` with no code, a number, or a text that goes to stderr."""
-    if code is None or isinstance(code, int):
-        return Ending(f"exit {code or 0}", code or 0)
-    print(code, file=sys.stderr)
-    return Ending("exit 1", 1)
-
-
-def _show(error: BaseException) -> None:
-    """The traceback as Python shows it, without the frames of ours that ran the program."""
-    trace: TracebackType | None = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
-        trace = trace.tb_next
-    error.__traceback__ = trace
-    sys.excepthook(type(error), error, trace)
-
-
-def _join_threads() -> None:
-    """Python ends when the last thread has that is no daemon, and so does the recording.
-
-    Pools of threads end by a call of their own, before that (threading._shutdown, 3.11 to 3.14):
-    without it an idle pool, such as inductor's, is waited for in vain.
-    """
-    for act in reversed(list(getattr(threading, "_threading_atexits", ()))):
-        act()
-    while waiting := [each for each in threading.enumerate() if _is_waited_for(each)]:
-        waiting[0].join()
-
-
-def _is_waited_for(thread: threading.Thread) -> bool:
-    return thread is not threading.current_thread() and not thread.daemon
+def _flush(stream: Any) -> None:
+    with suppress(Exception):  # closed, or none
+        stream.flush()
 
 
 def not_started(recording: Recording) -> None:

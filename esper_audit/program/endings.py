@@ -1,0 +1,100 @@
+"""How a program ends, as under ``python``: its traceback, its exit code, its threads."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+_PACKAGE = str(Path(__file__).parents[1])
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a program ended. ``signal`` is what plain Python would have died of."""
+
+    words: str
+    code: int
+    signal: int = 0
+
+
+def die_of(number: int) -> None:
+    """End this process by a signal, as it would have ended without a handler."""
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def ending_of(error: BaseException) -> Ending:
+    return _left(error.code) if isinstance(error, SystemExit) else _shown(error)
+
+
+def _shown(error: BaseException) -> Ending:
+    """The ending of an exception, once it has been shown; the program's own hook may raise."""
+    try:
+        _show(error)
+    except SystemExit as left:
+        return _left(left.code)
+    if type(error) is KeyboardInterrupt:  # of a subclass Python does not die
+        return Ending("KeyboardInterrupt", 128 + signal.SIGINT, signal.SIGINT)
+    return Ending(": ".join([type(error).__name__, *_first_line(error)]), 1)
+
+
+def _first_line(error: BaseException) -> list[str]:
+    try:
+        return str(error).strip().splitlines()[:1]
+    except Exception:  # an error of the program's own words for it
+        return []
+
+
+def _left(code: object) -> Ending:
+    """``sys.exit`` with no code, a number, or a text that goes to stderr."""
+    if code is None or isinstance(code, int):
+        return Ending(f"exit {code or 0}", code or 0)
+    try:
+        print(code, file=sys.stderr)
+    except Exception:  # one that has no text; Python ends the line all the same
+        print(file=sys.stderr)
+    return Ending("exit 1", 1)
+
+
+def _show(error: BaseException) -> None:
+    """The traceback as Python shows it, without the frames of ours that ran the program."""
+    error.__traceback__ = _without_ours(error.__traceback__)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except SystemExit:
+        raise
+    except BaseException as raised:
+        raised.__context__ = None
+        raised.__traceback__ = _without_ours(raised.__traceback__)
+        print("Error in sys.excepthook:", file=sys.stderr)
+        sys.__excepthook__(type(raised), raised, raised.__traceback__)
+        print("\nOriginal exception was:", file=sys.stderr)
+        sys.__excepthook__(type(error), error, error.__traceback__)
+
+
+def _without_ours(trace: TracebackType | None) -> TracebackType | None:
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(_PACKAGE):
+        trace = trace.tb_next
+    return trace
+
+
+def join_threads() -> None:
+    """Python ends when the last thread has that is no daemon, and so does the recording.
+
+    Pools of threads end by a call of their own, before that (threading._shutdown, 3.11 to 3.14):
+    without it an idle pool, such as inductor's, is waited for in vain.
+    """
+    for act in reversed(list(getattr(threading, "_threading_atexits", ()))):
+        act()
+    while waiting := [each for each in threading.enumerate() if _is_waited_for(each)]:
+        waiting[0].join()
+
+
+def _is_waited_for(thread: threading.Thread) -> bool:
+    return thread is not threading.current_thread() and not thread.daemon
