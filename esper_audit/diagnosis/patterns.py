@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import groupby
 
 from esper_audit.diagnoses import Diagnosis
 from esper_audit.events import Compile, GuardFailure, Outcome
@@ -37,9 +38,11 @@ def pattern_of(
         return Pattern.ALTERNATION if _has_returned(group, compiles) else Pattern.SINGLE
     if _is_calm(recompiles, compiles, steps):
         return Pattern.CONVERGENCE if diagnosis in _ANY_VALUE else Pattern.ALTERNATION
-    values = [failure.actual for _, failure in group]
-    repeated = len(set(values)) < len(values) and len(set(values)) > 1
-    return Pattern.ALTERNATION if repeated else Pattern.STORM
+    # A frame with variants (training, evaluating) compiles each again for one new value.
+    changes = [value for value, _ in groupby(failure.actual for _, failure in group)]
+    if len(changes) == 1 and diagnosis in _ANY_VALUE and len(recompiles) == len(group):
+        return Pattern.SINGLE
+    return Pattern.ALTERNATION if len(set(changes)) < len(changes) else Pattern.STORM
 
 
 def _is_calm(

@@ -125,7 +125,7 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
 
 
 def _frames(frames: Sequence[FrameSummary], verbosity: int) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=0, header_style="bold")
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("frame", overflow="fold", ratio=3)
     for name in ("compiles", "again", "reused", "seconds", "left"):
         table.add_column(name, justify="right", no_wrap=True)
@@ -213,6 +213,9 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
         if not audit.complete:
             yield "The process ended without a word; this is what it had written until then."
         yield from audit.notes
+        counted = sum(each.compiles for each in audit.findings if each.pattern is not None)
+        if counted > sum(frame.recompiles for frame in audit.frames):
+            yield "A recompile with several causes counts, with its seconds, in each of them."
         for each in audit.lost:
             yield f"torch {each.torch_version} has no {each.name}. Lost: {each.lost}."
         for error in audit.hook_errors:

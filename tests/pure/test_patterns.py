@@ -35,6 +35,21 @@ def test_a_recompile_at_each_call_is_a_storm():
     assert pattern([first(), *(again(n, f"0.{n}") for n in range(1, 5))]) is Pattern.STORM
 
 
+def test_one_new_value_for_which_each_variant_compiles_again_is_single():
+    assert pattern([first(), again(1, "0.1"), again(2, "0.1")]) is Pattern.SINGLE
+
+
+def test_new_values_for_which_each_variant_compiles_again_are_a_storm():
+    values = ("0.1", "0.1", "0.2", "0.2")
+    calls = [again(n + 1, value) for n, value in enumerate(values)]
+    assert pattern([first(), *calls]) is Pattern.STORM
+
+
+def test_new_objects_that_look_alike_are_a_storm():
+    calls = [again(n, "Foo object", source="self.mode", expected="Foo object") for n in (1, 2, 3)]
+    assert pattern([first(), *calls]) is Pattern.STORM
+
+
 def test_many_calls_after_the_last_recompile_are_a_convergence_for_what_can_be_symbolic():
     assert pattern([first(), again(1, "0.1"), again(2, "0.2", runs=50)]) is Pattern.CONVERGENCE
 
