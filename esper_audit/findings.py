@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 
@@ -296,3 +297,9 @@ class Report:
     control_missed: bool = False
     interrupted: bool = False
     wall_seconds: float = 0.0
+
+
+def backends_of(audits: Iterable[Audit]) -> list[str]:
+    """Backends in the order of their coming; "" stands for none where no file could be loaded."""
+    found = list(dict.fromkeys(each.backend for each in audits))
+    return [each for each in found if each] or found

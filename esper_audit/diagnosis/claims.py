@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from esper_audit.findings import Audit, AuditVerdict, Claim, ClaimResult, ClaimStatus
+from esper_audit.findings import (
+    Audit,
+    AuditVerdict,
+    Claim,
+    ClaimResult,
+    ClaimStatus,
+    backends_of,
+)
 
 _BY_VERDICT = {AuditVerdict.PASSED: True, AuditVerdict.FAILED: False}
 
@@ -21,7 +28,7 @@ def decide_claims(claims: Iterable[Claim], audits: Sequence[Audit]) -> tuple[Cla
     by its verdict: passed confirms, failed refutes, skipped and error say nothing. One refutation
     refutes.
     """
-    backends = dict.fromkeys(audit.backend for audit in audits) or {"": None}
+    backends = backends_of(audits) or [""]
     return tuple(
         _decide(claim, backend, [audit for audit in audits if audit.backend == backend])
         for claim in claims

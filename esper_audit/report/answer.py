@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from esper_audit.diagnosis import caught, compiles_after_warm_up, is_control
-from esper_audit.findings import Audit, AuditVerdict, Question, Report, StepVerdict
+from esper_audit.findings import Audit, AuditVerdict, Question, Report, StepVerdict, backends_of
 from esper_audit.report.cells import limit_hit
 
 
@@ -15,10 +15,10 @@ def answer(report: Report) -> str:
     subjects = [audit for audit in report.audits if not is_control(audit, report.control)]
     asked = [audit for audit in subjects if about.items() <= audit.parameters.items()]
     question = report.question if asked else Question()
-    backends = list(dict.fromkeys(audit.backend for audit in asked or subjects))
+    backends = backends_of(asked or subjects)
     said: dict[str, list[str]] = {}
     for backend in backends:
-        judged = [audit for audit in asked or subjects if audit.backend == backend]
+        judged = [audit for audit in asked or subjects if audit.backend in (backend, "")]
         said.setdefault(_sentence(question, judged), []).append(backend)
     parts = list(said) or ["Not answered: nothing was replayed."]
     if len(backends) > 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from esper_audit.findings import Audit
+from esper_audit.findings import Audit, backends_of
 from esper_audit.report.cells import Cell, cell, graphs_cell
 
 MISSING = Cell("", "dim")
@@ -23,7 +23,7 @@ class Matrix:
 
 def matrix(audits: Sequence[Audit], columns: str) -> Matrix:
     """Lay audits out. ``columns`` names the parameter whose values become columns."""
-    backends = list(dict.fromkeys(audit.backend for audit in audits))
+    backends = backends_of(audits) or [""]
     if len(backends) > 1:
         return _lay_out(audits, "scenario", "", backends, counts_graphs=True)
     has_columns = any(columns in audit.parameters for audit in audits)
@@ -36,12 +36,14 @@ def matrix(audits: Sequence[Audit], columns: str) -> Matrix:
 def _lay_out(
     audits: Sequence[Audit], corner: str, columns: str, heads: Sequence[str], counts_graphs: bool
 ) -> Matrix:
+    """What belongs to no head, as a file that could not be loaded, stands in the first column."""
     show = graphs_cell if counts_graphs else cell
     rows: dict[str, dict[str, Cell]] = {}
     varying = _varying(audits, columns)
     for audit in audits:
         head = audit.parameters.get(columns, "") if columns else audit.backend
-        rows.setdefault(_label(audit, varying), {})[head] = show(audit)
+        row = rows.setdefault(_label(audit, varying), {})
+        row[head if head in heads else heads[0]] = show(audit)
     return Matrix(
         corner=corner,
         heads=tuple(head or "(none)" for head in heads),

@@ -61,3 +61,9 @@ def test_each_backend_decides_for_itself():
         ("eager", "confirmed"),
         ("aot_eager", "refuted"),
     ]
+
+
+def test_a_file_that_could_not_be_loaded_is_no_backend_of_its_own():
+    broken = audit(AuditVerdict.ERROR, scenario="broken.py", backend="")
+    results = decide_claims([CLAIM], [audit(parameters=LAZY, claims=("safe",)), broken])
+    assert [result.status for result in results] == [ClaimStatus.CONFIRMED]

@@ -82,6 +82,14 @@ def test_several_backends_stand_side_by_side():
 # --- the rest ---
 
 
+def test_a_file_that_could_not_be_loaded_stands_in_the_first_column():
+    broken = audit(AuditVerdict.ERROR, scenario="broken.py", backend="")
+    found = matrix([audit(), broken], "alpha")
+    assert len(found.heads) == 1
+    assert [label for label, _ in found.rows][-1] == "broken.py"
+    assert "error" in str(found.rows[-1][1][0])
+
+
 def test_a_strip_has_a_mark_a_step_and_a_bar_where_warm_up_ends():
     assert "".join(mark for mark, _ in strip(failing())) == "C|RRRRRRE"
 
