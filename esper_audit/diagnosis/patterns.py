@@ -40,7 +40,7 @@ def pattern_of(
         return Pattern.CONVERGENCE if diagnosis in _ANY_VALUE else Pattern.ALTERNATION
     # A frame with variants (training, evaluating) compiles each again for one new value.
     changes = [value for value, _ in groupby(failure.actual for _, failure in group)]
-    if len(changes) == 1 and diagnosis in _ANY_VALUE and len(recompiles) == len(group):
+    if len(changes) == 1 and diagnosis in _ANY_VALUE:
         return Pattern.SINGLE
     return Pattern.ALTERNATION if len(set(changes)) < len(changes) else Pattern.STORM
 

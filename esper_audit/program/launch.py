@@ -16,7 +16,6 @@ from zipfile import is_zipfile
 from esper_audit.errors import UsageError
 
 _MAIN = "__main__"
-_LOADERS = {".pyc": SourcelessFileLoader}
 
 
 class NotFoundError(UsageError):
@@ -56,10 +55,11 @@ class Target:
             )
         shown = str(path.absolute())  # as of the interpreter itself, since Python 3.9
         _look_in(str(path.resolve().parent))
-        loader = _LOADERS.get(path.suffix, SourceFileLoader)(_MAIN, shown)
-        module = _main_module(shown, None, loader)
         if path.suffix == ".pyc":
-            return cast("CodeType", loader.get_code(_MAIN)), module.__dict__
+            compiled = SourcelessFileLoader(_MAIN, shown)
+            module = _main_module(shown, None, compiled)
+            return cast("CodeType", compiled.get_code(_MAIN)), module.__dict__
+        module = _main_module(shown, None, SourceFileLoader(_MAIN, shown))
         return compile(_read(path), shown, "exec", dont_inherit=True), module.__dict__
 
     def _application(self, place: Path) -> tuple[CodeType, dict[str, Any]]:
