@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from esper_audit.diagnosis.differences import wrong
 from esper_audit.events import (
     Compile,
     Frame,
@@ -128,8 +129,7 @@ def _verdict(
         return StepVerdict.UNKNOWN, f"raised {step.error}"
     for comparison in step.comparisons:
         if comparison.equal is False:
-            against = f"{comparison.what} differs from {comparison.against}"
-            return StepVerdict.STALE, f"{against}: {comparison.detail}"
+            return StepVerdict.STALE, wrong(comparison)
     eager = _why_eager(step, events, history, sees_lookups)
     if eager:
         return StepVerdict.EAGER, eager

@@ -1,4 +1,4 @@
-"""Whether two results are equal within a dtype's tolerance, and where they differ."""
+"""Whether two results are equal within a dtype's tolerance, and where they differ most."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Any
 
 import torch
 
+from esper_audit.events import Difference, DifferenceKind
+from esper_audit.replay.values import Opaque, Thing, plain
+
 DEFAULT_TOLERANCES: dict[str, tuple[float, float]] = {
     "float64": (1e-7, 1e-7),
     "float32": (1e-4, 1e-5),
@@ -18,10 +21,12 @@ DEFAULT_TOLERANCES: dict[str, tuple[float, float]] = {
 """(rtol, atol) by dtype name: ten times those of ``torch.testing.assert_close`` (2.13) for float32,
 since a compiler may reorder a sum; of the same order for the others."""
 
+Tolerances = Mapping[str, tuple[float, float]]
+
 
 @dataclass(frozen=True)
 class Result:
-    """What a step gave, or should give.
+    """What a step gave, or should give, as plain data (see :mod:`values`).
 
     ``output`` holds the loss too, where there is one. ``gradients`` are those left on parameters
     and inputs, ``state`` the tensors among arguments, buffers and parameters, by name.
@@ -37,79 +42,157 @@ class CannotCompare(Exception):  # noqa: N818  # becomes a comparison that could
 
 
 def difference(
-    actual: Any, expected: Any, tolerances: Mapping[str, tuple[float, float]], path: str = "output"
-) -> str:
-    """Empty where the two are equal; else the first place that differs, and by how much.
+    actual: Any, expected: Any, tolerances: Tolerances, path: str = "output"
+) -> Difference | None:
+    """None where the two are equal; else the first place that differs, and by how much.
 
     Raises CannotCompare for objects that don't say what makes them equal.
     """
-    return next(_differences(actual, expected, tolerances, path), "")
+    return next(_differences(plain(actual), plain(expected), tolerances, path), None)
 
 
 def _differences(
-    actual: Any, expected: Any, tolerances: Mapping[str, tuple[float, float]], path: str
-) -> Iterator[str]:
-    if actual is expected:
-        return
+    actual: Any, expected: Any, tolerances: Tolerances, path: str
+) -> Iterator[Difference]:
     if isinstance(expected, torch.Tensor):
-        yield from _tensor_differences(actual, expected, tolerances, path)
+        yield from _of_tensors(actual, expected, tolerances, path)
     elif isinstance(expected, float) and isinstance(actual, float):
-        # A float that comes out of compiled code was computed as a tensor of 32 bits, mostly.
-        rtol, atol = tolerances.get("float32", (0.0, 0.0))
-        both_nan = math.isnan(actual) and math.isnan(expected)
-        if not both_nan and not math.isclose(actual, expected, rel_tol=rtol, abs_tol=atol):
-            yield f"{path} is {actual!r}, not {expected!r}"
-    elif isinstance(expected, Mapping) and isinstance(actual, Mapping):
-        if actual.keys() != expected.keys():
-            yield f"{path} has the keys {list(actual)}, not {list(expected)}"
-            return
-        for key, value in expected.items():
-            yield from _differences(actual[key], value, tolerances, f"{path}[{key!r}]")
-    elif isinstance(expected, (list, tuple)) and isinstance(actual, (list, tuple)):
-        if len(actual) != len(expected):
-            yield f"{path} has {len(actual)} items, not {len(expected)}"
-            return
-        for index, (left, right) in enumerate(zip(actual, expected, strict=True)):
-            yield from _differences(left, right, tolerances, f"{path}[{index}]")
-    elif type(actual).__module__ == "numpy":
-        left, right = (torch.as_tensor(each) for each in (actual, expected))
-        yield from _tensor_differences(left, right, tolerances, path)
-    elif type(actual) is type(expected) and hasattr(expected, "__dict__"):
-        yield from _differences(vars(actual), vars(expected), tolerances, path)
-    elif type(actual) is type(expected) and _has_no_equality(expected):
-        raise CannotCompare(f"{path} is a {type(expected).__name__}, which can't be compared")
-    elif actual != expected:
-        yield f"{path} is {actual!r}, not {expected!r}"
+        yield from _of_floats(actual, expected, tolerances, path)
+    elif isinstance(expected, dict) and isinstance(actual, dict):
+        yield from _of_mappings(actual, expected, tolerances, path)
+    elif isinstance(expected, list) and isinstance(actual, list):
+        yield from _of_sequences(actual, expected, tolerances, path)
+    elif isinstance(expected, Thing) and isinstance(actual, Thing):
+        yield from _of_things(actual, expected, tolerances, path)
+    elif isinstance(expected, Opaque) and isinstance(actual, Opaque):
+        if actual.kind == expected.kind:
+            raise CannotCompare(f"{path} is a {expected.kind}, which can't be compared")
+        yield from _unless_equal(actual.kind, expected.kind, DifferenceKind.TYPE, path)
+    elif type(actual) is not type(expected) and not _are_numbers(actual, expected):
+        yield Difference(path, DifferenceKind.TYPE, _kind(actual), _kind(expected))
+    else:
+        yield from _unless_equal(actual, expected, DifferenceKind.VALUE, path)
 
 
-def _has_no_equality(thing: object) -> bool:
-    return getattr(type(thing), "__eq__") is getattr(object, "__eq__")  # noqa: B009  # not compared
+def _unless_equal(
+    actual: Any, expected: Any, kind: DifferenceKind, path: str
+) -> Iterator[Difference]:
+    if actual != expected:
+        yield Difference(path, kind, str(actual), str(expected))
 
 
-def _tensor_differences(
-    actual: Any,
-    expected: torch.Tensor,
-    tolerances: Mapping[str, tuple[float, float]],
-    path: str,
-) -> Iterator[str]:
-    if not isinstance(actual, torch.Tensor):
-        yield f"{path} is {type(actual).__name__}, not a tensor"
+def _are_numbers(*values: Any) -> bool:
+    return all(isinstance(value, (bool, int, float, complex)) for value in values)
+
+
+def _kind(value: Any) -> str:
+    return value.kind if isinstance(value, Thing | Opaque) else type(value).__name__
+
+
+def _of_floats(
+    actual: float, expected: float, tolerances: Tolerances, path: str
+) -> Iterator[Difference]:
+    # A float that comes out of compiled code was computed as a tensor of 32 bits, mostly.
+    rtol, atol = tolerances.get("float32", (0.0, 0.0))
+    both_nan = math.isnan(actual) and math.isnan(expected)
+    if not both_nan and not math.isclose(actual, expected, rel_tol=rtol, abs_tol=atol):
+        yield Difference(
+            path,
+            DifferenceKind.VALUE,
+            repr(actual),
+            repr(expected),
+            largest=abs(actual - expected),
+            rtol=rtol,
+            atol=atol,
+        )
+
+
+def _of_mappings(
+    actual: Mapping[Any, Any], expected: Mapping[Any, Any], tolerances: Tolerances, path: str
+) -> Iterator[Difference]:
+    if actual.keys() != expected.keys():
+        yield Difference(path, DifferenceKind.KEYS, str(list(actual)), str(list(expected)))
         return
+    for key, value in expected.items():
+        yield from _differences(actual[key], value, tolerances, f"{path}[{key!r}]")
+
+
+def _of_sequences(
+    actual: list[Any], expected: list[Any], tolerances: Tolerances, path: str
+) -> Iterator[Difference]:
+    if len(actual) != len(expected):
+        yield Difference(path, DifferenceKind.LENGTH, str(len(actual)), str(len(expected)))
+        return
+    for index, (left, right) in enumerate(zip(actual, expected, strict=True)):
+        yield from _differences(left, right, tolerances, f"{path}[{index}]")
+
+
+def _of_things(
+    actual: Thing, expected: Thing, tolerances: Tolerances, path: str
+) -> Iterator[Difference]:
+    if actual.kind != expected.kind:
+        yield Difference(path, DifferenceKind.TYPE, actual.kind, expected.kind)
+        return
+    if actual.fields.keys() != expected.fields.keys():
+        left, right = (str(list(each.fields)) for each in (actual, expected))
+        yield Difference(path, DifferenceKind.KEYS, left, right)
+        return
+    for name, value in expected.fields.items():
+        yield from _differences(actual.fields[name], value, tolerances, f"{path}.{name}")
+
+
+def _of_tensors(
+    actual: Any, expected: torch.Tensor, tolerances: Tolerances, path: str
+) -> Iterator[Difference]:
+    if not isinstance(actual, torch.Tensor):
+        yield Difference(path, DifferenceKind.TYPE, _kind(actual), "Tensor")
+        return
+    for kind, name in ((DifferenceKind.SHAPE, "shape"), (DifferenceKind.DTYPE, "dtype")):
+        left, right = (_text_of(getattr(each, name)) for each in (actual, expected))
+        if left != right:
+            yield Difference(path, kind, left, right)
+            return
     rtol, atol = tolerances.get(str(expected.dtype).removeprefix("torch."), (0.0, 0.0))
     try:
-        torch.testing.assert_close(
-            actual.detach().cpu(), expected.detach().cpu(), rtol=rtol, atol=atol, equal_nan=True
-        )
-    except AssertionError as error:
-        yield f"{path}: {_short(str(error))}"
+        torch.testing.assert_close(actual, expected, rtol=rtol, atol=atol, equal_nan=True)
+    except AssertionError:
+        yield _largest(actual, expected, rtol, atol, path)
 
 
-def _short(message: str) -> str:
-    """``assert_close`` writes a paragraph: the lines with numbers are what matters."""
-    lines = [line.strip() for line in message.splitlines() if line.strip()]
-    telling = ("Mismatched elements", "Greatest absolute", "Absolute difference", "Expected")
-    found = [line for line in lines if line.startswith(telling)]
-    return "; ".join(line.split(" (up to")[0] for line in found) or lines[0]
+def _text_of(thing: Any) -> str:
+    return str(list(thing)) if isinstance(thing, torch.Size) else str(thing).split(".")[-1]
+
+
+def _largest(
+    actual: torch.Tensor, expected: torch.Tensor, rtol: float, atol: float, path: str
+) -> Difference:
+    """Where two tensors of one shape and dtype differ most; a NaN on one side is the most."""
+    left, right = (_wide(each) for each in (actual, expected))
+    outside = ~torch.isclose(left, right, rtol=rtol, atol=atol, equal_nan=True)
+    distance = (left - right).abs().nan_to_num(nan=math.inf, posinf=math.inf)
+    distance = torch.where(outside, distance, torch.full_like(distance, -1.0))
+    place = int(distance.argmax())
+    index = tuple(int(each) for each in torch.unravel_index(torch.tensor(place), left.shape))
+    return Difference(
+        path,
+        DifferenceKind.VALUE,
+        f"{left[index].item():.6g}",
+        f"{right[index].item():.6g}",
+        largest=float(distance[index]),
+        index=index,
+        outside=int(outside.sum()),
+        values=left.numel(),
+        rtol=rtol,
+        atol=atol,
+    )
+
+
+def _wide(tensor: torch.Tensor) -> torch.Tensor:
+    """Dense, and of a dtype in which a difference of any two values can be told."""
+    if tensor.is_quantized:
+        tensor = tensor.dequantize()
+    dense = tensor.to_dense() if tensor.layout != torch.strided else tensor
+    return dense.to(torch.complex128 if dense.is_complex() else torch.float64)
 
 
 def state_of(
@@ -128,9 +211,9 @@ def state_of(
 
 
 def gradients(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | None]:
-    """Copies of the gradients of all leaves that require one."""
+    """The gradients of all leaves that require one."""
     return {
-        name: _detached(tensor.grad)
+        name: tensor.grad
         for name, tensor in state.items()
         if tensor.requires_grad and tensor.is_leaf
     }
@@ -139,7 +222,3 @@ def gradients(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | Non
 def versions(state: Mapping[str, torch.Tensor]) -> dict[str, int]:
     """How often each tensor was written in place; inference tensors don't count it."""
     return {name: tensor._version for name, tensor in state.items() if not tensor.is_inference()}
-
-
-def _detached(gradient: torch.Tensor | None) -> torch.Tensor | None:
-    return None if gradient is None else gradient.detach().clone()

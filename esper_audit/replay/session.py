@@ -15,7 +15,7 @@ from esper_audit.findings import Claim
 from esper_audit.recorder import Recorder
 from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result, gradients, state_of
 from esper_audit.replay.snapshot import modules_of
-from esper_audit.replay.twin import Twin, comparisons_of, run_twin
+from esper_audit.replay.twin import Call, Twins, comparisons_of
 from esper_audit.replays import Job
 from esper_audit.scenario_api import skip
 
@@ -52,10 +52,9 @@ class ReplaySession:
         """Compile a module or function with ``torch.compile`` and the options of this run.
 
         Args:
-            target: an ``nn.Module`` or a function. State that it reaches through module globals
-                is not copied for the comparison; a closure's and an argument's is.
+            target: an ``nn.Module`` or a function.
             reference: computes the right result plainly. It is called as
-                ``reference(copy_of_target, *copies_of_arguments)``.
+                ``reference(target, *arguments)``, where it can change nothing of yours.
             backend: a name or a function, instead of the run's.
             options: more arguments of ``torch.compile``, instead of the run's.
         """
@@ -131,7 +130,12 @@ class ReplaySession:
 
     def run_step(self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any) -> Any:
         """Run, record and compare one call; used by :class:`CompiledStep`."""
-        twins = self._expect(step, loss, args, kwargs)
+        with self._twins(step, loss, args, kwargs) as twins:
+            return self._run(step, loss, args, kwargs, twins)
+
+    def _run(
+        self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any, twins: Twins
+    ) -> Any:
         state = state_of(modules_of(step.target, args, kwargs, loss), args, kwargs)
         index, label = len(self.steps), ", ".join(self._events)
         self._events.clear()
@@ -155,7 +159,7 @@ class ReplaySession:
                     lookups=call.lookups,
                     seconds=seconds,
                     comparisons=comparisons,
-                    operations=tuple(twins["eager"].operations) if "eager" in twins else (),
+                    operations=tuple(twins.operations),
                     error=call.error,
                 )
             )
@@ -172,29 +176,36 @@ class ReplaySession:
         with self._recorder.step(index, self._phase):
             yield
 
-    def _expect(
+    @contextmanager
+    def _twins(
         self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any
-    ) -> dict[str, Twin]:
-        """What the step should give, by what it is held against."""
+    ) -> Iterator[Twins]:
+        """What the step should give, being computed while it runs."""
+        twins = Twins()
+        try:
+            with self._recorder.aside() if self._recorder is not None else nullcontext():
+                for against, reference in self._runners(step).items():
+                    locate = self._recorder is not None and self._recorder.gave_up
+                    twins.begin(against, Call(step.target, reference, loss, args, kwargs, locate))
+            yield twins
+        finally:
+            twins.end()
+
+    def _runners(self, step: CompiledStep) -> dict[str, Target | None]:
         if not self._job.compare:
             return {}
-        runners = {"eager": None} | ({"reference": step.reference} if step.reference else {})
-        locate = self._recorder is not None and self._recorder.gave_up
-        with self._recorder.aside() if self._recorder is not None else nullcontext():
-            return {
-                against: run_twin(step.target, reference, loss, args, kwargs, locate)
-                for against, reference in runners.items()
-            }
+        return {"eager": None} | ({"reference": step.reference} if step.reference else {})
 
     def _compare(
-        self, call: _Call, state: dict[str, torch.Tensor], twins: dict[str, Twin]
+        self, call: _Call, state: dict[str, torch.Tensor], twins: Twins
     ) -> tuple[Comparison, ...]:
         output = call.output if call.loss is None else (call.output, call.loss)
         found = Result(output, gradients(state), state)
-        made: list[Comparison] = []
-        for against, twin in twins.items():
-            made.extend(comparisons_of(found, against, twin, self._tolerances))
-        return tuple(made)
+        return tuple(
+            comparison
+            for against, twin in twins.wait().items()
+            for comparison in comparisons_of(found, against, twin, self._tolerances)
+        )
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ReplaySession:
         """A step's copy shares the session: what it copies is the user's state."""

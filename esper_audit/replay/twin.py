@@ -1,7 +1,14 @@
-"""The eager twin of a step: what it should give, and how far it is from what it gave."""
+"""The eager twin of a step: what it should give, and how far it is from what it gave.
+
+Where it can be had, the twin is a fork of this process: it may fill caches, count and write as it
+likes, and the step never sees it. Elsewhere it runs here, on copies of the step's state.
+"""
 
 from __future__ import annotations
 
+import io
+import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -14,12 +21,30 @@ from esper_audit.events import Comparison, Location
 from esper_audit.replay.compare import (
     CannotCompare,
     Result,
+    Tolerances,
     difference,
     gradients,
     state_of,
     versions,
 )
-from esper_audit.replay.snapshot import CannotCopy, Snapshot, same_randomness
+from esper_audit.replay.forked import Forked, Lost
+from esper_audit.replay.snapshot import CannotCopy, Snapshot, modules_of, same_randomness
+from esper_audit.replay.values import plain
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call of the step's own callable, before it was compiled; ``reference`` in its place.
+
+    ``locate``: find the user's lines that run tensor operations.
+    """
+
+    target: Callable[..., Any]
+    reference: Callable[..., Any] | None
+    loss: Callable[..., Any] | None
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    locate: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,53 +52,138 @@ class Twin:
     """The expected result, or why there is none.
 
     ``written`` names the tensors that the twin wrote in place; ``operations`` are the user's
-    lines that ran a tensor operation, where they were asked for.
+    lines that ran a tensor operation, where they were asked for. ``shared``: it ran in this
+    process, where it may have changed what the step reads.
     """
 
     result: Result | None = None
     failure: str = ""
     written: tuple[str, ...] = ()
     operations: Mapping[Location, None] = field(default_factory=dict)
+    shared: bool = False
 
 
-def run_twin(
-    target: Callable[..., Any],
-    reference: Callable[..., Any] | None,
-    loss: Callable[..., Any] | None,
-    args: Any,
-    kwargs: Any,
-    locate: bool,
-) -> Twin:
-    """Compute on copies; whatever goes wrong there is told, not raised.
+PATIENT_SECONDS = 20.0
+IMPATIENT_SECONDS = 2.0
+"""How long a twin may take once the step itself has ended; less after one that never came."""
+
+_patience = PATIENT_SECONDS
+_ACCELERATORS = ("cuda", "xpu", "npu", "hpu", "mtia")
+
+
+def can_fork() -> bool:
+    """Whether this process may be forked: not on macOS, nor once an accelerator is in use."""
+    in_use = any(
+        getattr(getattr(torch, name, None), "is_initialized", bool)() for name in _ACCELERATORS
+    )
+    return sys.platform.startswith("linux") and hasattr(os, "fork") and not in_use
+
+
+class Twins:
+    """The twins of one step, by what it is held against: ``eager``, and ``reference``."""
+
+    def __init__(self) -> None:
+        self._children: dict[str, Forked] = {}
+        self._known: dict[str, Twin] = {}
+
+    def begin(self, against: str, call: Call) -> None:
+        """Start the twin of a call that is about to be made."""
+        if not can_fork():
+            self._known[against] = _run_on_copies(call)
+            return
+        try:
+            self._children[against] = Forked(lambda: _sent(_run_alone(call)))
+        except OSError as error:
+            why = f"can't be computed: no process can be had ({error.strerror})"
+            self._known[against] = Twin(failure=why)
+
+    def wait(self) -> dict[str, Twin]:
+        """All of them; one that does not come within a time is given up."""
+        for against, child in self._children.items():
+            self._known[against] = _received(child)
+        return self._known
+
+    @property
+    def operations(self) -> Mapping[Location, None]:
+        """The user's lines that ran tensor operations, once :meth:`wait` has returned."""
+        return self._known["eager"].operations if "eager" in self._known else {}
+
+    def end(self) -> None:
+        """Let no process stay."""
+        for child in self._children.values():
+            child.end()
+
+
+def _run_alone(call: Call) -> Twin:
+    # Threads don't survive a fork: an operation that waits for OpenMP's would wait for ever.
+    torch.set_num_threads(1)
+    return _run(call)
+
+
+def _sent(twin: Twin) -> bytes:
+    buffer = io.BytesIO()
+    try:
+        torch.save(twin, buffer)
+    except Exception as error:
+        buffer = io.BytesIO()
+        torch.save(Twin(failure=f"can't be sent: {type(error).__name__}: {error}"), buffer)
+    return buffer.getvalue()
+
+
+def _received(child: Forked) -> Twin:
+    global _patience
+    try:
+        twin: Twin = torch.load(io.BytesIO(child.answer(_patience)), weights_only=False)
+        return twin
+    except Lost as lost:
+        _patience = IMPATIENT_SECONDS
+        return Twin(failure=str(lost))
+    except Exception as error:
+        return Twin(failure=f"can't be read: {type(error).__name__}: {error}")
+
+
+def _run_on_copies(call: Call) -> Twin:
+    try:
+        copy = Snapshot.take(call.target, call.args, call.kwargs, call.loss)
+    except CannotCopy as error:
+        return Twin(failure=str(error))
+    copied = Call(copy.target, call.reference, copy.loss, copy.args, copy.kwargs, call.locate)
+    with same_randomness():
+        twin = _run(copied)
+    return Twin(twin.result, twin.failure, twin.written, twin.operations, shared=True)
+
+
+def _run(call: Call) -> Twin:
+    """Whatever goes wrong is told, not raised.
 
     Compiled functions that the target calls run eagerly too: compiling them for the twin would
     change what torch counts.
     """
+    inputs = call.args if call.reference is None else (call.target, *call.args)
+    lines: AbstractContextManager[dict[Location, None]] = (
+        _dynamo.operation_lines() if call.locate and call.reference is None else nullcontext({})
+    )
     try:
-        twin = Snapshot.take(target, args, kwargs, loss)
-        state = state_of(twin.modules, twin.args, twin.kwargs)
+        modules = modules_of(call.target, call.args, call.kwargs, call.loss)
+        state = state_of(modules, call.args, call.kwargs)
         before = versions(state)
-        inputs = twin.args if reference is None else (twin.target, *twin.args)
-        lines: AbstractContextManager[dict[Location, None]] = (
-            _dynamo.operation_lines() if locate and reference is None else nullcontext({})
-        )
-        with same_randomness(), torch.compiler.set_stance("force_eager"), lines as operations:
-            output = (reference or twin.target)(*inputs, **twin.kwargs)
-            if twin.loss is not None:
-                value = twin.loss(output)
+        with torch.compiler.set_stance("force_eager"), lines as operations:
+            output = (call.reference or call.target)(*inputs, **call.kwargs)
+            if call.loss is not None:
+                value = call.loss(output)
                 value.backward()
                 output = (output, value.detach())
-    except CannotCopy as error:
-        return Twin(failure=str(error))
+        after = versions(state)
+        written = tuple(name for name, count in after.items() if before.get(name) != count)
+        left = {name: plain(state[name]) for name in written}
+        result = Result(plain(output), plain(gradients(state)), left)
     except Exception as error:
         return Twin(failure=f"raised {type(error).__name__}: {error}")
-    after = versions(state)
-    written = tuple(name for name, count in after.items() if before.get(name) != count)
-    return Twin(Result(output, gradients(state), state), "", written, operations)
+    return Twin(result, "", written, operations)
 
 
 def comparisons_of(
-    found: Result, against: str, twin: Twin, tolerances: Mapping[str, tuple[float, float]]
+    found: Result, against: str, twin: Twin, tolerances: Tolerances
 ) -> Iterator[Comparison]:
     """Output, gradients and written tensors of a step, held against its twin's."""
     if twin.result is None:
@@ -84,28 +194,18 @@ def comparisons_of(
     if any(gradient is not None for gradient in wanted.gradients.values()):
         pairs["gradients"] = (found.gradients, wanted.gradients)
     if twin.written and against == "eager":
-        pairs["state"] = (_only(found.state, twin.written), _only(wanted.state, twin.written))
+        pairs["state"] = ({name: found.state.get(name) for name in twin.written}, wanted.state)
     for what, (actual, expected) in pairs.items():
         yield _comparison(against, what, actual, expected, tolerances)
 
 
-def _only(
-    state: Mapping[str, torch.Tensor], names: tuple[str, ...]
-) -> dict[str, torch.Tensor | None]:
-    return {name: state.get(name) for name in names}
-
-
 def _comparison(
-    against: str,
-    what: str,
-    actual: Any,
-    expected: Any,
-    tolerances: Mapping[str, tuple[float, float]],
+    against: str, what: str, actual: Any, expected: Any, tolerances: Tolerances
 ) -> Comparison:
     try:
-        detail = difference(actual, expected, tolerances, what)
+        found = difference(actual, expected, tolerances, what)
     except CannotCompare as error:
         return Comparison(against, what, None, str(error))
     except Exception as error:  # a comparison of the user's own that raises
         return Comparison(against, what, None, f"raised {type(error).__name__}: {error}")
-    return Comparison(against, what, not detail, detail)
+    return Comparison(against, what, found is None, difference=found)

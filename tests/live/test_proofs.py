@@ -8,6 +8,7 @@ from support import replay_here
 from torch import nn
 
 from esper_audit.findings import AuditVerdict
+from esper_audit.replay import twin
 
 
 def verdicts(audit) -> list[str]:
@@ -54,7 +55,9 @@ def uses_a_global(x):
     return GLOBAL_MODULE(x)
 
 
-def test_a_module_in_a_global_is_not_run_eagerly_and_proves_nothing():
+def test_a_module_in_a_global_proves_nothing_where_fork_cannot_be_had(monkeypatch):
+    monkeypatch.setattr(twin, "can_fork", lambda: False)
+
     def scenario(replay):
         step = replay.compile(uses_a_global)
         with replay.warm_up():
@@ -203,7 +206,7 @@ def test_writes_that_compiled_code_drops_are_stale():
 
     audit = replay_here(scenario)
     assert verdicts(audit) == ["stale"]
-    assert "state differs from eager: state['argument 0']" in audit.steps[0].because
+    assert "state['argument 0'] differs from eager by up to 1" in audit.steps[0].because
 
 
 def test_batch_norm_statistics_are_compared_and_agree():
@@ -251,15 +254,11 @@ def test_a_recursive_function_can_be_copied():
 
 
 def test_objects_without_equality_prove_nothing():
-    class Slotted:
-        __slots__ = ("value",)
-
     def scenario(replay):
         def make(x):
-            made = Slotted()
-            made.value = x * 2
+            y = x * 2
             torch._dynamo.graph_break()
-            return made
+            return y, object()
 
         step = replay.compile(make)
         with replay.warm_up():

@@ -1,0 +1,35 @@
+"""How far off a result is, in words."""
+
+from __future__ import annotations
+
+from esper_audit.events import Comparison, Difference, DifferenceKind
+
+_IN = {
+    DifferenceKind.SHAPE: "has the shape {actual} instead of {expected}",
+    DifferenceKind.DTYPE: "has the dtype {actual} instead of {expected}",
+    DifferenceKind.TYPE: "is of type {actual} instead of {expected}",
+    DifferenceKind.KEYS: "has the keys {actual} instead of {expected}",
+    DifferenceKind.LENGTH: "has {actual} items instead of {expected}",
+    DifferenceKind.VALUE: "is {actual} instead of {expected}",
+}
+
+
+def wrong(comparison: Comparison) -> str:
+    """What differs from what, by how much, where, and beyond which tolerance."""
+    found, against = comparison.difference, comparison.against
+    if found is None:  # of a recording made by hand
+        return f"{comparison.what} differs from {against}: {comparison.detail}"
+    if found.kind is DifferenceKind.VALUE and found.largest is not None:
+        return f"{found.where} differs from {against} by {_far_off(found)}"
+    said = _IN[found.kind].format(actual=found.actual, expected=found.expected)
+    return f"{found.where} differs from {against}: it {said}"
+
+
+def _far_off(found: Difference) -> str:
+    place = f" at index [{', '.join(map(str, found.index))}]" if found.index else ""
+    several = "up to " if found.values > 1 else ""
+    share = f"{found.outside} of {found.values} values are" if found.values > 1 else "it is"
+    return (
+        f"{several}{found.largest:.3g}{place} ({found.actual} instead of {found.expected};"
+        f" {share} outside rtol {found.rtol:g}, atol {found.atol:g})"
+    )

@@ -1,0 +1,116 @@
+"""Run a function in a forked child that shares nothing with this process, and take its answer.
+
+The child holds this process's whole state as it is, and leaves by ``os._exit``: whatever it
+changes, this process never sees. It has nothing to do with multiprocessing: no thread, no pool.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import os
+import random
+import select
+import signal
+import struct
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import NoReturn
+
+_LEAVE = os._exit  # as it was: a replay puts one of its own in this place
+_LENGTH = struct.Struct("!Q")
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG (linux/prctl.h)
+_CHUNK = 1 << 20
+
+
+class Lost(Exception):  # noqa: N818  # becomes a comparison that could not be made
+    """The child gave no answer; the message says why."""
+
+
+class Forked:
+    """A child that runs ``function`` now; :meth:`answer` waits for the bytes that it returns.
+
+    Raises OSError where no process can be had.
+    """
+
+    def __init__(self, function: Callable[[], bytes]) -> None:
+        self._read, write = os.pipe()
+        drawn = random.getstate()  # Python seeds its generator again in every child
+        self._pid = _fork()
+        if self._pid == 0:
+            _run(function, write, drawn)
+        os.close(write)
+
+    def answer(self, patience: float) -> bytes:
+        """The child's answer, after at most so many seconds. Raises Lost."""
+        until = time.monotonic() + patience
+        try:
+            head = self._receive(_LENGTH.size, until, patience)
+            return self._receive(_LENGTH.unpack(head)[0], until, patience)
+        finally:
+            self.end()
+
+    def _receive(self, size: int, until: float, patience: float) -> bytes:
+        ready = select.poll()
+        ready.register(self._read, select.POLLIN)
+        parts: list[bytes] = []
+        while size:
+            if not ready.poll(max(0.0, until - time.monotonic()) * 1000):
+                raise Lost(f"the eager twin did not end within {patience:g} s after the step")
+            part = os.read(self._read, min(size, _CHUNK))
+            if not part:
+                raise Lost("the eager twin's process died")
+            parts.append(part)
+            size -= len(part)
+        return b"".join(parts)
+
+    def end(self) -> None:
+        """Let nothing of the child stay, whether it has answered or not."""
+        if self._pid:
+            os.close(self._read)
+            with suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGKILL)
+            with suppress(ChildProcessError):  # the program has waited for all its children
+                os.waitpid(self._pid, 0)
+            self._pid = 0
+
+
+def _fork() -> int:
+    sys.stdout.flush()
+    if threading.active_count() == 1:
+        return os.fork()
+    with warnings.catch_warnings():  # Python 3.12 warns; a child that hangs is not waited for long
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _run(function: Callable[[], bytes], write: int, drawn: object) -> NoReturn:
+    """All of the child's life."""
+    try:
+        gc.disable()  # no finalizer of the program's may run twice
+        _be_quiet()
+        random.setstate(drawn)  # type: ignore[arg-type]  # what getstate gave
+        data = function()
+        data = _LENGTH.pack(len(data)) + data
+        while data:
+            data = data[os.write(write, data) :]
+    finally:
+        _LEAVE(0)
+
+
+def _be_quiet() -> None:
+    """No output, no handler of the program's, and no life beyond the parent's."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    # Of whatever the program prints to: it need not be one of these two files.
+    sys.stdout = sys.stderr = open(nowhere, "w", closefd=False)  # noqa: SIM115  # ends with it
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
+        with suppress(ValueError):  # not in the main thread
+            signal.signal(number, signal.SIG_DFL)
+    if sys.platform.startswith("linux"):
+        ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)

@@ -1,0 +1,275 @@
+"""The comparison disturbs nothing: whatever state a step reaches, its eager twin leaves it alone."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from types import SimpleNamespace
+
+import pytest
+import torch
+from support import replay_here
+from torch import nn
+
+from esper_audit.findings import AuditVerdict
+from esper_audit.replay import twin
+
+CACHE: dict[int, torch.Tensor] = {}
+PLAIN = SimpleNamespace(scale=None)
+COUNT = 0
+MODULE = nn.Linear(4, 4)
+MODULE.calls = 0
+
+
+def global_dict(x):
+    if x.shape[0] not in CACHE:
+        CACHE[x.shape[0]] = torch.ones(4)
+    return x * CACHE[x.shape[0]]
+
+
+def global_int(x):
+    global COUNT
+    COUNT += 1
+    return x * COUNT
+
+
+class Masked(nn.Module):
+    mask = None
+
+    def forward(self, x):
+        if Masked.mask is None:
+            Masked.mask = torch.ones(4)
+        return x * Masked.mask
+
+
+def default_argument(x, seen=[]):  # noqa: B006  # it is the state
+    seen.append(1.0)
+    return x * len(seen)
+
+
+def function_attribute(x):
+    function_attribute.n += 1
+    return x * function_attribute.n
+
+
+def closure():
+    count, cached = 0, None
+
+    def counted(x):
+        nonlocal count, cached
+        count += 1
+        cached = torch.ones(4) if cached is None else cached
+        return x * cached * count
+
+    return counted
+
+
+def plain_object(x):
+    PLAIN.scale = torch.ones(4) if PLAIN.scale is None else PLAIN.scale
+    return x * PLAIN.scale
+
+
+@functools.cache
+def table(n):
+    return torch.ones(n)
+
+
+def functools_cache(x):
+    return x * table(x.shape[-1])
+
+
+def module_in_a_global(x):
+    MODULE.calls += 1
+    return MODULE(x) * MODULE.calls
+
+
+LIBRARY = """
+import torch
+_TABLES = {}
+class Rotary:
+    made = 0
+def table(n):
+    if n not in _TABLES:
+        _TABLES[n] = torch.ones(n)
+        Rotary.made += 1
+    return _TABLES[n] * Rotary.made
+"""
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    (tmp_path / "a_library.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield __import__("a_library")
+    del sys.modules["a_library"]
+
+
+def forget(library):
+    """Every state as it is when the process starts."""
+    global COUNT
+    CACHE.clear()
+    table.cache_clear()
+    library._TABLES.clear()
+    default_argument.__defaults__[0].clear()
+    COUNT = function_attribute.n = MODULE.calls = library.Rotary.made = 0
+    Masked.mask = PLAIN.scale = None
+
+
+def targets(library):
+    return {
+        "global dict": global_dict,
+        "global int": global_int,
+        "class attribute": Masked(),
+        "default argument": default_argument,
+        "function attribute": function_attribute,
+        "closure": closure(),
+        "plain object in a global": plain_object,
+        "functools.cache": functools_cache,
+        "module in a global": module_in_a_global,
+        "cache of a library": lambda x: x * library.table(4),
+    }
+
+
+KINDS = (
+    *("global dict", "global int", "class attribute", "default argument", "function attribute"),
+    *("closure", "plain object in a global", "functools.cache", "module in a global"),
+    "cache of a library",
+)
+
+
+def five_steps(target):
+    def scenario(replay):
+        step = replay.compile(target)
+        with replay.warm_up():
+            step(torch.ones(2, 4))
+        for _ in range(4):
+            step(torch.ones(2, 4))
+
+    return scenario
+
+
+def compiles_of(audit):
+    return [(each.step, each.outcome, each.frame.raw_name) for each in audit.compiles]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_comparison_changes_no_compile_and_finds_correct_code_correct(kind, library):
+    forget(library)
+    compared = replay_here(five_steps(targets(library)[kind]))
+    forget(library)
+    alone = replay_here(five_steps(targets(library)[kind]), compare=False)
+    assert compiles_of(compared) == compiles_of(alone)
+    verdicts = [each.verdict.value for each in compared.steps]
+    assert not {"stale", "unknown"} & set(verdicts), compared.reason
+    assert verdicts == [each.verdict.value for each in alone.steps]
+
+
+@pytest.mark.parametrize("kind", ["global dict", "class attribute", "plain object in a global"])
+def test_a_cache_that_the_first_step_fills_recompiles_after_warm_up(kind, library):
+    forget(library)
+    audit = replay_here(five_steps(targets(library)[kind]))
+    assert audit.verdict is AuditVerdict.FAILED
+    assert "1 compile after warm-up" in audit.reason
+
+
+@pytest.mark.parametrize("kind", ["global int", "default argument", "function attribute"])
+def test_code_that_counts_is_stale_only_where_compiled_code_counts_otherwise(kind, library):
+    def forgets_writes(graph, _inputs):
+        return lambda *args: tuple(each * 0 for each in graph(*args))
+
+    forget(library)
+    scenario = five_steps(targets(library)[kind])
+    assert "stale" not in {each.verdict.value for each in replay_here(scenario).steps}
+    forget(library)
+    wrong = replay_here(scenario, backend=forgets_writes).steps
+    assert {each.verdict.value for each in wrong} == {"stale"}
+
+
+def one_step(target, *args):
+    def scenario(replay):
+        replay.compile(target)(*(args or (torch.ones(4),)))
+
+    return replay_here(scenario).steps[0]
+
+
+def test_a_twin_that_hangs_makes_its_step_unknown(monkeypatch):
+    monkeypatch.setattr(twin, "_patience", 0.5)
+    here = os.getpid()
+
+    @torch.compiler.disable
+    def hang_in_the_child():
+        if os.getpid() != here:
+            time.sleep(60)
+
+    def target(x):
+        hang_in_the_child()
+        return x * 2
+
+    step = one_step(target)
+    assert step.verdict.value == "unknown"
+    assert "did not end within 0.5 s" in step.because
+
+
+@pytest.mark.parametrize("way", ["exit", "signal", "raise"])
+def test_a_twin_that_dies_makes_its_step_unknown(way):
+    here = os.getpid()
+
+    @torch.compiler.disable
+    def die_in_the_child():
+        if os.getpid() != here:
+            if way == "raise":
+                raise SystemExit(0)
+            os._exit(0) if way == "exit" else os.kill(os.getpid(), 9)
+
+    def target(x):
+        die_in_the_child()
+        return x * 2
+
+    step = one_step(target)
+    assert step.verdict.value == "unknown"
+    assert "the eager twin's process died" in step.because
+
+
+def test_no_twin_stays_after_a_step_that_raises():
+    def target(x):
+        return x @ torch.ones(7)
+
+    def scenario(replay):
+        replay.compile(target)(torch.ones(4))
+
+    assert replay_here(scenario).verdict is AuditVerdict.ERROR
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+def test_what_the_twin_prints_is_dropped(capfd):
+    @torch.compiler.disable
+    def say():
+        print("said", flush=True)
+        os.write(2, b"raw\n")
+
+    def target(x):
+        say()
+        return x * 2
+
+    one_step(target)
+    said = capfd.readouterr()
+    assert said.out.count("said") == 1
+    assert said.err.count("raw") == 1
+
+
+def test_a_twin_after_a_parallel_operation_does_not_hang():
+    threads = torch.get_num_threads()
+    torch.set_num_threads(4)
+    try:
+        torch.ones(512, 512) @ torch.ones(512, 512)
+        torch.ones(4_000_000).exp()
+
+        def target(x):
+            return (x @ x).exp().sum()
+
+        assert one_step(target, torch.ones(512, 512) / 512).verdict.value == "compiled"
+    finally:
+        torch.set_num_threads(threads)
