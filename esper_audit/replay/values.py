@@ -94,8 +94,8 @@ def _object(value: Any, inside: tuple[int, ...]) -> Any:
     if isinstance(value, Enum):
         return Thing(_kind(value), {"name": value.name})
     if isinstance(value, _NAMED):
-        named: Any = value
-        return Thing(type(value).__name__, {"name": getattr(named, "__qualname__", named.__name__)})
+        name = getattr(value, "__qualname__", value.__name__)
+        return Thing(_kind(value), {"name": str(name)})
     if _is_numpy(value):
         return _of_numpy(value)
     held = dict(_held(value))
