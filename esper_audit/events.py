@@ -19,16 +19,21 @@ class Phase(StrEnum):
 
 
 class Outcome(StrEnum):
-    """How one attempt of Dynamo to compile a frame ended."""
+    """How one attempt of Dynamo to compile a frame ended.
+
+    ``refused``: torch had to compile and raised instead, as it was told to (``error_on_recompile``,
+    the stance ``fail_on_recompile``, ``fullgraph=True`` at a recompile limit).
+    """
 
     COMPILED = "compiled"
     RECOMPILED = "recompiled"
     SKIPPED = "skipped"
     FAILED = "failed"
     LIMIT = "limit"
+    REFUSED = "refused"
 
 
-GUARDS_FAILED = (Outcome.RECOMPILED, Outcome.LIMIT)
+GUARDS_FAILED = (Outcome.RECOMPILED, Outcome.LIMIT, Outcome.REFUSED)
 """The outcomes of an attempt that was made because guards of every cache entry failed."""
 
 
@@ -135,6 +140,11 @@ class Compile:
     is how often its compiled graph ran, up to the end of the recording; None where it has none.
     ``calls_before`` counts the runs of the frame's graphs before. ``count``: how many equal
     attempts this one stands for.
+
+    ``limit`` is the limit that the attempt hit, as torch names it: ``recompile_limit`` or
+    ``accumulated_recompile_limit``. ``refused_by`` is what made torch refuse:
+    ``error_on_recompile``, ``fail_on_recompile`` or ``fullgraph``. ``raised``: the error of the
+    attempt reached the caller of the compiled code.
     """
 
     sequence: int
@@ -167,6 +177,14 @@ class Compile:
     calls_before: int = 0
     writes: tuple[Write, ...] = ()
     count: int = 1
+    limit: str = ""
+    refused_by: str = ""
+    raised: bool = False
+
+    @property
+    def limit_hit(self) -> bool:
+        """Whether a limit of torch's kept it from being compiled."""
+        return self.outcome is Outcome.LIMIT or bool(self.limit)
 
     @property
     def succeeded(self) -> bool:
@@ -183,6 +201,7 @@ class LedgerRow:
     step: int | None
     seconds: float | None
     count: int = 1
+    phase: Phase = Phase.STEADY
 
 
 @dataclass(frozen=True, slots=True)
