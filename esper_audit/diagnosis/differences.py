@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esper_audit.events import Comparison, Difference, DifferenceKind
+from esper_audit.comparisons import Comparison, Difference, DifferenceKind
 
 _IN = {
     DifferenceKind.SHAPE: "has the shape {actual} instead of {expected}",

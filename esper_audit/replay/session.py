@@ -10,7 +10,8 @@ from typing import Any, NoReturn
 import torch
 
 from esper_audit import _dynamo
-from esper_audit.events import Comparison, Lookups, Observation, Phase, Step
+from esper_audit.comparisons import Comparison
+from esper_audit.events import Lookups, Observation, Phase, Step
 from esper_audit.findings import Claim
 from esper_audit.recorder import Recorder
 from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result, gradients, state_of

@@ -17,7 +17,8 @@ from typing import Any
 import torch
 
 from esper_audit import _dynamo
-from esper_audit.events import Comparison, Location
+from esper_audit.comparisons import Comparison
+from esper_audit.events import Location
 from esper_audit.replay.compare import (
     CannotCompare,
     Result,

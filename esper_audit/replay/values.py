@@ -82,12 +82,11 @@ def _of_tensor(value: torch.Tensor) -> Any:
         return Thing(_kind(value), {name: _of_tensor(getattr(value, name)) for name in names})
     if value.device.type == "meta":
         return Thing("meta tensor", {"shape": list(value.shape), "dtype": value.dtype})
-    with torch._C.DisableTorchFunctionSubclass():
-        found = value.detach().cpu().as_subclass(torch.Tensor)
-        strided = found.layout == torch.strided and not found.is_quantized
-        if strided and found.untyped_storage().nbytes() > found.nbytes:
-            found = found.clone()  # a view is sent with all of its storage
-        return found.resolve_conj().resolve_neg()
+    found = value.detach().cpu().as_subclass(torch.Tensor)
+    strided = found.layout == torch.strided and not found.is_quantized
+    if strided and found.untyped_storage().nbytes() > found.nbytes:
+        found = found.clone()  # a view is sent with all of its storage
+    return found.resolve_conj().resolve_neg()
 
 
 def _object(value: Any, inside: tuple[int, ...]) -> Any:

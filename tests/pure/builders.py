@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from esper_audit.comparisons import Comparison
 from esper_audit.events import (
-    Comparison,
     Compile,
     Environment,
     Frame,

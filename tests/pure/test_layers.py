@@ -14,7 +14,7 @@ PACKAGE = ROOT / "esper_audit"
 
 # Ground to roof. A module may import from its own row and from those above it in this list.
 LAYERS = [
-    {"errors", "_version", "diagnoses", "marks", "notices"},
+    {"errors", "_version", "diagnoses", "marks", "notices", "comparisons"},
     {"events", "sources", "interrupts"},
     {"findings"},
     {"changes"},
@@ -36,7 +36,16 @@ LAYERS = [
 PURE = {
     *("errors", "_version", "events", "sources", "findings", "replays", "scenario_api", "storage"),
     *("config", "plan", "diagnosis", "report", "auditing", "cli", "__init__", "__main__"),
-    *("journal", "writers", "diagnoses", "marks", "notices", "interrupts", "program"),
+    *(
+        "journal",
+        "writers",
+        "diagnoses",
+        "marks",
+        "notices",
+        "interrupts",
+        "program",
+        "comparisons",
+    ),
     *("api", "pytest_plugin", "changes", "baseline_file", "gate"),
 }
 

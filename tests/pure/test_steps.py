@@ -5,16 +5,9 @@ from __future__ import annotations
 import pytest
 from builders import FRAME, OTHER, compiled, recording, step
 
+from esper_audit.comparisons import Comparison
 from esper_audit.diagnosis import judge_steps
-from esper_audit.events import (
-    Comparison,
-    Frame,
-    LedgerRow,
-    Location,
-    Outcome,
-    RunsAfter,
-    Skip,
-)
+from esper_audit.events import Frame, LedgerRow, Location, Outcome, RunsAfter, Skip
 from esper_audit.findings import StepVerdict
 from esper_audit.notices import LostEvidence
 

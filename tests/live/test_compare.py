@@ -1,0 +1,57 @@
+"""A difference says where two results differ, how far, and beyond which tolerance."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from esper_audit.comparisons import Comparison
+from esper_audit.diagnosis.differences import wrong
+from esper_audit.replay.compare import DEFAULT_TOLERANCES, difference
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "said"),
+    [
+        ({"a": torch.ones(2)}, {"a": torch.zeros(2)}, "output['a'] differs from eager by up to 1"),
+        ({"a": 1}, {"b": 1}, "it has the keys ['a'] instead of ['b']"),
+        ([1, 2], [1], "it has 2 items instead of 1"),
+        (3, 4, "it is 3 instead of 4"),
+        (None, torch.ones(1), "it is of type NoneType instead of Tensor"),
+        (0.1, 0.2, "by 0.1 (0.1 instead of 0.2; it is outside rtol 0.0001, atol 1e-05)"),
+        (torch.ones(2, dtype=torch.float64), torch.ones(2), "dtype float64 instead of float32"),
+        (torch.ones(2), torch.ones(3), "it has the shape [2] instead of [3]"),
+        (
+            torch.tensor([[1.0, 2.0], [3.0, 9.0]]),
+            torch.tensor([[1.0, 2.5], [3.0, 4.0]]),
+            "up to 5 at index [1, 1] (9 instead of 4; 2 of 4 values are outside",
+        ),
+        (torch.tensor([1.0, float("nan")]), torch.ones(2), "up to inf at index [1] (nan instead"),
+        (
+            torch.tensor([True, False]),
+            torch.tensor([True, True]),
+            "up to 1 at index [1] (0 instead",
+        ),
+    ],
+)
+def test_a_difference_says_where_and_how_far(actual, expected, said):
+    found = difference(actual, expected, DEFAULT_TOLERANCES)
+    assert said in wrong(Comparison("eager", "output", False, difference=found))
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        (torch.ones(2), torch.ones(2)),
+        ([torch.ones(2), 3], (torch.ones(2), 3)),
+        (None, None),
+        (float("nan"), float("nan")),
+        (0.1, 0.1000000001),
+        (torch.full((2,), float("nan")), torch.full((2,), float("nan"))),
+        (torch.nn.Linear, torch.nn.Linear),
+        ({1, 2}, {2, 1}),
+        (3, 3.0),
+    ],
+)
+def test_equal_results_have_no_difference(actual, expected):
+    assert difference(actual, expected, DEFAULT_TOLERANCES) is None
