@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from esper_audit.diagnosis import judge_program
+from esper_audit.diagnosis import count, judge_program
 from esper_audit.events import Phase, Recording
 from esper_audit.findings import Finding, FrameSummary, ProgramAudit
 from esper_audit.report.blocks import blocks
@@ -56,12 +56,12 @@ class LiveRecording:
     @property
     def recompiles(self) -> int:
         """How often a frame was compiled again because no cache entry matched."""
-        return sum(frame.recompiles for frame in self.frames)
+        return count(self.result).recompiles
 
     @property
     def compiles(self) -> int:
         """How often a frame was compiled, first compiles included."""
-        return sum(frame.compiles for frame in self.frames)
+        return count(self.result).compiles
 
     @property
     def hits(self) -> int:
@@ -69,8 +69,10 @@ class LiveRecording:
         return self.result.lookups.hits
 
     def report(self) -> str:
-        """All findings as text."""
-        return blocks(self.findings, folder())
+        """What happened in one sentence, and all findings, as text."""
+        from esper_audit.report.program import summary
+
+        return "\n".join(filter(None, [summary(self.audit), blocks(self.findings, folder())]))
 
     def save(self, path: str | Path) -> None:
         """Save the recording as JSON; raises UsageError where it can't be written."""

@@ -41,6 +41,9 @@ class Diagnosis(StrEnum):
     EAGER_DISPATCH_MODE = "eager-dispatch-mode"
     EAGER_UNSUPPORTED = "eager-unsupported"
     EAGER_DISABLED = "eager-disabled"
+    EAGER_UNEXPLAINED = "eager-unexplained"
+    COMPILE_FAILED = "compile-failed"
+    COMPILE_REFUSED = "compile-refused"
     STALE_OUTPUT = "stale-output"
     GRAPH_BREAK = "graph-break"
     RANKS_DIFFER = "ranks-differ"
@@ -173,6 +176,18 @@ MEANINGS = {
     Diagnosis.EAGER_DISABLED: Meaning(
         "compiling is switched off, by a stance, a setting or an environment variable",
         "switch it on",
+    ),
+    Diagnosis.EAGER_UNEXPLAINED: Meaning(
+        "compiled code did not run, and nothing that was recorded says why",
+        "record from the start of the process: a limit or a stance may be older than the recording",
+    ),
+    Diagnosis.COMPILE_FAILED: Meaning(
+        "the compile ended in an error, so there is no compiled code; each call tries again",
+        "fix what the error names, or leave this function uncompiled",
+    ),
+    Diagnosis.COMPILE_REFUSED: Meaning(
+        "torch had to compile and raised an error instead, as it was told to",
+        "remove the cause of the recompile, or warm up this variant before recompiles are refused",
     ),
     Diagnosis.STALE_OUTPUT: Meaning(
         "compiled code gives another result than eager execution",

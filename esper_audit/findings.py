@@ -98,10 +98,11 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class JudgedStep(Step):
-    """A step with its verdict and the evidence for it in words."""
+    """A step with its verdict and the evidence for it in words; ``eager`` is why it was eager."""
 
     verdict: StepVerdict = StepVerdict.UNKNOWN
     because: str = ""
+    eager: Diagnosis | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +117,11 @@ class Finding:
     ``called_from`` the user's line that called its function; without a writer,
     ``written_by_unknown`` says why, and ``called_from`` is the line of the call itself. ``since``
     says when eager execution began.
+
+    ``compiles`` are recompiles, ``refused`` those that torch refused. Of attempts that failed or
+    were refused: ``attempts`` is how many, ``refused_by`` what refused them, and ``raised`` says
+    that their error reached the caller; else the code ran eagerly instead. ``limit`` is the limit
+    that was hit, as torch names it.
     """
 
     id: Diagnosis
@@ -137,6 +143,11 @@ class Finding:
     written_by: Location | None = None
     called_from: Location | None = None
     written_by_unknown: str = ""
+    refused: int = 0
+    attempts: int = 0
+    refused_by: str = ""
+    raised: bool = False
+    limit: str = ""
 
 
 class FrameState(StrEnum):
@@ -153,7 +164,9 @@ class FrameSummary:
     """What became of one frame over a recording.
 
     ``reused`` counts runs of compiled graphs past the first of each; None where it holds no graph.
-    ``attempts`` counts every try of Dynamo, ``compiles`` those that gave a cache entry.
+    ``attempts`` counts every try of Dynamo, ``compiles`` those that gave a cache entry. A compile
+    after warm-up need not be a recompile: the program may have reset Dynamo, or called it first
+    then.
     """
 
     frame: Frame
@@ -161,6 +174,7 @@ class FrameSummary:
     compiles: int = 0
     recompiles: int = 0
     recompiles_after_warm_up: int = 0
+    compiles_after_warm_up: int = 0
     reused: int | None = None
     seconds: float = 0.0
     recompiles_left: int | None = None
@@ -176,20 +190,34 @@ class FrameSummary:
 class ProgramBudget:
     """What a program may cost before it fails; None sets no bound.
 
+    Recompiles are compiles in which every cache entry failed a guard; ``compiles_after_warm_up``
+    are compiles of any kind.
+
     ``warm_up_calls``: calls of a frame in which compiles are expected, instead of what the program
     says. ``fail_on`` are kinds of findings that fail it.
     """
 
     recompiles: int | None = None
     recompiles_after_warm_up: int | None = None
+    compiles_after_warm_up: int | None = None
     warm_up_calls: int | None = None
     fail_on: tuple[str, ...] = ()
 
     @property
+    def bounds(self) -> tuple[int, ...]:
+        """Every bound that is set."""
+        every = (self.recompiles, self.recompiles_after_warm_up, self.compiles_after_warm_up)
+        return tuple(bound for bound in every if bound is not None)
+
+    @property
+    def needs_warm_up(self) -> bool:
+        """Whether a bound is one after warm-up."""
+        return (self.recompiles_after_warm_up, self.compiles_after_warm_up) != (None, None)
+
+    @property
     def is_set(self) -> bool:
         """Whether there is anything to fail."""
-        bounds = (self.recompiles, self.recompiles_after_warm_up)
-        return bool(self.fail_on) or any(bound is not None for bound in bounds)
+        return bool(self.fail_on or self.bounds)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -219,11 +219,13 @@ def _complaint(before: Recording | None, recording: Recording, wish: _Wish) -> s
 
 def _said(live: LiveRecording) -> dict[str, Any]:
     """What the summary shows of a test, as plain data: a worker sends it to its controller."""
+    from esper_audit.diagnosis import EAGER
+
     audit = live.audit
-    eager = [each for each in audit.findings if each.id.value.startswith("eager-")]
+    eager = [each for each in audit.findings if each.id in EAGER]
     return {
-        "compiles": sum(frame.compiles for frame in audit.frames),
-        "recompiles": sum(frame.recompiles for frame in audit.frames),
+        "compiles": live.compiles,
+        "recompiles": live.recompiles,
         "reused": audit.lookups.hits,
         "seconds": sum(frame.seconds for frame in audit.frames),
         "eager": len(eager),
@@ -259,9 +261,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _line(said: dict[str, Any]) -> str:
+    def several(key: str, noun: str) -> str:
+        return f"{said[key]} {noun}{'s' * (said[key] != 1)}"
+
     return (
-        f"{said['compiles']} compiles, {said['recompiles']} of them again,"
-        f" {said['reused']} lookups reused, {said['eager']} eager, {said['seconds']:.1f} s"
+        f"{several('compiles', 'compile')} ({several('recompiles', 'recompile')}),"
+        f" {several('reused', 'lookup')} reused, {said['eager']} eager, {said['seconds']:.1f} s"
     )
 
 

@@ -2,39 +2,38 @@
 
 from __future__ import annotations
 
-from esper_audit.diagnosis.audit import (
-    DEFAULT_OPTIONS,
-    compiles_after_warm_up,
-    compiles_in_warm_up,
-    judge,
-)
+from esper_audit.diagnosis.audit import DEFAULT_OPTIONS, judge
 from esper_audit.diagnosis.causes import closest_failures, root_causes
 from esper_audit.diagnosis.claims import decide_claims, matches
 from esper_audit.diagnosis.controls import caught, is_control, misses
+from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import eager_findings, why_eager
 from esper_audit.diagnosis.identify import identify
-from esper_audit.diagnosis.program import FAIL_ON, doubts, judge_program, ran_compiled, recompiles
+from esper_audit.diagnosis.program import EAGER, FAIL_ON, is_of_kind, judge_program
+from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_compiled
 from esper_audit.diagnosis.steps import judge_steps
 
 __all__ = [
     "DEFAULT_OPTIONS",
+    "EAGER",
     "FAIL_ON",
+    "NOT_PROVEN",
+    "Counts",
     "caught",
     "closest_failures",
-    "compiles_after_warm_up",
-    "compiles_in_warm_up",
+    "count",
     "decide_claims",
     "doubts",
     "eager_findings",
     "identify",
     "is_control",
+    "is_of_kind",
     "judge",
     "judge_program",
     "judge_steps",
     "matches",
     "misses",
     "ran_compiled",
-    "recompiles",
     "root_causes",
     "why_eager",
 ]

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from esper_audit.diagnoses import Diagnosis
+from esper_audit.diagnosis.attempts import attempt_findings
 from esper_audit.diagnosis.causes import root_causes
-from esper_audit.diagnosis.eager import eager_findings, stale_findings
-from esper_audit.diagnosis.steps import LATE_COMPILES, judge_steps
+from esper_audit.diagnosis.counts import count
+from esper_audit.diagnosis.eager import break_findings, eager_findings, step_findings
+from esper_audit.diagnosis.program import uncounted
+from esper_audit.diagnosis.proof import doubts
+from esper_audit.diagnosis.steps import judge_steps
 from esper_audit.events import Environment, Phase, Recording
 from esper_audit.findings import (
     DEFAULT_BUDGET,
     Audit,
     AuditVerdict,
     Budget,
+    Finding,
     JudgedStep,
     StepVerdict,
 )
@@ -28,7 +33,8 @@ def judge(replay: Replay, environment: Environment) -> Audit:
     recording = replay.recording or Recording(environment=environment)
     steps = judge_steps(recording)
     budget = replay.job.budget.over(DEFAULT_BUDGET)
-    verdict, reason = _verdict(replay, budget, recording, steps)
+    findings = _findings(recording, steps)
+    verdict, reason = _verdict(replay, budget, recording, steps, findings)
     breaks = tuple(
         replace(each, compile_id=compile_.id)
         for compile_ in recording.compiles
@@ -43,14 +49,21 @@ def judge(replay: Replay, environment: Environment) -> Audit:
         advice=tuple(_advice(budget, recording, replay.wall_seconds)),
         steps=steps,
         graph_breaks=breaks,
-        findings=(
-            *root_causes(recording.compiles, steps),
-            *eager_findings(recording),
-            *stale_findings(steps, recording.compiles),
-        ),
+        findings=findings,
         log=replay.log if verdict is AuditVerdict.ERROR else "",
         wall_seconds=replay.wall_seconds,
     )
+
+
+def _findings(recording: Recording, steps: Sequence[JudgedStep]) -> tuple[Finding, ...]:
+    """Everything that counts: causes of recompiles, eager code, failed compiles, wrong output."""
+    found = (
+        *root_causes(recording.compiles, steps),
+        *eager_findings(recording),
+        *attempt_findings(recording),
+        *break_findings(recording.compiles),
+    )
+    return (*found, *step_findings(steps, recording, found))
 
 
 def _fields(recording: Recording) -> dict[str, Any]:
@@ -85,19 +98,20 @@ DEFAULT_OPTIONS = _options(Job(scenario="", file="", backend=""))
 
 
 def _verdict(
-    replay: Replay, budget: Budget, recording: Recording, steps: Sequence[JudgedStep]
+    replay: Replay,
+    budget: Budget,
+    recording: Recording,
+    steps: Sequence[JudgedStep],
+    findings: Sequence[Finding],
 ) -> tuple[AuditVerdict, str]:
     if replay.ending is Ending.SKIPPED:
         return AuditVerdict.SKIPPED, replay.reason
     if replay.ending is Ending.ERROR:
         return AuditVerdict.ERROR, replay.reason
-    if recording.hook_errors:
-        last = recording.hook_errors[0].gist
-        return (
-            AuditVerdict.ERROR,
-            f"the recorder itself failed, so the evidence may be incomplete: {last}",
-        )
-    failures = _over_budget(budget, recording, steps)
+    doubt = next(doubts(recording), "")
+    if doubt:
+        return AuditVerdict.ERROR, doubt
+    failures = _over_budget(budget, recording, steps, findings)
     if failures:
         return AuditVerdict.FAILED, "; ".join(failures)
     unproven = _unproven(steps)
@@ -106,29 +120,44 @@ def _verdict(
     return AuditVerdict.PASSED, _passed(recording, steps)
 
 
-def _over_budget(budget: Budget, recording: Recording, steps: Sequence[JudgedStep]) -> list[str]:
-    steady = [step for step in steps if step.phase is Phase.STEADY]
-    verdicts = Counter(step.verdict for step in steady)
+def _over_budget(
+    budget: Budget,
+    recording: Recording,
+    steps: Sequence[JudgedStep],
+    findings: Sequence[Finding],
+) -> list[str]:
+    """What fails the audit, wrong output before all else."""
+    counts = count(recording)
+    failures = [*_stale(steps), *_eager(budget, steps)]
+    late, refused = counts.compiles_after_warm_up, counts.refused_after_warm_up
+    for made, allowed, words in (
+        (late + refused, budget.recompiles, f"{_several(late, 'compile')}{{}} after warm-up"),
+        (counts.compiles_in_warm_up + late, budget.compiles, "{made} compiles in all"),
+        (counts.graph_breaks, budget.graph_breaks, "{made} graph breaks"),
+    ):
+        if _exceeds(made, allowed):
+            also = f" and {refused} refused" if refused else ""
+            failures.append(f"{words.format(also, made=made)}, {allowed} allowed")
+    # Eager steps that nothing explains have a bound of their own.
+    known = [each for each in findings if each.id is not Diagnosis.EAGER_UNEXPLAINED]
+    return [*failures, *uncounted(known)]
+
+
+def _stale(steps: Sequence[JudgedStep]) -> Iterator[str]:
     stale = [step for step in steps if step.verdict is StepVerdict.STALE]
-    failures = []
     if stale:
-        failures.append(f"wrong output in {_of(len(stale), len(steps))}: {stale[0].because}")
-    eager = verdicts[StepVerdict.EAGER]
-    if _exceeds(eager, budget.eager_steps):
-        because = next(s.because for s in steady if s.verdict is StepVerdict.EAGER)
-        failures.append(f"ran eagerly in {_of(eager, len(steady))} after warm-up: {because}")
-    made = compiles_after_warm_up(recording)
-    if _exceeds(made, budget.recompiles):
-        failures.append(
-            f"{made} compile{'s' * (made != 1)} after warm-up, {budget.recompiles} allowed"
-        )
-    every = made + compiles_in_warm_up(recording)
-    if _exceeds(every, budget.compiles):
-        failures.append(f"{every} compiles in all, {budget.compiles} allowed")
-    breaks = sum(len(each.graph_breaks) for each in recording.compiles)
-    if _exceeds(breaks, budget.graph_breaks):
-        failures.append(f"{breaks} graph breaks, {budget.graph_breaks} allowed")
-    return failures
+        yield f"wrong output in {_of(len(stale), len(steps))}: {stale[0].because}"
+
+
+def _eager(budget: Budget, steps: Sequence[JudgedStep]) -> Iterator[str]:
+    steady = [step for step in steps if step.phase is Phase.STEADY]
+    eager = [step for step in steady if step.verdict is StepVerdict.EAGER]
+    if _exceeds(len(eager), budget.eager_steps):
+        yield f"ran eagerly in {_of(len(eager), len(steady))} after warm-up: {eager[0].because}"
+
+
+def _several(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _exceeds(number: float, bound: float | None) -> bool:
@@ -140,21 +169,6 @@ def _advice(budget: Budget, recording: Recording, wall_seconds: float) -> Iterat
     share = compiling / wall_seconds if wall_seconds else 0.0
     if _exceeds(share, budget.compile_share):
         yield f"compiling took {share:.0%} of its seconds, {budget.compile_share:.0%} advised"
-
-
-def compiles_after_warm_up(recording: Recording) -> int:
-    """How much was compiled in steady steps: frames, for the first time or again, and what was
-    compiled later (a backward, a CUDA graph) in a step that compiled no frame."""
-    steady = {step.index for step in recording.steps if step.phase is Phase.STEADY}
-    frames = [each.step for each in recording.compiles if each.succeeded]
-    later = {row.step for row in recording.ledger if row.kind in LATE_COMPILES} - set(frames)
-    return sum(1 for step in (*frames, *later) if step in steady)
-
-
-def compiles_in_warm_up(recording: Recording) -> int:
-    """How many frames were compiled, for the first time or again, outside of steady steps."""
-    steady = {step.index for step in recording.steps if step.phase is Phase.STEADY}
-    return sum(1 for each in recording.compiles if each.succeeded and each.step not in steady)
 
 
 def _unproven(steps: Sequence[JudgedStep]) -> str:
@@ -172,9 +186,13 @@ def _passed(recording: Recording, steps: Sequence[JudgedStep]) -> str:
     steady = [step for step in steps if step.phase is Phase.STEADY]
     reused = sum(1 for step in steady if step.verdict is StepVerdict.REUSED)
     text = f"compiled code was reused in {_of(reused, len(steady))} after warm-up"
-    made = compiles_after_warm_up(recording)
-    return f"{text}; {made} compiles are within its budget" if made else text
+    made = count(recording).compiles_after_warm_up
+    return (
+        f"{text}; {_several(made, 'compile')} {'is' if made == 1 else 'are'} within its budget"
+        if made
+        else text
+    )
 
 
-def _of(count: int, total: int) -> str:
-    return f"{count} of {total} step{'s' * (total != 1)}"
+def _of(number: int, total: int) -> str:
+    return f"{number} of {_several(total, 'step')}"

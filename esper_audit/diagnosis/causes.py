@@ -117,7 +117,7 @@ def _finding(
     first, failure = group[0]
     sources = tuple(dict.fromkeys(each.source for _, each in group))
     group = [case for case in group if case[1].source == failure.source]
-    limit_hit = any(each.outcome is Outcome.LIMIT for each, _ in group)
+    limit_hit = any(each.limit_hit for each, _ in group)
     recompiles = [each for each, _ in group if each.outcome is Outcome.RECOMPILED]
     pattern = pattern_of(diagnosis, group, compiles, steps)
     seconds = sum(each.seconds.total for each, _ in group)
@@ -136,7 +136,9 @@ def _finding(
         pattern=pattern,
         compiles=sum(each.count for each in recompiles),
         seconds=seconds,
+        refused=sum(each.count for each, _ in group if each.outcome is Outcome.REFUSED),
         limit_hit=limit_hit,
+        limit=next((each.limit for each, _ in group if each.limit), ""),
         forecast=forecast(pattern, group, limit_hit),
         user_line=failure.user_line,
         written_by=write.location,

@@ -17,12 +17,11 @@ from esper_audit.events import (
 )
 from esper_audit.findings import Finding, JudgedStep, StepVerdict
 
+_NO_STATE = "not caused by a state change"
 EVERY_FRAME = Frame("every compiled function", "", 0, "*", "*")
 _SWITCHED_OFF = ("force_eager", "eager_on_recompile")
 _OFF = {"disable": ("True",), "TORCH_COMPILE_DISABLE": ("1",), "TORCHDYNAMO_DISABLE": ("1",)}
 _WORDS = (
-    ("recompile limit", Diagnosis.EAGER_AFTER_LIMIT),
-    ("matched no cache entry", Diagnosis.EAGER_AFTER_LIMIT),
     ("no ops traced", Diagnosis.EAGER_EMPTY_GRAPH),
     ("no tensor operation", Diagnosis.EAGER_EMPTY_GRAPH),
     ("dispatch mode", Diagnosis.EAGER_DISPATCH_MODE),
@@ -35,6 +34,17 @@ def why_eager(reason: str) -> Diagnosis:
     """Which diagnosis torch's reason for giving a frame up is."""
     known = (found for words, found in _WORDS if words in reason.lower())
     return next(known, Diagnosis.EAGER_UNSUPPORTED)
+
+
+_LIMITS = {
+    "recompile_limit": "the recompile limit was hit",
+    "accumulated_recompile_limit": "the accumulated recompile limit was hit",
+}
+
+
+def limit_words(limit: str) -> str:
+    """Which of torch's two limits was hit, where the recording tells."""
+    return _LIMITS.get(limit, "a recompile limit was hit")
 
 
 def since(event: Compile | Skip) -> str:
@@ -68,23 +78,22 @@ def unanswered(recording: Recording) -> int:
 
 
 def _unanswered(recording: Recording) -> Iterator[Finding]:
-    """Code that hit its limit before the recording began, or a stance that was set before."""
+    """A limit or a stance that is older than the recording does this, and leaves no trace in it."""
     missed = unanswered(recording)
     if missed:
+        calls = f"{missed} call{'s' * (missed != 1)}"
         yield Finding(
-            id=Diagnosis.EAGER_AFTER_LIMIT,
+            id=Diagnosis.EAGER_UNEXPLAINED,
             frame=EVERY_FRAME,
-            text=f"{missed} lookup{'s' * (missed != 1)} matched no cache entry, and none was made",
-            since="the start",
-            limit_hit=True,
-            written_by_unknown="no state decides it",
+            text=f"{calls} matched no cache entry, and nothing was compiled",
+            written_by_unknown=_NO_STATE,
         )
 
 
 def _frames(recording: Recording) -> Iterator[Finding]:
     for compile_ in recording.compiles:
         if compile_.outcome is Outcome.LIMIT:
-            yield _eager(Diagnosis.EAGER_AFTER_LIMIT, compile_, "the recompile limit was hit")
+            yield _eager(Diagnosis.EAGER_AFTER_LIMIT, compile_, limit_words(compile_.limit))
         elif compile_.runs_after is RunsAfter.EAGER:
             diagnosis = why_eager(compile_.reason)
             if compile_.direct or diagnosis is not Diagnosis.EAGER_EMPTY_GRAPH:
@@ -106,8 +115,9 @@ def _eager(diagnosis: Diagnosis, event: Compile | Skip, reason: str) -> Finding:
         text=gist(reason),
         since=since(event),
         limit_hit=diagnosis is Diagnosis.EAGER_AFTER_LIMIT,
+        limit=event.limit if isinstance(event, Compile) else "",
         called_from=call,
-        written_by_unknown="no state decides it",
+        written_by_unknown=_NO_STATE,
     )
 
 
@@ -152,24 +162,45 @@ def break_findings(compiles: Sequence[Compile]) -> tuple[Finding, ...]:
             user_line=location,
             called_from=location,
             since=since(group[0][0]),
-            written_by_unknown="no state decides it",
+            written_by_unknown=_NO_STATE,
         )
         for (_, location, reason), group in grouped.items()
     )
 
 
-def stale_findings(steps: Sequence[JudgedStep], compiles: Sequence[Compile]) -> tuple[Finding, ...]:
-    """One finding for each callable whose output was wrong, at its first wrong step."""
-    found: dict[int, Finding] = {}
+def step_findings(
+    steps: Sequence[JudgedStep], recording: Recording, known: Sequence[Finding]
+) -> tuple[Finding, ...]:
+    """What steps came to and no other finding says: eager execution, and wrong output.
+
+    One for each callable and diagnosis, at its first such step.
+    """
+    told = {finding.id for finding in known}
+    found: dict[tuple[int, Diagnosis], Finding] = {}
     for step in steps:
-        if step.verdict is StepVerdict.STALE and step.callable_index not in found:
-            frame = compiles[0].frame if compiles else EVERY_FRAME
-            after = f" after {step.label}" if step.label else ""
-            found[step.callable_index] = Finding(
-                id=Diagnosis.STALE_OUTPUT,
-                frame=frame,
-                text=step.because,
-                since=f"step {step.index}{after}",
-                written_by_unknown="no guard failed: compiled code missed the change",
-            )
+        diagnosis = Diagnosis.STALE_OUTPUT if step.verdict is StepVerdict.STALE else step.eager
+        if diagnosis is not None and diagnosis not in told:
+            finding = _of_step(diagnosis, step, recording)
+            found.setdefault((step.callable_index, diagnosis), finding)
     return tuple(found.values())
+
+
+def _of_step(diagnosis: Diagnosis, step: JudgedStep, recording: Recording) -> Finding:
+    after = f" after {step.label}" if step.label else ""
+    missed = "no guard failed: compiled code missed the change"
+    return Finding(
+        id=diagnosis,
+        frame=_frame_of(step, recording),
+        text=step.because,
+        since=f"step {step.index}{after}",
+        limit_hit=diagnosis is Diagnosis.EAGER_AFTER_LIMIT,
+        written_by_unknown=missed if diagnosis is Diagnosis.STALE_OUTPUT else _NO_STATE,
+    )
+
+
+def _frame_of(step: JudgedStep, recording: Recording) -> Frame:
+    """The frame that torch was first asked for in the steps of this step's callable."""
+    own = {e.index for e in recording.steps if e.callable_index == step.callable_index}
+    events: list[Compile | Skip] = [*recording.skips, *recording.compiles]
+    frames = [(each.sequence, each.frame) for each in events if each.step in own]
+    return min(frames, key=lambda pair: pair[0])[1] if frames else EVERY_FRAME

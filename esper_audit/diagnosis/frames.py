@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from esper_audit.diagnosis.eager import gist, since
-from esper_audit.diagnosis.phases import is_steady
+from esper_audit.diagnosis.counts import IsLate, late
+from esper_audit.diagnosis.eager import gist, limit_words, since
 from esper_audit.events import Compile, Outcome, Recording, RunsAfter, Skip
 from esper_audit.findings import FrameState, FrameSummary
 
@@ -25,16 +25,13 @@ def frame_summaries(
     for compile_ in recording.compiles:
         compiles[compile_.frame.key].append(compile_)
     skips = {each.frame.key: each for each in recording.skips if each.for_good}
-    found = [
-        _summary(group, skips.pop(key, None), warm_up_calls) for key, group in compiles.items()
-    ]
+    is_late = late(recording, warm_up_calls)
+    found = [_summary(group, skips.pop(key, None), is_late) for key, group in compiles.items()]
     found += [_skipped(skip) for skip in skips.values()]
     return tuple(sorted(found, key=lambda each: (-each.seconds, each.direct is False)))
 
 
-def _summary(
-    group: Sequence[Compile], skip: Skip | None, warm_up_calls: int | None
-) -> FrameSummary:
+def _summary(group: Sequence[Compile], skip: Skip | None, is_late: IsLate) -> FrameSummary:
     made = [each for each in group if each.succeeded]
     again = [each for each in made if each.outcome is Outcome.RECOMPILED]
     # A compile after it was given up: the program has reset Dynamo meanwhile.
@@ -47,7 +44,7 @@ def _summary(
     if gave_up is not None:
         state, when = _STATES[gave_up.runs_after], since(gave_up)
         limit = gave_up.outcome is Outcome.LIMIT
-        reason = "the recompile limit was hit" if limit else gist(gave_up.reason)
+        reason = limit_words(gave_up.limit) if limit else gist(gave_up.reason)
     elif skip is not None:
         state, reason, when = FrameState.EAGER, gist(skip.reason), since(skip)
     if not made and state is FrameState.COMPILED and group:
@@ -58,9 +55,8 @@ def _summary(
         attempts=sum(each.count for each in group),
         compiles=sum(each.count for each in made),
         recompiles=sum(each.count for each in again),
-        recompiles_after_warm_up=sum(
-            each.count for each in again if is_steady(each, warm_up_calls)
-        ),
+        recompiles_after_warm_up=sum(each.count for each in again if is_late(each)),
+        compiles_after_warm_up=sum(each.count for each in made if is_late(each)),
         reused=_reused(made),
         seconds=sum(each.seconds.total for each in group),
         recompiles_left=_left(lefts, state),

@@ -9,6 +9,8 @@ from esper_audit.diagnoses import Diagnosis
 from esper_audit.events import Compile, GuardFailure, Outcome
 from esper_audit.findings import JudgedStep, Pattern, StepVerdict
 
+_AGAIN = (Outcome.RECOMPILED, Outcome.REFUSED)
+
 _CALM_CHANGES = 2
 """Further changes without a recompile that tell convergence from a storm cut short."""
 
@@ -31,8 +33,8 @@ def pattern_of(
     steps: Sequence[JudgedStep],
 ) -> Pattern:
     """The pattern of the recompiles in ``group``, among all compiles and steps of a recording."""
-    recompiles = [each for each, _ in group if each.outcome is Outcome.RECOMPILED]
-    if any(each.outcome is Outcome.LIMIT for each, _ in group):
+    recompiles = [each for each, _ in group if each.outcome in _AGAIN]
+    if any(each.limit_hit for each, _ in group):
         return Pattern.STORM
     if sum(each.count for each in recompiles) == 1:
         return Pattern.ALTERNATION if _has_returned(group, compiles) else Pattern.SINGLE

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from esper_audit.diagnoses import Diagnosis
+from esper_audit.diagnosis.attempts import attempt_findings
 from esper_audit.diagnosis.causes import root_causes
+from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import break_findings, eager_findings
 from esper_audit.diagnosis.frames import frame_summaries
-from esper_audit.diagnosis.phases import is_steady
-from esper_audit.events import Compile, Outcome, Phase, Recording
+from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_after_warm_up, ran_compiled
+from esper_audit.events import Recording
 from esper_audit.findings import AuditVerdict, Finding, ProgramAudit, ProgramBudget
 
-_NEEDED = ("compile", "convert_frame", "lookup")
-EAGER = tuple(each for each in Diagnosis if each.startswith("eager-"))
+EAGER = (
+    Diagnosis.EAGER_AFTER_LIMIT,
+    Diagnosis.EAGER_EMPTY_GRAPH,
+    Diagnosis.EAGER_DISPATCH_MODE,
+    Diagnosis.EAGER_UNSUPPORTED,
+    Diagnosis.EAGER_DISABLED,
+    Diagnosis.EAGER_UNEXPLAINED,
+    Diagnosis.COMPILE_FAILED,
+)
+"""Code that was compiled, or should have been, ran eagerly. A refused call ran not at all."""
+
+AT_A_LIMIT = (Diagnosis.EAGER_AFTER_LIMIT, Diagnosis.COMPILE_REFUSED)
+"""What comes of a recompile limit: eager code, or with fullgraph an error."""
+
 _OF_OTHERS = (Diagnosis.STALE_OUTPUT, Diagnosis.RANKS_DIFFER)
 """What one recorded program can't show: it takes a comparison, or several ranks."""
 
 FAIL_ON: dict[str, tuple[Diagnosis, ...]] = {
     "eager": EAGER,
-    "limit": (Diagnosis.EAGER_AFTER_LIMIT,),
+    "limit": AT_A_LIMIT,
     **{each.value: (each,) for each in Diagnosis if each not in _OF_OTHERS},
 }
 """What ``--fail-on`` takes: groups, and every diagnosis that a program can have."""
@@ -34,6 +47,7 @@ def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> 
     findings = (
         *root_causes(recording.compiles, after_warm_up_only=False),
         *eager_findings(recording),
+        *attempt_findings(recording),
         *break_findings(recording.compiles),
     )
     verdict, reasons = _verdict(recording, budget, findings)
@@ -49,34 +63,6 @@ def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> 
 
 def _fields(recording: Recording) -> dict[str, Any]:
     return {each.name: getattr(recording, each.name) for each in dataclasses.fields(Recording)}
-
-
-def recompiles(compiles: Sequence[Compile]) -> int:
-    """How many compiles replaced none of the entries that existed: all of them failed a guard."""
-    return sum(each.count for each in compiles if each.outcome is Outcome.RECOMPILED)
-
-
-def _again(recording: Recording) -> Iterator[Compile]:
-    """Recompiles, and first compiles of what was compiled before: the program has reset Dynamo."""
-    seen: set[tuple[str, str]] = set()
-    for each in recording.compiles:
-        own = (each.frame.key, each.instance)
-        if each.outcome is Outcome.RECOMPILED or (each.succeeded and own in seen):
-            yield each
-        if each.succeeded:
-            seen.add(own)
-
-
-def ran_compiled(recording: Recording) -> bool:
-    """Whether compiled code is proven to have run.
-
-    A lookup that matches proves it only where nothing was compiled meanwhile: a frame that holds
-    no graph, such as one that only calls a disabled function, matches as well.
-    """
-    made = [each for each in recording.compiles if each.succeeded]
-    if not made or not recording.complete:
-        return recording.lookups.hits > 0 or bool(made and not recording.complete)
-    return any(each.graph_runs for each in made)
 
 
 def _verdict(
@@ -96,61 +82,72 @@ def _verdict(
 def _failures(
     recording: Recording, budget: ProgramBudget, findings: Sequence[Finding]
 ) -> Iterator[str]:
-    made = recompiles(recording.compiles)
-    if budget.recompiles is not None and made > budget.recompiles:
-        yield f"{_count(made)}, {budget.recompiles} allowed"
-    late = sum(e.count for e in _again(recording) if is_steady(e, budget.warm_up_calls))
-    allowed = budget.recompiles_after_warm_up
-    if allowed is not None and late > allowed:
-        yield f"{_count(late)} after warm-up, {allowed} allowed"
-    limited = [each for each in findings if each.id is Diagnosis.EAGER_AFTER_LIMIT]
-    if limited and (budget.recompiles, allowed) != (None, None):
-        # The count stands still after the limit: within its bound, it means nothing.
-        names = ", ".join(each.frame.name for each in limited)
-        yield f"the recompile limit was hit by {names}: further recompiles are not counted"
+    counts = count(recording, budget.warm_up_calls)
+    yield from _over_bounds(counts, budget)
+    if budget.bounds:
+        yield from uncounted(findings)
     for kind in budget.fail_on:
-        found = [each for each in findings if each.id in FAIL_ON[kind]]
+        found = [each for each in findings if is_of_kind(each, kind)]
         if found:
             names = ", ".join(dict.fromkeys(each.frame.name for each in found))
             yield f"{kind} in {names}"
 
 
-def _count(number: int) -> str:
-    return f"{number} recompile{'s' * (number != 1)}"
+def is_of_kind(finding: Finding, kind: str) -> bool:
+    """Whether a finding is of a kind that ``--fail-on`` names."""
+    return finding.id in FAIL_ON[kind] and (kind != "limit" or finding.limit_hit)
+
+
+def _over_bounds(counts: Counts, budget: ProgramBudget) -> Iterator[str]:
+    late = " after warm-up"
+    for made, refused, noun, after, allowed in (
+        (counts.recompiles, counts.refused, "recompile", "", budget.recompiles),
+        (
+            counts.recompiles_after_warm_up,
+            counts.refused_after_warm_up,
+            "recompile",
+            late,
+            budget.recompiles_after_warm_up,
+        ),
+        (
+            counts.compiles_after_warm_up,
+            counts.refused_after_warm_up,
+            "compile",
+            late,
+            budget.compiles_after_warm_up,
+        ),
+    ):
+        if allowed is not None and made + refused > allowed:
+            also = f" and {refused} refused" if refused else ""
+            yield f"{made} {noun}{'s' * (made != 1)}{also}{after}, {allowed} allowed"
+
+
+def uncounted(findings: Sequence[Finding]) -> Iterator[str]:
+    """What makes a number of recompiles within its bound mean nothing: it stands still."""
+    for diagnoses, words in (
+        (AT_A_LIMIT, "{text} by {names}: further recompiles are not counted"),
+        ((Diagnosis.COMPILE_FAILED,), "{names} failed to compile, and what failed can't recompile"),
+        ((Diagnosis.EAGER_UNEXPLAINED,), "{text}: recompiles are not counted there"),
+    ):
+        found = [each for each in findings if each.id in diagnoses]
+        if diagnoses is AT_A_LIMIT:
+            found = [each for each in found if each.limit_hit]
+        if found:
+            names = ", ".join(dict.fromkeys(each.frame.name for each in found))
+            yield words.format(names=names, text=found[0].text)
 
 
 def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[str]:
     """Why the recording proves nothing, where it is within its budget."""
     yield from doubts(recording)
-    if not recording.complete:
-        yield "the process ended without a word, so the recording may be incomplete"
     if not ran_compiled(recording):
-        yield "no compiled code ran, so nothing is proven"
-    late = budget.recompiles_after_warm_up is not None and budget.warm_up_calls is None
-    if late and recording.steady_at is None:
+        yield NOT_PROVEN
+    if not budget.needs_warm_up:
+        return
+    if budget.warm_up_calls is None and recording.steady_at is None:
         yield (
             "the program never said that warm-up is over: call esper_audit.steady_state() in it,"
             " or give --warm-up-calls"
         )
-    elif budget.recompiles_after_warm_up is not None and not _ran_after_warm_up(recording, budget):
+    elif not ran_after_warm_up(recording, budget.warm_up_calls):
         yield "no compiled code ran after warm-up, so nothing is proven"
-
-
-def doubts(recording: Recording) -> Iterator[str]:
-    """Why the evidence itself may be incomplete."""
-    if recording.hook_errors:
-        last = recording.hook_errors[0].gist
-        yield f"the recorder itself failed, so the evidence may be incomplete: {last}"
-    for each in recording.lost:
-        if each.key in _NEEDED:
-            yield f"torch {each.torch_version} has no {each.name}, which it takes to prove this"
-
-
-def _ran_after_warm_up(recording: Recording, budget: ProgramBudget) -> bool:
-    if budget.warm_up_calls is None:
-        late = recording.lookups.hits > (recording.steady_hits or 0)
-        return late or any(each.phase is Phase.STEADY for each in recording.compiles)
-    runs: dict[str, int] = defaultdict(int)
-    for each in recording.compiles:
-        runs[each.frame.key] += each.graph_runs or 0
-    return any(number > budget.warm_up_calls for number in runs.values())

@@ -13,7 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from esper_audit.diagnoses import Diagnosis
+from esper_audit.diagnosis.counts import LATE_COMPILES
 from esper_audit.diagnosis.differences import wrong
+from esper_audit.diagnosis.eager import gist, limit_words, why_eager
 from esper_audit.events import (
     Compile,
     Frame,
@@ -27,8 +30,8 @@ from esper_audit.events import (
 )
 from esper_audit.findings import JudgedStep, StepVerdict
 
-LATE_COMPILES = ("backward", "cuda-graph")
-"""Kinds of ledger rows that are compile work inside a step."""
+Eager = tuple[Diagnosis, str]
+"""Why compiled code did not run: what it is, and the evidence in words."""
 
 _RESUME = re.compile(r"torch_dynamo_resume_in_(?P<function>\w+?)_at_(?P<line>\d+)")
 
@@ -67,17 +70,18 @@ class _History:
             if skip.for_good:
                 self.given_up[skip.frame.key] = (skip.frame, skip.reason)
 
-    def why_eager(self, step: Step) -> str:
-        """Why torch gave up on code of this step; empty where it did not, or the code is empty."""
+    def why_eager(self, step: Step) -> Eager | None:
+        """Why torch gave up on code of this step; None where it did not, or the code is empty."""
         root = self.roots.get(step.callable_index, "")
         if root in self.given_up:
             return _given_up(*self.given_up[root])
         for frame, reason in self.given_up.values():
             line = next((each for each in step.operations if _holds(frame, each)), None)
             if line is not None:
+                diagnosis, text = _given_up(frame, reason)
                 place = f"line {line.line} of {line.function}"
-                return f"{_given_up(frame, reason)}, with the operation in {place}"
-        return ""
+                return diagnosis, f"{text}, with the operation in {place}"
+        return None
 
     def holds_operations(self, callable_index: int) -> bool:
         """Whether any compiled code of a callable holds a tensor operation, as far as known."""
@@ -85,9 +89,8 @@ class _History:
         return not succeeded or any(each.graph_ops != 0 for each in succeeded)
 
 
-def _given_up(frame: Frame, reason: str) -> str:
-    gist = reason.split("\n")[0].split(". ")[0].rstrip(".")
-    return f"{frame.name} runs eagerly for good: {gist}"
+def _given_up(frame: Frame, reason: str) -> Eager:
+    return why_eager(reason), f"{frame.name} runs eagerly for good: {gist(reason)}"
 
 
 def _holds(frame: Frame, line: Location) -> bool:
@@ -113,8 +116,10 @@ def judge_steps(recording: Recording) -> tuple[JudgedStep, ...]:
             [each for each in recording.ledger if each.step == step.index],
         )
         history.learn(step.callable_index, events)
-        verdict, because = _verdict(step, events, history, sees_lookups)
-        judged.append(JudgedStep(**_fields(step), verdict=verdict, because=because))
+        eager = _why_eager(step, events, history, sees_lookups)
+        verdict, because = _verdict(step, events, eager, sees_lookups)
+        why = eager[0] if eager is not None and verdict is StepVerdict.EAGER else None
+        judged.append(JudgedStep(**_fields(step), verdict=verdict, because=because, eager=why))
     return tuple(judged)
 
 
@@ -123,16 +128,15 @@ def _fields(step: Step) -> dict[str, Any]:
 
 
 def _verdict(
-    step: Step, events: _Events, history: _History, sees_lookups: bool
+    step: Step, events: _Events, eager: Eager | None, sees_lookups: bool
 ) -> tuple[StepVerdict, str]:
     if step.error:
         return StepVerdict.UNKNOWN, f"raised {step.error}"
     for comparison in step.comparisons:
         if comparison.equal is False:
             return StepVerdict.STALE, wrong(comparison)
-    eager = _why_eager(step, events, history, sees_lookups)
-    if eager:
-        return StepVerdict.EAGER, eager
+    if eager is not None:
+        return StepVerdict.EAGER, eager[1]
     for comparison in step.comparisons:
         if comparison.equal is None:
             return StepVerdict.UNKNOWN, f"{comparison.against} {comparison.detail}"
@@ -152,24 +156,33 @@ def _verdict(
     return StepVerdict.REUSED, f"{hits} lookup{'s' * (hits != 1)} matched a cache entry"
 
 
-def _why_eager(step: Step, events: _Events, history: _History, sees_lookups: bool) -> str:
-    """Why compiled code did not run in this step, or not all of it; empty where it did."""
+def _why_eager(step: Step, events: _Events, history: _History, sees_lookups: bool) -> Eager | None:
+    """Why compiled code did not run in this step, or not all of it; None where it did."""
     for compile_ in events.compiles:
         if compile_.outcome is Outcome.LIMIT:
-            return f"{compile_.frame.name} hit the recompile limit and ran eagerly"
+            text = f"{compile_.frame.name} ran eagerly: {limit_words(compile_.limit)}"
+            return Diagnosis.EAGER_AFTER_LIMIT, text
         if compile_.outcome is Outcome.FAILED:
-            return f"{compile_.frame.name} failed to compile: {compile_.reason}"
-    eager = history.why_eager(step)
-    if eager:
-        return eager
+            text = f"{compile_.frame.name} failed to compile: {gist(compile_.reason)}"
+            return Diagnosis.COMPILE_FAILED, text
+    return history.why_eager(step) or _unexplained(step, events, history, sees_lookups)
+
+
+def _unexplained(
+    step: Step, events: _Events, history: _History, sees_lookups: bool
+) -> Eager | None:
     attempts = sum(1 for each in events.compiles if each.cache_entries_before)
     unanswered = step.lookups.misses - attempts
-    if unanswered > 0:
-        lookups = f"{unanswered} lookup{'s' * (unanswered != 1)}"
-        return f"{lookups} matched no cache entry, and none was made"
     succeeded = sum(1 for each in events.compiles if each.succeeded)
+    if unanswered > 0:
+        # A limit that the same callable hit before explains it: torch asks no more.
+        limited = any(each.limit_hit for each in history.compiles[step.callable_index])
+        known = Diagnosis.EAGER_AFTER_LIMIT if limited else Diagnosis.EAGER_UNEXPLAINED
+        calls = f"{unanswered} call{'s' * (unanswered != 1)}"
+        return known, f"{calls} matched no cache entry, and nothing was compiled"
     if sees_lookups and step.lookups.hits + succeeded == 0:
-        return "no compiled code ran: no lookup matched, nothing was compiled"
+        text = "no compiled code ran: no lookup matched, nothing was compiled"
+        return Diagnosis.EAGER_UNEXPLAINED, text
     if not history.holds_operations(step.callable_index):
-        return "the compiled code holds no tensor operation"
-    return ""
+        return Diagnosis.EAGER_EMPTY_GRAPH, "the compiled code holds no tensor operation"
+    return None

@@ -9,6 +9,7 @@ from dataclasses import replace
 from esper_audit.changes import UNSURE, Change, ChangeKind, Entry, Result
 from esper_audit.diagnoses import Diagnosis
 from esper_audit.diagnosis import FAIL_ON as DIAGNOSES
+from esper_audit.diagnosis import is_of_kind
 from esper_audit.findings import AuditVerdict
 from esper_audit.gate.measure import Measured
 
@@ -118,9 +119,17 @@ def _with_failures(result: Result, words: set[str]) -> Result:
 def _fails(change: Change, words: set[str]) -> bool:
     if change.kind in _ALWAYS:
         return False
-    named = {each for word in words for each in FAIL_ON[word]}
-    behind = {*change.about, *([change.finding.id] if change.finding else [])}
-    return change.kind.value in words or (change.kind in _GETS_WORSE and bool(named & behind))
+    if change.kind.value in words:
+        return True
+    return change.kind in _GETS_WORSE and any(_is_about(change, word) for word in words)
+
+
+def _is_about(change: Change, word: str) -> bool:
+    """Whether a change is one of a diagnosis that ``--fail-on`` names, or of a count behind it."""
+    if change.finding is not None and word in DIAGNOSES:
+        return is_of_kind(change.finding, word)
+    finding = [change.finding.id] if change.finding is not None else []
+    return bool({*change.about, *finding} & set(FAIL_ON[word]))
 
 
 def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: bool) -> Result:
@@ -257,8 +266,15 @@ def _of_audit(before: Entry | None, measured: Measured) -> Iterator[Change]:
                 text=f"{COUNTS[name]}: {counts[name]} -> {number}",
                 before=before,
                 after=after,
-                about=tuple(f.id for f in measured.findings if f.id in _BEHIND.get(name, ())),
+                about=_about(name, measured),
             )
+
+
+def _about(count: str, measured: Measured) -> tuple[Diagnosis, ...]:
+    """The diagnoses behind a count: those that were found, else all that it can be of."""
+    possible = _BEHIND.get(count, ())
+    found = {finding.id for finding in measured.findings}
+    return tuple(each for each in possible if each in found) or possible
 
 
 def _direction(before: int, after: int) -> ChangeKind:

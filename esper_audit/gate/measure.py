@@ -13,8 +13,8 @@ from esper_audit.changes import Entry, Subject
 from esper_audit.diagnoses import Diagnosis
 from esper_audit.diagnosis import (
     DEFAULT_OPTIONS,
-    compiles_after_warm_up,
-    compiles_in_warm_up,
+    NOT_PROVEN,
+    count,
     doubts,
     ran_compiled,
 )
@@ -97,12 +97,13 @@ def _of_audit(audit: Audit) -> Measured:
         backend=audit.backend,
         options={n: v for n, v in audit.options.items() if DEFAULT_OPTIONS.get(n) != v},
     )
+    counts = count(audit)
     own = _entry(
         subject,
         verdict=audit.verdict,
-        in_warm_up=compiles_in_warm_up(audit),
-        after_warm_up=compiles_after_warm_up(audit),
-        graph_breaks=len(audit.graph_breaks),
+        in_warm_up=counts.compiles_in_warm_up,
+        after_warm_up=counts.compiles_after_warm_up,
+        graph_breaks=counts.graph_breaks,
         eager=steady[StepVerdict.EAGER],
         stale=steps[StepVerdict.STALE],
     )
@@ -133,15 +134,15 @@ def _of_programs(report: ProgramReport) -> list[Measured]:
 
 def _of_program(audit: ProgramAudit) -> Measured:
     name = audit.program.title if audit.program is not None else "a recording"
-    late = sum(each.recompiles_after_warm_up for each in audit.frames)
+    counts = count(audit, audit.budget.warm_up_calls)
     unproven = list(_unproven(audit))
     subject = Subject(*_place(audit.environment), scenario=name)
     own = _entry(
         subject,
         verdict=AuditVerdict.ERROR if unproven else audit.verdict,
-        in_warm_up=sum(each.compiles for each in audit.frames) - late,
-        after_warm_up=late,
-        graph_breaks=sum(each.graph_breaks for each in audit.frames),
+        in_warm_up=counts.compiles_in_warm_up,
+        after_warm_up=counts.compiles_after_warm_up,
+        graph_breaks=counts.graph_breaks,
         eager=sum(each.state in (FrameState.EAGER, FrameState.FAILED) for each in audit.frames),
     )
     causes = _causes(subject, audit.findings)
@@ -157,12 +158,10 @@ def _of_program(audit: ProgramAudit) -> Measured:
 
 def _unproven(audit: ProgramAudit) -> Iterator[str]:
     yield from doubts(audit)
-    if not audit.complete:
-        yield "the process ended without a word, so the recording may be incomplete"
-    elif audit.program is not None and audit.program.exit_code:
+    if audit.complete and audit.program is not None and audit.program.exit_code:
         yield f"the program ended with {audit.program.ended}"
     if not ran_compiled(audit):
-        yield "no compiled code ran, so nothing is proven"
+        yield NOT_PROVEN
 
 
 def _place(environment: Environment) -> tuple[str, str]:

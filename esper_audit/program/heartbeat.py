@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 
-from esper_audit.diagnosis import recompiles
+from esper_audit.diagnosis import count
 from esper_audit.events import RunsAfter
 from esper_audit.program.session import ProgramSession
 
@@ -30,11 +30,12 @@ def _line(session: ProgramSession, elapsed: float) -> str:
     if session.recorder is None:
         return f"esper-audit: {elapsed:.0f} s: torch.compile was not used yet"
     recording = session.recorder.recording()
-    made = sum(each.count for each in recording.compiles if each.succeeded)
+    counts = count(recording)
     eager = {e.frame.key for e in recording.compiles if e.runs_after is not RunsAfter.COMPILE}
     eager |= {each.frame.key for each in recording.skips if each.for_good}
     return (
-        f"esper-audit: {elapsed:.0f} s: {made} compiles, {recompiles(recording.compiles)} of them"
-        f" again, {recording.lookups.hits:,} lookups reused compiled code,"
-        f" {len(eager)} frames given up"
+        f"esper-audit: {elapsed:.0f} s: {counts.compiles} compiles"
+        f" ({counts.recompiles} recompiles),"
+        f" {recording.lookups.hits:,} lookups reused compiled code,"
+        f" {len(eager)} frames now eager"
     )

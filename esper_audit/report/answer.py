@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from esper_audit.diagnosis import caught, compiles_after_warm_up, is_control
+from esper_audit.diagnosis import caught, count, is_control
 from esper_audit.findings import Audit, AuditVerdict, Question, Report, StepVerdict, backends_of
 from esper_audit.report.cells import limit_hit
 
@@ -62,7 +62,7 @@ def _scenarios(audits: Sequence[Audit]) -> set[str]:
 
 def _recompiles_too_often(audit: Audit) -> bool:
     return audit.verdict is AuditVerdict.FAILED and (
-        limit_hit(audit) or compiles_after_warm_up(audit) > (audit.budget.recompiles or 0)
+        limit_hit(audit) or count(audit).compiles_after_warm_up > (audit.budget.recompiles or 0)
     )
 
 

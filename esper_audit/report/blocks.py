@@ -41,7 +41,7 @@ def details(finding: Finding, root: str = "") -> list[str]:
         if finding.user_line is not None:
             lines.append(f"guarded by {place(finding.user_line, root)}")
     else:
-        lines += list(finding.values)
+        lines += [*attempts(finding), *finding.values]
         said = "torch says: " if not finding.values else ""
         lines += [f"{said}{finding.text}"] if finding.text else []
         when = [f"since {finding.since}"] if finding.since else []
@@ -50,6 +50,18 @@ def details(finding: Finding, root: str = "") -> list[str]:
         lines += [", ".join(when)] if when else []
     lines.append(f"remedy: {meaning.remedy}")
     return [line for line in lines if line]
+
+
+def attempts(finding: Finding) -> list[str]:
+    """Of failed and refused compiles: how many there were, and what ran instead."""
+    if not finding.attempts:
+        return []
+    instead = "the call raised an error" if finding.raised else "the code ran eagerly instead"
+    times = f"{finding.attempts} attempt{'s' * (finding.attempts != 1)}"
+    if finding.id is Diagnosis.COMPILE_REFUSED:
+        by = f" by {finding.refused_by}" if finding.refused_by else ""
+        return [f"{times} refused{by}: {instead}"]
+    return [f"{times} failed: {instead}"]
 
 
 def block(finding: Finding, root: str = "") -> str:
@@ -90,6 +102,8 @@ def who_wrote(finding: Finding, root: str = "") -> str:
 def _course(finding: Finding) -> str:
     assert finding.pattern is not None
     count = f"{finding.compiles} recompile{'s' * (finding.compiles != 1)}"
+    if finding.refused:
+        count += f" and {finding.refused} refused"
     limit = ", limit hit" if finding.limit_hit else ""
     text = f"{finding.pattern.value}: {count}{limit}, {finding.seconds:.2g} s"
     return f"{text}; {finding.forecast}" if finding.forecast else text

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from esper_audit.diagnosis import why_eager
 from esper_audit.findings import Audit, Finding, Pattern, StepVerdict
 from esper_audit.report.blocks import short
 
@@ -65,12 +64,6 @@ def eager_causes(audits: Sequence[Audit]) -> list[str]:
         if first is not None:
             after = f" after {first.label}" if first.label else ""
             place = f"{audit.title} from step {first.index}{after}"
-            where.setdefault(first.because, []).append(place)
-    return [f"{_diagnosed(because)}: {', '.join(places)}." for because, places in where.items()]
-
-
-def _diagnosed(because: str) -> str:
-    """The reason with its identifier; without, where no frame was given up: nothing is known."""
-    if because.startswith("no compiled code ran"):
-        return because
-    return f"{why_eager(because).value}: {because}"
+            said = f"{first.eager}: {first.because}" if first.eager else first.because
+            where.setdefault(said, []).append(place)
+    return [f"{said}: {', '.join(places)}." for said, places in where.items()]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from esper_audit.diagnosis import compiles_after_warm_up
-from esper_audit.events import Outcome, Phase
+from esper_audit.diagnosis import count
+from esper_audit.events import Phase
 from esper_audit.findings import Audit, AuditVerdict, StepVerdict
 
 MARKS = {
@@ -33,7 +33,7 @@ class Cell:
 
 def limit_hit(audit: Audit) -> bool:
     """Whether any frame reached the recompile limit in a step."""
-    return any(each.outcome is Outcome.LIMIT for each in audit.compiles)
+    return any(each.limit_hit for each in audit.compiles)
 
 
 def cell(audit: Audit) -> Cell:
@@ -46,7 +46,7 @@ def _words(audit: Audit) -> str:
         return audit.verdict.value
     verdicts = Counter(step.verdict for step in audit.steps)
     steady = Counter(step.verdict for step in audit.steps if step.phase is Phase.STEADY)
-    made = compiles_after_warm_up(audit)
+    made = count(audit).compiles_after_warm_up
     also = f", recompiled {made}" if made else ""
     if verdicts[StepVerdict.STALE]:
         return f"stale{also}" + (", limit hit" if limit_hit(audit) else "")

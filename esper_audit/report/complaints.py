@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from esper_audit.diagnoses import Diagnosis
-from esper_audit.diagnosis import doubts, judge_program, ran_compiled, recompiles
-from esper_audit.diagnosis.phases import is_steady
+from esper_audit.diagnosis import EAGER, judge_program, ran_compiled
 from esper_audit.events import Recording
-from esper_audit.findings import Finding, ProgramBudget
+from esper_audit.findings import AuditVerdict, Finding, ProgramAudit, ProgramBudget
 from esper_audit.report.blocks import blocks
 
-_NOT_PROVEN = (
-    "No compiled code ran here, so nothing is proven. Call what torch.compile returned, not the"
-    " original; a function that runs eagerly for good has no recompiles either."
+_NOT_COMPILED = (
+    "Call what torch.compile returned, not the original; a function that runs eagerly for good has"
+    " no recompiles either."
 )
 
 
@@ -24,38 +22,33 @@ def at_most(
 
     ``warm_up_calls``: calls of each frame, before which recompiles are free.
     """
-    audit = judge_program(recording, ProgramBudget(warm_up_calls=warm_up_calls))
-    counted = [
-        each
-        for each in recording.compiles
-        if warm_up_calls is None or is_steady(each, warm_up_calls)
-    ]
-    made = recompiles(counted)
-    limited = [each for each in audit.findings if each.id is Diagnosis.EAGER_AFTER_LIMIT]
-    causes = [each for each in audit.findings if each.pattern is not None]
-    if made > allowed or limited:
-        after = f" after {warm_up_calls} calls of warm-up" if warm_up_calls is not None else ""
-        said = f"{made} recompile{'s' * (made != 1)}{after}, at most {allowed} allowed"
-        if limited:
-            said += "; the recompile limit was hit, so further ones are not counted"
-        return _with_causes(said, [*causes, *limited], root)
-    return _unproven(recording, audit.findings, root)
+    if warm_up_calls is None:
+        budget = ProgramBudget(recompiles=allowed)
+    else:
+        budget = ProgramBudget(recompiles_after_warm_up=allowed, warm_up_calls=warm_up_calls)
+    return _complaint(judge_program(recording, budget), root)
 
 
 def no_eager_fallback(recording: Recording, root: str = "") -> str:
     """Why a recording does not prove that nothing that was compiled ran eagerly."""
-    findings = judge_program(recording).findings
-    eager = [each for each in findings if each.id.value.startswith("eager-")]
-    if eager:
+    audit = judge_program(recording, ProgramBudget(fail_on=("eager",)))
+    eager = [each for each in audit.findings if each.id in EAGER]
+    if audit.verdict is AuditVerdict.FAILED:
         return _with_causes("Code that was compiled ran eagerly", eager, root)
-    return _unproven(recording, findings, root)
+    return _complaint(audit, root)
 
 
-def _unproven(recording: Recording, findings: Sequence[Finding], root: str) -> str:
-    """What is missing of a proof; empty where nothing is."""
-    for doubt in doubts(recording):
-        return f"Nothing is proven: {doubt}"
-    return "" if ran_compiled(recording) else _with_causes(_NOT_PROVEN, findings, root)
+def _complaint(audit: ProgramAudit, root: str) -> str:
+    """The reasons of a verdict and what explains them; empty where it passed."""
+    if audit.verdict is AuditVerdict.PASSED:
+        return ""
+    telling = [each for each in audit.findings if each.pattern is not None or each.id in EAGER]
+    if audit.verdict is AuditVerdict.FAILED:
+        return _with_causes("; ".join(audit.reasons), telling, root)
+    said = f"Nothing is proven: {'; '.join(audit.reasons)}."
+    if not ran_compiled(audit):
+        said += f" {_NOT_COMPILED}"
+    return _with_causes(said, audit.findings, root)
 
 
 def _with_causes(said: str, findings: Sequence[Finding], root: str) -> str:

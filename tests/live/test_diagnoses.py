@@ -17,6 +17,7 @@ PAGES = ROOT / "docs/reference/diagnoses"
 SECTIONS = ["How it looks", "Why Dynamo does it", "How to fix it", "Example"]
 ELSEWHERE = {
     Diagnosis.STALE_OUTPUT: "scenario",  # only a comparison with eager execution shows it
+    Diagnosis.EAGER_UNEXPLAINED: "begun late",  # only a recording that begins late shows it
     Diagnosis.FORCED_BY_OTHER_RANK: "two ranks",
     Diagnosis.RANKS_DIFFER: "two ranks",
 }
@@ -104,6 +105,14 @@ def test_a_scenario_shows_stale_output_and_the_mended_one_passes(tmp_path, title
     assert [step["verdict"] for step in audit["steps"]] == steps
     stale = [each for each in audit["findings"] if each["id"] == Diagnosis.STALE_OUTPUT]
     assert len(stale) == steps.count("stale")
+
+
+def test_a_recording_that_begins_after_the_limit_is_not_explained(clean_dynamo, capsys):
+    exec(block(Diagnosis.EAGER_UNEXPLAINED, "begun late"), {})
+    said = capsys.readouterr().out
+    quoted = page(Diagnosis.EAGER_UNEXPLAINED).split("```text\n")[1].split("```")[0]
+    assert quoted.splitlines()[0] in said
+    assert quoted.splitlines()[1] in said
 
 
 @pytest.mark.parametrize("diagnosis", Diagnosis)

@@ -6,14 +6,9 @@ from dataclasses import replace
 
 from builders import ENVIRONMENT, compiled, recording, replay, step
 
+from esper_audit.comparisons import Comparison
 from esper_audit.diagnosis import judge
-from esper_audit.events import (
-    Comparison,
-    GraphBreak,
-    LedgerRow,
-    Outcome,
-    Phase,
-)
+from esper_audit.events import GraphBreak, LedgerRow, Outcome, Phase
 from esper_audit.findings import AuditVerdict, Budget
 from esper_audit.notices import HookError
 from esper_audit.replays import Ending

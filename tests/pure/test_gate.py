@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import ENVIRONMENT, audit, judged
+from builders import ENVIRONMENT, audit, compiled, judged, recording
 from report_builders import BUFFER, failing, report
 
 from esper_audit.changes import ChangeKind, Entry
-from esper_audit.diagnosis.eager import stale_findings
+from esper_audit.diagnosis.eager import step_findings
 from esper_audit.events import GraphBreak, Phase
 from esper_audit.findings import (
     AuditVerdict,
@@ -17,8 +17,11 @@ from esper_audit.findings import (
 )
 from esper_audit.gate import compare, differs, hold_against, measure, updated, verdict_of
 
+BREAKS = (GraphBreak("print", None),)
 PASSING = audit(scenario="rollout", parameters=BUFFER)
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
+WHOLE = replace(PASSING, compiles=(compiled(0, phase=Phase.WARM_UP),))
+BROKEN = replace(PASSING, compiles=(replace(WHOLE.compiles[0], graph_breaks=BREAKS),))
 SKIPPED = replace(PASSING, verdict=AuditVerdict.SKIPPED, steps=())
 ERROR = replace(PASSING, verdict=AuditVerdict.ERROR, reason="it crashed")
 OTHER_TORCH = replace(ENVIRONMENT, torch="2.14.1+cu130")
@@ -68,7 +71,8 @@ def test_a_pass_where_a_failure_was_accepted_is_improved_and_fails_too():
     [
         (failing("rollout", 5), failing("rollout", 3), "worse"),
         (failing("rollout", 3), failing("rollout", 5), "improved"),
-        (replace(PASSING, graph_breaks=(GraphBreak("print", None),)), PASSING, "worse"),
+        (BROKEN, WHOLE, "worse"),
+        (WHOLE, BROKEN, "improved"),
         (SKIPPED, PASSING, "worse"),
         (PASSING, SKIPPED, "improved"),
         (SKIPPED, SKIPPED, "same"),
@@ -204,7 +208,7 @@ def test_fail_on_selects_what_fails_and_never_what_is_reported(now, before, word
 def test_a_diagnosis_selects_the_growth_of_what_it_counts():
     def stale(number):
         steps = tuple(judged(n, StepVerdict.STALE) for n in range(number))
-        found = stale_findings(steps, ())
+        found = step_findings(steps, recording(steps), ())
         return replace(PASSING, verdict=AuditVerdict.FAILED, steps=steps, findings=found)
 
     assert gated(stale(9), [stale(1)], fail_on=("stale-output",))[2] == "failed"

@@ -41,7 +41,7 @@ def test_a_program_is_keyed_by_its_command_line_and_rank():
     ("fields", "why"),
     [
         ({"compiles": (), "frames": ()}, "no compiled code ran"),
-        ({"complete": False}, "ended without a word"),
+        ({"complete": False}, "died before it could save"),
         ({"hook_errors": (HookError("compile", "ValueError: x"),)}, "the recorder itself failed"),
         (
             {"program": Program(argv=("a.py",), ended="exit 7", exit_code=7)},

@@ -100,7 +100,7 @@ def test_a_relation_between_values_is_known_by_torchs_text(text, wanted):
 
 def test_every_recompile_of_the_list_has_a_case_here():
     seen = {case[-1] for case in CASES} | {"tensor-aliasing", "other-instance"}
-    eager = {"stale-output", "graph-break", "ranks-differ"}
+    eager = {"stale-output", "graph-break", "ranks-differ", "compile-failed", "compile-refused"}
     recompiles = {d.value for d in Diagnosis if not d.value.startswith("eager-")} - eager
     assert seen == recompiles
 

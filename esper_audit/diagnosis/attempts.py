@@ -1,0 +1,59 @@
+"""Compiles that failed, and calls that torch refused to compile for, as findings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from esper_audit.diagnoses import Diagnosis
+from esper_audit.diagnosis.counts import has_failed
+from esper_audit.diagnosis.eager import gist, limit_words, since
+from esper_audit.events import Compile, Outcome, Recording, Stance
+from esper_audit.findings import Finding
+
+
+def attempt_findings(recording: Recording) -> tuple[Finding, ...]:
+    """One finding for each frame that failed to compile, and for each that was refused."""
+    grouped: dict[tuple[str, str, str], list[Compile]] = {}
+    for compile_ in recording.compiles:
+        if has_failed(compile_) or compile_.outcome is Outcome.REFUSED:
+            key = (compile_.frame.key, compile_.outcome, compile_.refused_by)
+            grouped.setdefault(key, []).append(compile_)
+    return tuple(_finding(group, recording) for group in grouped.values())
+
+
+def _finding(group: Sequence[Compile], recording: Recording) -> Finding:
+    first = group[0]
+    found = Finding(
+        id=Diagnosis.COMPILE_FAILED,
+        frame=first.frame,
+        text=limit_words(first.limit) if first.limit else gist(first.reason),
+        attempts=sum(each.count for each in group),
+        refused_by=first.refused_by,
+        raised=any(each.raised for each in group),
+        seconds=sum(each.seconds.total for each in group),
+        since=since(first),
+        limit_hit=bool(first.limit),
+        limit=first.limit,
+        called_from=first.stack[-1] if first.stack else None,
+        written_by_unknown="not caused by a state change",
+    )
+    return found if first.outcome is Outcome.FAILED else _refused(found, first, recording)
+
+
+def _refused(found: Finding, first: Compile, recording: Recording) -> Finding:
+    stance = _stance(first, recording)
+    where = stance.location if stance is not None else None
+    return replace(
+        found,
+        id=Diagnosis.COMPILE_REFUSED,
+        written_by=where,
+        written_by_unknown="" if where else "it is a setting of torch",
+    )
+
+
+def _stance(refused: Compile, recording: Recording) -> Stance | None:
+    """The call of ``set_stance`` in whose force the call was refused."""
+    before = [each for each in recording.stances if each.at <= refused.at]
+    matching = [each for each in before if each.stance == refused.refused_by]
+    return matching[-1] if matching else None

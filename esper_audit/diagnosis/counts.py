@@ -1,0 +1,98 @@
+"""Each count of a recording, once, under one name. Every verdict and every table asks here.
+
+A **recompile** is a compile in which every existing cache entry failed a guard. A **compile after
+warm-up** is one of any kind: of a frame, for the first time, again, or anew after a reset; of a
+backward; of a CUDA graph. Worked example: a frame compiles in warm-up, the program resets Dynamo,
+and the frame compiles once more: 2 compiles, 0 recompiles, 1 compile after warm-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from esper_audit.diagnosis.phases import is_steady
+from esper_audit.events import Compile, LedgerRow, Outcome, Phase, Recording, RunsAfter
+
+LATE_COMPILES = ("backward", "cuda-graph")
+"""Kinds of ledger rows that are compile work of their own."""
+
+IsLate = Callable[[Compile], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What torch.compile did over a recording, in numbers.
+
+    ``refused`` are recompiles that torch had to make and raised instead, ``failed`` are attempts to
+    compile that ended in an error, ``limits`` those that hit a recompile limit.
+    """
+
+    compiles: int = 0
+    recompiles: int = 0
+    compiles_in_warm_up: int = 0
+    compiles_after_warm_up: int = 0
+    recompiles_after_warm_up: int = 0
+    refused: int = 0
+    refused_after_warm_up: int = 0
+    failed: int = 0
+    limits: int = 0
+    graph_breaks: int = 0
+
+
+def count(recording: Recording, warm_up_calls: int | None = None) -> Counts:
+    """All counts of a recording. ``warm_up_calls``: calls of each frame that are warm-up."""
+    is_late = late(recording, warm_up_calls)
+    made = [each for each in recording.compiles if each.succeeded]
+    again = [each for each in made if each.outcome is Outcome.RECOMPILED]
+    refused = [each for each in recording.compiles if is_refused(each)]
+    frames_late = _sum(filter(is_late, made))
+    return Counts(
+        compiles=_sum(made),
+        recompiles=_sum(again),
+        compiles_in_warm_up=_sum(made) - frames_late,
+        compiles_after_warm_up=frames_late + _other_compiles(recording, filter(is_late, made)),
+        recompiles_after_warm_up=_sum(filter(is_late, again)),
+        refused=_sum(refused),
+        refused_after_warm_up=_sum(filter(is_late, refused)),
+        failed=_sum(each for each in recording.compiles if has_failed(each)),
+        limits=_sum(each for each in recording.compiles if each.limit_hit),
+        graph_breaks=sum(len(each.graph_breaks) * each.count for each in recording.compiles),
+    )
+
+
+def late(recording: Recording, warm_up_calls: int | None = None) -> IsLate:
+    """Whether a compile came after warm-up; of a replay, in one of its steady steps."""
+    if not recording.steps:
+        return lambda compile_: is_steady(compile_, warm_up_calls)
+    steady = {step.index for step in recording.steps if step.phase is Phase.STEADY}
+    return lambda compile_: compile_.step in steady
+
+
+def is_refused(compile_: Compile) -> bool:
+    """Whether torch had to recompile, and raised instead, as it was told to."""
+    return compile_.outcome is Outcome.REFUSED and compile_.cache_entries_before > 0
+
+
+def has_failed(compile_: Compile) -> bool:
+    """Whether the attempt ended in an error, and the next call will try again."""
+    return compile_.outcome is Outcome.FAILED and compile_.runs_after is not RunsAfter.EAGER
+
+
+def _other_compiles(recording: Recording, frames: Iterable[Compile]) -> int:
+    """Backwards and CUDA graphs after warm-up, of frames that were compiled before."""
+    counted = {each.id for each in frames}
+    rows = [each for each in recording.ledger if _is_late_row(each, recording)]
+    return len({(row.step, row.compile_id) for row in rows if row.compile_id not in counted})
+
+
+def _is_late_row(row: LedgerRow, recording: Recording) -> bool:
+    if row.kind not in LATE_COMPILES:
+        return False
+    if not recording.steps:
+        return row.phase is Phase.STEADY
+    return any(s.index == row.step and s.phase is Phase.STEADY for s in recording.steps)
+
+
+def _sum(compiles: Iterable[Compile]) -> int:
+    return sum(each.count for each in compiles)

@@ -1,0 +1,48 @@
+"""What proves that compiled code ran, and what puts a recording in doubt. Every door asks here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from esper_audit.events import Phase, Recording
+
+_NEEDED = ("compile", "convert_frame", "lookup")
+NOT_PROVEN = "no compiled code ran, so nothing is proven"
+
+
+def ran_compiled(recording: Recording) -> bool:
+    """Whether compiled code is proven to have run.
+
+    A lookup that matches proves it only where nothing was compiled meanwhile: a frame that holds
+    no graph, such as one that only calls a disabled function, matches as well.
+    """
+    made = [each for each in recording.compiles if each.succeeded]
+    if not made or not recording.complete:
+        return recording.lookups.hits > 0 or bool(made and not recording.complete)
+    return any(each.graph_runs for each in made)
+
+
+def ran_after_warm_up(recording: Recording, warm_up_calls: int | None = None) -> bool:
+    """Whether compiled code is proven to have run after warm-up."""
+    if warm_up_calls is None:
+        later = recording.lookups.hits > (recording.steady_hits or 0)
+        return later or any(each.phase is Phase.STEADY for each in recording.compiles)
+    runs: dict[str, int] = defaultdict(int)
+    for each in recording.compiles:
+        runs[each.frame.key] += each.graph_runs or 0
+    return any(number > warm_up_calls for number in runs.values())
+
+
+def doubts(recording: Recording) -> Iterator[str]:
+    """Why the evidence itself may be incomplete."""
+    if recording.hook_errors:
+        last = recording.hook_errors[0].gist
+        yield f"the recorder itself failed, so the evidence may be incomplete: {last}"
+    for each in recording.lost:
+        if each.key in _NEEDED:
+            yield f"torch {each.torch_version} has no {each.name}, which it takes to prove this"
+    if not recording.complete:
+        yield (
+            "the process died before it could save (crash or kill); the recording may be incomplete"
+        )
