@@ -134,7 +134,10 @@ def exec_(
         int | None, typer.Option(min=0, help="Fail above this many recompiles.")
     ] = None,
     max_recompiles_after_warm_up: Annotated[
-        int | None, typer.Option(min=0, help="Fail above this many after warm-up.")
+        int | None, typer.Option(min=0, help="Fail above this many recompiles after warm-up.")
+    ] = None,
+    max_compiles_after_warm_up: Annotated[
+        int | None, typer.Option(min=0, help="Fail above this many compiles of any kind then.")
     ] = None,
     warm_up_calls: Annotated[
         int | None,
@@ -187,6 +190,7 @@ def exec_(
             budget=ProgramBudget(
                 recompiles=max_recompiles,
                 recompiles_after_warm_up=max_recompiles_after_warm_up,
+                compiles_after_warm_up=max_compiles_after_warm_up,
                 warm_up_calls=warm_up_calls,
                 fail_on=parse_words(fail_on, FAIL_ON),
             ),

@@ -10,6 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.findings import (
     AuditVerdict,
@@ -55,11 +56,11 @@ def summary(audit: ProgramAudit) -> str:
     name = audit.program.title if audit.program is not None else "recording"
     if audit.environment.torch == "not imported" or not (audit.frames or audit.lookups.hits):
         return f"{name}: nothing was compiled"
-    made = sum(frame.compiles for frame in audit.frames)
-    again = sum(frame.recompiles for frame in audit.frames)
+    counts = count(audit, audit.budget.warm_up_calls)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
     parts = [
-        f"{_count(made, 'compile')}, {_count(again, 'recompile')} in {_seconds(audit)}",
+        f"{_count(counts.compiles, 'compile')}, {_count(counts.recompiles, 'recompile')}"
+        f" in {_seconds(audit)}",
         f"compiled code was reused {_reused(audit)}",
     ]
     if eager:
@@ -100,11 +101,11 @@ def _sections(report: ProgramReport, verbosity: int) -> Iterator[tuple[str, Rend
         yield "Ranks differ", _findings(report.differences, report.root, MOST_CAUSES)
     found = _distinct(audits)
     causes = [each for each in found if each.pattern is not None]
-    eager = [each for each in found if each.id.value.startswith("eager-")]
+    eager = [each for each in found if each.id in EAGER or each.attempts]
     breaks = [each for each in found if each.pattern is None and each not in eager]
     for title, group, most in (
         ("Causes of recompiles", causes, MOST_CAUSES),
-        ("Eager execution", eager, MOST_CAUSES),
+        ("Eager execution and failed compiles", eager, MOST_CAUSES),
         ("Graph breaks", breaks, MOST_BREAKS),
     ):
         if group:
@@ -127,7 +128,7 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
 def _frames(frames: Sequence[FrameSummary], verbosity: int) -> RenderableType:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
     table.add_column("frame", overflow="fold", ratio=3)
-    for name in ("compiles", "again", "reused", "seconds", "left"):
+    for name in ("compiles", "recompiles", "reused", "seconds", "left"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("now", overflow="fold", ratio=4)
     shown = frames if verbosity > 0 else _telling(frames)
@@ -141,7 +142,7 @@ def _frames(frames: Sequence[FrameSummary], verbosity: int) -> RenderableType:
             "-" if frame.recompiles_left is None else str(frame.recompiles_left),
             Text(_now(frame), style=_STATE_STYLES[frame.state]),
         )
-    legend = "again: recompiles; left: compiles until the recompile limit"
+    legend = "left: compiles until the recompile limit"
     if len(shown) < len(frames):
         legend += f"; {len(frames) - len(shown)} more frames that cost less: see them with -v"
     return Group(table, Text(legend, style="dim"))
@@ -211,10 +212,15 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
         yield f"rank {rank} left no recording"
     for audit in audits:
         if not audit.complete:
-            yield "The process ended without a word; this is what it had written until then."
+            yield (
+                "The process died before it could save (crash or kill); this is what it had"
+                " written until then."
+            )
         yield from audit.notes
+        counts = count(audit, audit.budget.warm_up_calls)
+        yield from _first_compiles(audit, counts)
         counted = sum(each.compiles for each in audit.findings if each.pattern is not None)
-        if counted > sum(frame.recompiles for frame in audit.frames):
+        if counted > counts.recompiles:
             yield "A recompile with several causes counts, with its seconds, in each of them."
         for each in audit.lost:
             yield f"torch {each.torch_version} has no {each.name}. Lost: {each.lost}."
@@ -223,6 +229,18 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"
         for unknown in audit.unrecognized:
             yield f"Unrecognized in {unknown.where}: {unknown.text}"
+
+
+def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:
+    """A bound of recompiles does not bound these; whoever set one may think so."""
+    first = counts.compiles_after_warm_up - counts.recompiles_after_warm_up
+    budget = audit.budget
+    if first and budget.recompiles_after_warm_up is not None and not budget.compiles_after_warm_up:
+        yield (
+            f"{_count(first, 'compile')} after warm-up {'was' if first == 1 else 'were'} not a"
+            " recompile: a first call, or one after torch._dynamo.reset()."
+            " --max-compiles-after-warm-up bounds these too."
+        )
 
 
 def _footer(report: ProgramReport) -> str:

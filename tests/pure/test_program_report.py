@@ -87,7 +87,7 @@ def test_an_argument_is_told_by_the_call_that_passed_it():
 def test_eager_execution_and_graph_breaks_have_their_sections():
     breaks = (GraphBreak("Unsupported: print", Location("/p/host.py", 9, "forward")),)
     text = said(report(made(graph_breaks=breaks), skips=(skip(at=1.0),)))
-    assert "Eager execution eager-dispatch-mode: helper" in text
+    assert "Eager execution and failed compiles eager-dispatch-mode: helper" in text
     assert "Graph breaks graph-break: Host.forward at host.py:9 in forward" in text
     assert "torch says: Unsupported: print" in text
 
@@ -110,7 +110,7 @@ def test_nothing_that_went_wrong_is_silent():
             lost=(LostEvidence("torch._x", "2.99", "lookups"),),
         )
     )
-    assert "The process ended without a word" in text
+    assert "The process died before it could save" in text
     assert "The recorder's hook compile failed 3 times: Oops: it broke" in text
     assert "Unrecognized in a guard: gibberish" in text
     assert "torch 2.99 has no torch._x. Lost: lookups." in text
