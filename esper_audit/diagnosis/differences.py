@@ -28,7 +28,9 @@ def wrong(comparison: Comparison) -> str:
 def _far_off(found: Difference) -> str:
     place = f" at index [{', '.join(map(str, found.index))}]" if found.index else ""
     several = "up to " if found.values > 1 else ""
-    share = f"{found.outside} of {found.values} values are" if found.values > 1 else "it is"
+    share = "it is"
+    if found.values > 1:
+        share = f"{found.outside} of {found.values} values {'is' if found.outside == 1 else 'are'}"
     return (
         f"{several}{found.largest:.3g}{place} ({found.actual} instead of {found.expected};"
         f" {share} outside rtol {found.rtol:g}, atol {found.atol:g})"

@@ -23,7 +23,22 @@ def answer(report: Report) -> str:
     parts = list(said) or ["Not answered: nothing was replayed."]
     if len(backends) > 1:
         parts = [f"On {' and '.join(names)}: {part}" for part, names in said.items()]
-    return " ".join([question.text, *parts] if question.text else parts)
+    asking = [question.text] if question.text else []
+    return " ".join([*_wrong_output(asked or subjects), *asking, *parts])
+
+
+def _wrong_output(audits: Sequence[Audit]) -> list[str]:
+    """Before anything else: what is wrong is no faster for being compiled."""
+    wrong = [audit for audit in audits if _has(audit, StepVerdict.STALE)]
+    if not wrong:
+        return []
+    step = next(step for step in wrong[0].steps if step.verdict is StepVerdict.STALE)
+    judged = [a for a in audits if a.verdict in (AuditVerdict.PASSED, AuditVerdict.FAILED)]
+    total = _count(len(_scenarios(judged)), "scenario")
+    return [
+        f"Output is wrong in {len(_scenarios(wrong))} of {total}:"
+        f" in {wrong[0].title}, step {step.index}, {step.because}."
+    ]
 
 
 def _sentence(question: Question, asked: Sequence[Audit]) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from esper_audit.findings import Audit, Finding, Pattern, StepVerdict
-from esper_audit.report.blocks import short
+from esper_audit.findings import Audit, Finding, JudgedStep, Pattern, StepVerdict
+from esper_audit.report.blocks import attempts, short
 
 
 @dataclass(frozen=True)
@@ -67,3 +67,34 @@ def eager_causes(audits: Sequence[Audit]) -> list[str]:
             said = f"{first.eager}: {first.because}" if first.eager else first.because
             where.setdefault(said, []).append(place)
     return [f"{said}: {', '.join(places)}." for said, places in where.items()]
+
+
+def wrong_outputs(audits: Sequence[Audit]) -> list[str]:
+    """Of each audit with wrong output: in how many steps, and how far off the worst one is."""
+    lines = []
+    for audit in audits:
+        stale = [step for step in audit.steps if step.verdict is StepVerdict.STALE]
+        if stale:
+            worst = max(stale, key=_largest)
+            after = f" after {worst.label}" if worst.label else ""
+            lines.append(
+                f"{audit.title}: {len(stale)} of {len(audit.steps)} steps, from step"
+                f" {stale[0].index} on; worst in step {worst.index}{after}: {worst.because}"
+            )
+    return lines
+
+
+def _largest(step: JudgedStep) -> float:
+    found = [each.difference for each in step.comparisons if each.difference is not None]
+    return max((each.largest or 0.0 for each in found), default=0.0)
+
+
+def failed_attempts(audits: Sequence[Audit]) -> list[str]:
+    """Compiles that failed or were refused: where, how often, why, and what ran instead."""
+    return [
+        f"{audit.title}: {finding.id.value}: {finding.frame.name}: {attempts(finding)[0]}"
+        f" ({finding.text})"
+        for audit in audits
+        for finding in audit.findings
+        if finding.attempts
+    ]

@@ -15,7 +15,14 @@ from esper_audit.events import Outcome
 from esper_audit.findings import Audit, AuditVerdict, ClaimResult, ClaimStatus, Report
 from esper_audit.report.answer import alternatives, answer
 from esper_audit.report.blocks import place, sources, who_wrote
-from esper_audit.report.causes import Cause, causes, change, eager_causes
+from esper_audit.report.causes import (
+    Cause,
+    causes,
+    change,
+    eager_causes,
+    failed_attempts,
+    wrong_outputs,
+)
 from esper_audit.report.cells import cell
 from esper_audit.report.matrix import Matrix, matrix
 from esper_audit.report.strips import LEGEND, strip
@@ -67,6 +74,9 @@ def _sections(report: Report, verbosity: int, width: int) -> Iterator[tuple[str,
     shown = [a for a in report.audits if verbosity > 0 or _is_telling(a, report)]
     if shown:
         yield "Steps", _strips(shown, verbosity)
+    wrong = wrong_outputs(shown)
+    if wrong:
+        yield "Wrong output", Group(*(_item(line) for line in wrong))
     found = causes([a for a in report.audits if _is_telling(a, report)])
     if found:
         most = len(found) if verbosity > 0 else MOST_CAUSES
@@ -78,6 +88,9 @@ def _sections(report: Report, verbosity: int, width: int) -> Iterator[tuple[str,
     eager = eager_causes(shown)
     if eager:
         yield "Eager execution", Group(*(_item(line) for line in eager))
+    tried = failed_attempts(shown)
+    if tried:
+        yield "Failed and refused compiles", Group(*(_item(line) for line in tried))
     if report.claims:
         yield "Claims", _claims(report.claims)
     troubled = [a for a in report.audits if a.verdict in (AuditVerdict.ERROR, AuditVerdict.SKIPPED)]

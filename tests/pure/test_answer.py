@@ -62,6 +62,19 @@ def test_the_answer_is_one_sentence_from_evidence(audits, wanted):
     assert answer(report(*audits)) == wanted
 
 
+def test_wrong_output_is_said_before_anything_else():
+    wrong = audit(
+        AuditVerdict.FAILED,
+        parameters=LAZY,
+        steps=(judged(0, StepVerdict.REUSED), judged(1, StepVerdict.STALE)),
+    )
+    said = answer(report(failing("rollout"), wrong))
+    assert said.startswith(
+        "Output is wrong in 1 of 2 scenarios: in some_scenario [lazy], step 1, because of evidence."
+        " Does it recompile? Yes: "
+    )
+
+
 def test_recompiles_within_the_budget_are_no_yes():
     steps = tuple(judged(n, StepVerdict.RECOMPILED) for n in range(3))
     within = audit(
