@@ -54,6 +54,7 @@ class Draft:
     runs_after: RunsAfter = RunsAfter.COMPILE
     reason: str = ""
     direct: bool = True
+    raised: bool = False
     graphs: list[count[int]] = field(default_factory=list)
     times: int = 1
     seconds: float = 0.0
@@ -207,6 +208,9 @@ class Ledger:
             calls_before=draft.calls_before,
             writes=begin.writes,
             count=draft.times,
+            limit=end.limit,
+            refused_by=end.refused_by,
+            raised=draft.raised,
         )
 
 
@@ -223,11 +227,13 @@ def _added(kept: Event, event: Event) -> Event:
 def _signature(draft: Draft) -> tuple[object, ...]:
     end, begin = draft.end, draft.begin
     sources = {(each.kind, each.source) for each in begin.guard_failures} if begin else ()
-    outcome = (end.compiled, end.limit, end.failed, end.reason) if end else ()
-    return outcome, draft.mark.phase, frozenset(sources), draft.runs_after
+    outcome = (end.compiled, end.limit, end.refused_by, end.failed, end.reason) if end else ()
+    return outcome, draft.raised, draft.mark.phase, frozenset(sources), draft.runs_after
 
 
 def _outcome(end: End, entries: int) -> Outcome:
+    if end.refused_by:
+        return Outcome.REFUSED
     if end.limit:
         return Outcome.LIMIT
     if end.failed:

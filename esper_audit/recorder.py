@@ -170,6 +170,7 @@ class Recorder:
     def compile_ended(self, token: object, end: End) -> None:
         if isinstance(token, Draft):
             with self._lock:
+                token.raised = end.failed and _dynamo.has("convert_frame")
                 self._kept.end(token, end)
                 self._journal(self._kept.freeze(token))
 
@@ -194,7 +195,9 @@ class Recorder:
             if isinstance(token, Draft):
                 token.runs_after, token.reason = returned.runs_after, returned.reason
                 token.direct = returned.direct
-                if token.end is not None and returned.runs_after is not RunsAfter.COMPILE:
+                told = token.raised or returned.runs_after is not RunsAfter.COMPILE
+                token.raised = False  # torch caught the error and runs the frame eagerly
+                if token.end is not None and told:
                     self._journal(self._kept.freeze(token))
                 return
             skip = Skip(

@@ -137,9 +137,8 @@ class Hooks:
             finally:
                 seconds = time.perf_counter() - started
                 with self._contained("compile"):
-                    end = readings.end_of(
-                        result, error, readings.graph_breaks_since(breaks_before, begin), seconds
-                    )
+                    breaks = readings.graph_breaks_since(breaks_before, begin)
+                    end = readings.end_of(result, error, breaks, seconds, begin)
                     self._listener.compile_ended(token, end)
                     if self._watch is not None and call is not None:
                         self._watch.add(call, getattr(result, "guarded_code", None))

@@ -12,6 +12,9 @@ from esper_audit._dynamo.guards import UserLines
 from esper_audit._dynamo.signals import Begin, Code, End, Stages
 from esper_audit.events import GraphBreak, Location, RunsAfter
 
+EACH, ACCUMULATED = "recompile_limit", "accumulated_recompile_limit"
+"""Torch's names of its two limits (torch/_dynamo/config.py)."""
+
 
 def user_lines(graph: Any) -> UserLines:
     lines: UserLines = {}
@@ -99,7 +102,11 @@ def _innermost(stack: Any) -> Location | None:
 
 
 def end_of(
-    result: Any, error: BaseException | None, breaks: tuple[GraphBreak, ...], seconds: float
+    result: Any,
+    error: BaseException | None,
+    breaks: tuple[GraphBreak, ...],
+    seconds: float,
+    begin: Begin | None = None,
 ) -> End:
     compiled = getattr(result, "guarded_code", None) is not None
     reason = str(getattr(result, "skip_reason", None) or "")
@@ -109,11 +116,12 @@ def end_of(
         reason = "no tensor operation was traced"
     return End(
         compiled=compiled,
-        limit=error is not None and _is_limit(error),
+        limit=_limit(error, begin) if error is not None and _is_limit(error) else "",
         failed=error is not None,
         reason=reason,
         graph_breaks=breaks,
         seconds=seconds,
+        refused_by=_refused_by(error),
     )
 
 
@@ -130,6 +138,31 @@ def _is_limit(error: BaseException) -> bool:
         return True
     strategy = getattr(error, "frame_exec_strategy", None)
     return strategy is not None and strategy.cur_action.name == "RUN_ONLY"
+
+
+def _limit(error: BaseException, begin: Begin | None) -> str:
+    """Which limit was hit: torch says so in the error, or in the one that it was raised from.
+
+    ``_compile`` in torch/_dynamo/convert_frame.py; 2.13 has it in the text of ``Unsupported``.
+    """
+    text = f"{error} {error.__cause__ or ''}"
+    if ACCUMULATED in text:
+        return ACCUMULATED
+    if EACH not in text and begin is not None:
+        own, every = begin.recompiles_left, begin.accumulated_recompiles_left
+        return ACCUMULATED if own and every == 0 else EACH
+    return EACH
+
+
+def _refused_by(error: BaseException | None) -> str:
+    """What told torch to raise: errors of torch/_dynamo/exc.py, 2.8 to 2.14."""
+    kind = type(error).__name__
+    if kind == "RecompileError":
+        return "error_on_recompile"
+    if kind == "FailOnRecompileLimitHit":
+        setting = "fail_on_recompile_limit_hit"
+        return setting if setting in str(error) else "fullgraph"
+    return ""
 
 
 def runs_after(result: Any) -> RunsAfter:

@@ -37,14 +37,19 @@ class Begin:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a compile ended. ``seconds`` is wall time."""
+    """How a compile ended. ``seconds`` is wall time.
+
+    ``limit`` names the limit that was hit, ``refused_by`` what told torch to raise instead of
+    compiling; empty for none. ``failed``: it ended with an error.
+    """
 
     compiled: bool
-    limit: bool
+    limit: str
     failed: bool
     reason: str
     graph_breaks: tuple[GraphBreak, ...]
     seconds: float
+    refused_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 from esper_audit._dynamo import describe, names
 from esper_audit._dynamo.guard_text import body_of, location_in
+from esper_audit._dynamo.readings import ACCUMULATED, EACH
 from esper_audit._dynamo.signals import Begin, Code, End, Listener
 from esper_audit.events import GuardFailure
 
@@ -81,12 +82,20 @@ def _end(metrics: dict[str, Any]) -> End:
     traced = bool(metrics.get("has_guarded_code")) and bool(metrics.get("graph_op_count"))
     return End(
         compiled=not failure and traced,
-        limit="recompile_limit" in failure or "cache_size_limit" in failure,
+        limit=_limit(failure),
         failed=bool(failure),
         reason=failure or ("" if traced else "no tensor operation was traced"),
         graph_breaks=(),
         seconds=float(metrics.get("entire_frame_compile_time_s") or 0.0),
     )
+
+
+def _limit(failure: str) -> str:
+    """The names before 2.6 (``cache_size_limit``) are in a long text of 2.13, too."""
+    for name in (ACCUMULATED, EACH):
+        if name in failure or name.replace("recompile", "cache_size") in failure:
+            return name
+    return ""
 
 
 def _failure(reason: str) -> GuardFailure:
