@@ -11,6 +11,7 @@ from typing import Protocol
 
 from esper_audit.config import Config
 from esper_audit.diagnosis import decide_claims, is_control, judge, misses
+from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
 from esper_audit.errors import UsageError
 from esper_audit.events import Environment, Phase, Recording
 from esper_audit.findings import Audit, AuditVerdict, Claim, Control, Question, Report
@@ -65,6 +66,7 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
             for each in replays:
                 done[_key(each.job)] = each
                 progress.finished(judge(each, environment))
+        _prove_undisturbed(done, pool, progress)
         if request.provenance:
             _find_writers(
                 done, pool, progress, lambda each: request.is_known(judge(each, environment))
@@ -82,6 +84,15 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     known = request.paths == tuple(request.config.paths) and not collection.broken
     declared = {each.name: dict(each.params) for each in collection.scenarios}
     return replace(report, declared=declared if known else None)
+
+
+def _prove_undisturbed(done: dict[str, Replay], pool: Pool, progress: Progress) -> None:
+    """Replay once more, without a comparison, what was compared in its own process."""
+    jobs = [proof_job(replay.job) for replay in done.values() if needs_proof(replay)]
+    with closing(pool.replay(jobs, progress.running)) as replays:
+        for each in replays:
+            key = _key(each.job)
+            done[key] = settled(done[key], each)
 
 
 def _find_writers(

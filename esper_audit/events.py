@@ -250,7 +250,9 @@ class Step:
     ``callable_index`` tells apart the callables that one scenario compiled. ``seconds`` is the
     wall time of the call, compiles included. ``operations`` are the user's lines that run a tensor
     operation in this step, as seen in its eager twin; known only once torch has given up on a
-    frame. ``error`` is what the call raised, if it did.
+    frame. ``error`` is what the call raised, if it did. ``shares``: its eager twin ran in the same
+    process; then ``checksum`` holds the sums of its output's tensors, to be held against those of
+    a replay without a twin.
     """
 
     index: int
@@ -262,6 +264,8 @@ class Step:
     comparisons: tuple[Comparison, ...] = ()
     operations: tuple[Location, ...] = ()
     error: str = ""
+    shares: bool = False
+    checksum: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

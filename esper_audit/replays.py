@@ -24,7 +24,7 @@ class Job:
     ``options`` go to ``torch.compile``; ``tolerances`` map a dtype's name to (rtol, atol).
     ``parameters`` are the texts of the values; ``choices`` their places in the declared lists.
     ``root`` is the project's folder, from which frames are named. ``watch`` are guard sources, by
-    frame, whose writers are looked for.
+    frame, whose writers are looked for. ``checksums``: keep those of each step's output.
     """
 
     scenario: str
@@ -38,6 +38,7 @@ class Job:
     mode: str | None = None
     recompile_limit: int | None = None
     compare: bool = True
+    checksums: bool = False
     record: bool = True
     budget: Budget = NO_BUDGET
     claims: tuple[str, ...] = ()

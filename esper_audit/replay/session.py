@@ -17,6 +17,7 @@ from esper_audit.recorder import Recorder
 from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result, gradients, state_of
 from esper_audit.replay.snapshot import modules_of
 from esper_audit.replay.twin import Call, Twins, comparisons_of
+from esper_audit.replay.values import checksum
 from esper_audit.replays import Job
 from esper_audit.scenario_api import skip
 
@@ -150,7 +151,9 @@ class ReplaySession:
             raise
         finally:
             seconds = time.perf_counter() - started
-            comparisons = () if call.error else self._compare(call, state, twins)
+            found = Result(call.output_and_loss, gradients(state), state)
+            comparisons = () if call.error else self._compare(found, twins)
+            kept = twins.shares or self._job.checksums
             self.steps.append(
                 Step(
                     index=index,
@@ -162,6 +165,8 @@ class ReplaySession:
                     comparisons=comparisons,
                     operations=tuple(twins.operations),
                     error=call.error,
+                    shares=twins.shares,
+                    checksum=checksum(found.output) if kept and not call.error else (),
                 )
             )
         return call.output if loss is None else call.loss
@@ -197,11 +202,7 @@ class ReplaySession:
             return {}
         return {"eager": None} | ({"reference": step.reference} if step.reference else {})
 
-    def _compare(
-        self, call: _Call, state: dict[str, torch.Tensor], twins: Twins
-    ) -> tuple[Comparison, ...]:
-        output = call.output if call.loss is None else (call.output, call.loss)
-        found = Result(output, gradients(state), state)
+    def _compare(self, found: Result, twins: Twins) -> tuple[Comparison, ...]:
         return tuple(
             comparison
             for against, twin in twins.wait().items()
@@ -256,6 +257,10 @@ class _Call:
         self.output: Any = None
         self.loss: torch.Tensor | None = None
         self.error = ""
+
+    @property
+    def output_and_loss(self) -> Any:
+        return self.output if self.loss is None else (self.output, self.loss)
 
     def run(self, target: Target, loss: Loss | None, args: Any, kwargs: Any) -> None:
         before = self._lookups()

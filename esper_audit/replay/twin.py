@@ -109,6 +109,11 @@ class Twins:
         """The user's lines that ran tensor operations, once :meth:`wait` has returned."""
         return self._known["eager"].operations if "eager" in self._known else {}
 
+    @property
+    def shares(self) -> bool:
+        """Whether one of them ran in this process."""
+        return any(twin.shared for twin in self._known.values())
+
     def end(self) -> None:
         """Let no process stay."""
         for child in self._children.values():

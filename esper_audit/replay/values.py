@@ -56,6 +56,29 @@ def plain(value: Any) -> Any:
     return _plain(value, ())
 
 
+def checksum(value: Any) -> tuple[float, ...]:
+    """Two sums for each tensor and number of a value, in order: enough to tell two runs apart."""
+    return tuple(_sums(plain(value)))
+
+
+def _sums(value: Any) -> Iterator[float]:
+    if isinstance(value, torch.Tensor):
+        dense = value.to_dense() if value.layout != torch.strided else value
+        wide = dense.abs() if dense.is_complex() else dense
+        yield float(wide.double().sum())
+        yield float(wide.double().abs().sum())
+    elif isinstance(value, bool | int | float):
+        yield float(value)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _sums(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _sums(item)
+    elif isinstance(value, Thing):
+        yield from _sums(dict(value.fields))
+
+
 def _plain(value: Any, path: tuple[int, ...]) -> Any:
     if isinstance(value, torch.Tensor):
         return _of_tensor(value)

@@ -39,3 +39,14 @@ def step(slot):
 
     compiled, x = torch.compile(slot, backend="aot_eager"), torch.ones(2, 4)
     return lambda: compiled(x)
+
+
+@pytest.fixture
+def library(tmp_path, monkeypatch):
+    """A library that keeps tables at its module level."""
+    from states import LIBRARY
+
+    (tmp_path / "a_library.py").write_text(LIBRARY)
+    monkeypatch.syspath_prepend(tmp_path)
+    yield __import__("a_library")
+    del sys.modules["a_library"]

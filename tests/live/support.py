@@ -12,7 +12,7 @@ from esper_audit.diagnosis import judge
 from esper_audit.findings import Audit
 from esper_audit.replay.collect import collect
 from esper_audit.replay.worker import replay
-from esper_audit.replays import Job
+from esper_audit.replays import Job, Replay
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"
@@ -38,6 +38,13 @@ def audits_of(output: str) -> dict[tuple[str, ...], dict[str, Any]]:
 
 def replay_here(function: Any, **fields: Any) -> Audit:
     """Replay a function of a test in this process and judge it."""
+    result = replay_job(function, **fields)
+    assert result.recording is not None
+    return judge(result, result.recording.environment)
+
+
+def replay_job(function: Any, **fields: Any) -> Replay:
+    """Replay a function of a test in this process."""
     import torch
 
     from esper_audit.replay import worker
@@ -49,12 +56,10 @@ def replay_here(function: Any, **fields: Any) -> Audit:
     original = worker.find_scenario
     worker.find_scenario = lambda _job: (scenario, {})
     try:
-        result = replay(job)
+        return replay(job)
     finally:
         worker.find_scenario = original
         torch.compiler.reset()
-    assert result.recording is not None
-    return judge(result, result.recording.environment)
 
 
 def every_job(alpha: str, **fields: Any) -> list[Job]:

@@ -1,0 +1,76 @@
+"""Whether comparing in the same process has disturbed a replay: a second one without it tells.
+
+Where no fork can be had, a step's eager twin runs on copies in the replay's own process. It shares
+module-level dicts, class attributes, default arguments and caches with the step: it may fill a
+cache first, or count twice. A replay without any comparison can't be disturbed by one. If it makes
+the same compiles and gives the same output, step by step, the comparison changed nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from esper_audit.comparisons import Comparison
+from esper_audit.events import Recording, Step
+from esper_audit.replays import Ending, Job, Replay
+
+_SAME = 1e-3
+"""Relative tolerance of checksums: compiled code may add up in another order from run to run."""
+
+
+def needs_proof(replay: Replay) -> bool:
+    """Whether a twin of this replay ran in its own process."""
+    return replay.recording is not None and any(step.shares for step in replay.recording.steps)
+
+
+def proof_job(job: Job) -> Job:
+    """The job of the second replay."""
+    return replace(job, compare=False, checksums=True)
+
+
+def settled(first: Replay, second: Replay) -> Replay:
+    """The first replay where the second proves it undisturbed; else what the second shows.
+
+    Of the second nothing was compared, so each of its steps then proves nothing, and says why.
+    """
+    assert first.recording is not None
+    why = _disturbed(first.recording, second)
+    if not why:
+        return first
+    shown = second.recording if second.recording is not None else first.recording
+    unsure = Comparison("eager", "output", None, why)
+    steps = tuple(replace(step, comparisons=(unsure,)) for step in shown.steps)
+    return replace(first, recording=replace(shown, steps=steps))
+
+
+def _disturbed(first: Recording, second: Replay) -> str:
+    """Why the second replay does not prove the first undisturbed; empty where it does."""
+    start = "can't be compared without a fork"
+    if second.recording is None or second.ending is not Ending.COMPLETED:
+        return f"{start}: the replay that would prove it undisturbed failed ({second.reason})"
+    if _compiles(first) != _compiles(second.recording):
+        return f"{start}: the comparison changes what is compiled, by state that it shares"
+    pairs = zip(first.steps, second.recording.steps, strict=True)
+    differing = next((one for one, other in pairs if not _alike(one, other)), None)
+    if differing is not None:
+        return (
+            f"{start}: the comparison changes the output of step {differing.index},"
+            " by state that it shares or by random numbers without a seed"
+        )
+    return ""
+
+
+def _compiles(recording: Recording) -> tuple[object, ...]:
+    events = [(each.step, each.outcome, each.frame.key) for each in recording.compiles]
+    return len(recording.steps), tuple(events)
+
+
+def _alike(one: Step, other: Step) -> bool:
+    if len(one.checksum) != len(other.checksum):
+        return False
+    pairs = zip(one.checksum, other.checksum, strict=True)
+    return all(
+        math.isclose(a, b, rel_tol=_SAME, abs_tol=_SAME) or (math.isnan(a) and math.isnan(b))
+        for a, b in pairs
+    )
