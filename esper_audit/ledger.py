@@ -6,10 +6,8 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import count
 from typing import TypeVar
 
-from esper_audit import _dynamo
 from esper_audit._dynamo import Begin, Code, End, Stages
 from esper_audit.events import (
     Compile,
@@ -55,14 +53,14 @@ class Draft:
     reason: str = ""
     direct: bool = True
     raised: bool = False
-    graphs: list[count[int]] = field(default_factory=list)
+    graphs: list[Callable[[], int]] = field(default_factory=list)
     times: int = 1
     seconds: float = 0.0
 
     @property
     def graph_runs(self) -> int:
         """How often its compiled graphs ran up to now."""
-        return sum(_dynamo.value_of(runs) for runs in self.graphs)
+        return sum(runs() for runs in self.graphs)
 
 
 class Ledger:
@@ -90,7 +88,8 @@ class Ledger:
 
     def begin(self, begin: Begin | None, mark: Mark) -> Draft:
         """A compile that begins now."""
-        draft = Draft(self.attempts, begin, mark, self.seconds)
+        direct = begin.direct if begin is not None else True
+        draft = Draft(self.attempts, begin, mark, self.seconds, direct=direct)
         self.attempts += 1
         if begin is not None:
             earlier = self._by_code[begin.code]

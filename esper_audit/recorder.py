@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from itertools import count
 from types import FrameType, TracebackType
 
 from esper_audit import _dynamo, marks
@@ -22,7 +21,6 @@ from esper_audit.events import (
     Skip,
     Stance,
 )
-from esper_audit.interrupts import DeferredSignals
 from esper_audit.ledger import Draft, Journal, Ledger, Mark, unrecognized
 from esper_audit.notices import HookError
 
@@ -67,15 +65,13 @@ class Recorder:
         wanted = None if isinstance(watch, bool) else watch
         self._hooks = _dynamo.Hooks(self, _dynamo.Watch(wanted) if self._watching else None)
         self._journal: Journal = journal or _forget
-        self._interrupts = DeferredSignals(self.is_hook)
         self._trace_log = _dynamo.TraceLog(self)
         self._counters_before: dict[str, int] = {}
 
     def __enter__(self) -> Recorder:
         self._counters_before = _dynamo.counters()
         self._hooks.install()
-        self._interrupts.install()
-        if not _dynamo.has("compile"):
+        if not (_dynamo.has("compile") and _dynamo.has("attempt")):
             self._trace_log.install()
         marks.listen(self)
         return self
@@ -87,7 +83,6 @@ class Recorder:
         trace: TracebackType | None,
     ) -> None:
         marks.forget(self)
-        self._interrupts.remove()
         self._trace_log.remove()
         self._hooks.remove()
         if self._kept.errors:
@@ -104,8 +99,9 @@ class Recorder:
         return Lookups(self._hooks.lookups.hits, self._hooks.lookups.misses)
 
     def is_hook(self, frame: FrameType | None) -> bool:
-        """Whether a frame is the lookup hook's, in which a signal handler must not raise."""
-        return self._hooks.lookups.is_inside(frame)
+        """Whether a signal handler must not raise in this frame: the hooks have none such."""
+        del frame
+        return False
 
     @property
     def gave_up(self) -> bool:
@@ -170,15 +166,14 @@ class Recorder:
     def compile_ended(self, token: object, end: End) -> None:
         if isinstance(token, Draft):
             with self._lock:
-                token.raised = end.failed and _dynamo.has("convert_frame")
+                caught = end.failed and not _dynamo.has("convert_frame")  # may be: not known
+                token.raised = bool(end.refused_by) or (end.failed and not caught)
                 self._kept.end(token, end)
                 self._journal(self._kept.freeze(token))
 
-    def graph_made(self, token: object) -> count[int]:
-        runs = count()
+    def graph_made(self, token: object, runs: Callable[[], int]) -> None:
         if isinstance(token, Draft):
             token.graphs.append(runs)
-        return runs
 
     def stages_known(self, stages: Stages) -> None:
         with self._lock:

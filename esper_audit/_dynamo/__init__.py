@@ -10,7 +10,6 @@ from esper_audit._dynamo.environment import (
     environment,
 )
 from esper_audit._dynamo.hooks import Hooks
-from esper_audit._dynamo.lookups import value_of
 from esper_audit._dynamo.names import NAMES, find, lost
 from esper_audit._dynamo.operations import operation_lines
 from esper_audit._dynamo.signals import Begin, Code, End, Returned, Stages
@@ -39,7 +38,6 @@ __all__ = [
     "operation_lines",
     "set_recompile_limit",
     "stand_in_device",
-    "value_of",
 ]
 
 

@@ -2,58 +2,66 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 from collections.abc import Callable
-from itertools import count
-from types import FrameType
+from functools import partial
 from typing import Any
 
 from esper_audit._dynamo import names
+from esper_audit._dynamo.frameless import Calls, in_turn
 
 Hook = Callable[[bool], bool]
 
+_LOCK = threading.RLock()
 
-class LookupHook:
+
+class _Counters:
     """Counts lookups in any thread, ahead of whatever hook others have set or set meanwhile.
 
     A hook of torch must return a bool and must not raise: None forces a recompile on every call,
-    an exception ends the process (torch/csrc/dynamo/eval_frame_cpp.cpp, 2.8 to 2.14). Torch has
-    room for one, and its guard collectives are one (torch/compiler/__init__.py): while we count,
-    setting a hook sets the one that follows ours.
+    an exception ends the process (torch/csrc/dynamo/eval_frame_cpp.cpp, 2.8 to 2.14). So ours runs
+    no Python code, in which a signal handler may raise. Torch has room for one, and its guard
+    collectives are one (torch/compiler/__init__.py): while we count, setting a hook sets the one
+    that follows ours. One for the process, there while any recorder is.
     """
 
     def __init__(self) -> None:
-        self._hits, self._misses = count(), count()
-        self._forced = threading.local()
-        self._following: Hook | None = None
-        self._set: Callable[[Hook | None], Hook | None] | None = None
-        self._count, self._count_and_follow = self._hooks()
-        self._codes = (self._count.__code__, self._count_and_follow.__code__)
+        self.hits, self.misses = Calls(partial(bool, True)), Calls(partial(bool, False))
+        self.following: Hook | None = None
+        self._users = 0
+        self._set: Any = None
+        self._stand_in: Any = None
+        self._counting = (
+            (self.misses.counter, self.hits.counter).__getitem__,
+            operator.call,
+        )
+        self._ours: Hook | None = None
 
-    @property
-    def hits(self) -> int:
-        return value_of(self._hits)
-
-    @property
-    def misses(self) -> int:
-        return value_of(self._misses)
-
-    def was_forced(self) -> bool:
-        """Whether this thread's last lookup matched, and the hook that follows ours said no."""
-        return getattr(self._forced, "value", False)
-
-    def is_inside(self, frame: FrameType | None) -> bool:
-        """Whether this frame is the hook's: raising there ends the process."""
-        return frame is not None and frame.f_code in self._codes
-
-    def install(self) -> None:
+    def add(self) -> None:
+        """Count from now on."""
+        self._users += 1
         place = names.owner_of("lookup")
-        if place is None:
+        if self._users > 1 or place is None:
             return
         owner, attribute = place
-        self._set = getattr(owner, attribute)
-        self._set_following(self._set(self._count))
-        setattr(owner, attribute, self._set_following)
+        self._set = _behind(getattr(owner, attribute))
+        self._stand_in = _StandIn(self._set, self._set_following)
+        self._set_following(self._set(None))
+        setattr(owner, attribute, self._stand_in)
+
+    def remove(self) -> None:
+        """Count no longer, once nobody wants it."""
+        self._users -= 1
+        place = names.owner_of("lookup")
+        if self._users or place is None or self._set is None:
+            return
+        self.ensure()
+        self._set(self.following)
+        self._stand_in.is_live = False
+        if getattr(*place) is self._stand_in:
+            setattr(*place, self._set)
+        self._set = self._ours = self.following = None
 
     def ensure(self) -> None:
         """Take our place again, where code that knew torch's own function before has set a hook.
@@ -61,46 +69,77 @@ class LookupHook:
         ``set_enable_guard_collectives`` does, if it is what imports Dynamo.
         """
         if self._set is not None:
-            present = self._set(self._count)
-            self._set_following(self._following if self._is_ours(present) else present)
-
-    def remove(self) -> None:
-        place = names.owner_of("lookup")
-        if place is None or self._set is None:
-            return
-        self.ensure()
-        owner, attribute = place
-        setattr(owner, attribute, self._set)
-        self._set(self._following)
-        self._set = None
-
-    def _is_ours(self, hook: Hook | None) -> bool:
-        return hook is self._count or hook is self._count_and_follow
+            present = self._set(self._ours)
+            if present is not self._ours:
+                self._set_following(present)
 
     def _set_following(self, hook: Hook | None) -> Hook | None:
-        """Stands in for torch's own function of this meaning: gives back the hook there was."""
-        before, self._following = self._following, hook
-        if self._set is not None:
-            self._set(self._count if hook is None else self._count_and_follow)
+        before, self.following = self.following, hook
+        self._ours = in_turn(*self._counting, *([hook] if hook is not None else []))
+        self._set(self._ours)
         return before
 
-    def _hooks(self) -> tuple[Any, Any]:
-        hits, misses, forced = self._hits, self._misses, self._forced
 
-        def count_lookup(hit: bool) -> bool:
-            next(hits if hit else misses)
-            return hit
+class _StandIn:
+    """Stands in for torch's own function that sets a hook: gives back the hook there was."""
 
-        def count_and_follow(hit: bool) -> bool:
-            next(hits if hit else misses)
-            following = self._following
-            result = hit if following is None else following(hit)
-            forced.value = hit and not result
-            return result
+    def __init__(self, real: Any, set_following: Callable[[Hook | None], Hook | None]) -> None:
+        self.real, self._set_following, self.is_live = real, set_following, True
 
-        return count_lookup, count_and_follow
+    def __call__(self, hook: Hook | None) -> Hook | None:
+        before: Hook | None
+        before = self._set_following(hook) if self.is_live else self.real(hook)
+        return before
 
 
-def value_of(counter: count[int]) -> int:
-    """Of a count, without advancing it: only its repr shows the next value."""
-    return int(repr(counter)[len("count(") : -1])
+def _behind(present: Any) -> Any:
+    """Torch's own function, where somebody has put a stand-in of ours back."""
+    return present.real if isinstance(present, _StandIn) else present
+
+
+_COUNTERS = _Counters()
+
+
+class LookupHook:
+    """The lookups of one recorder's time."""
+
+    def __init__(self) -> None:
+        self._before: tuple[int, int] | None = None
+        self._after: tuple[int, int] | None = None
+
+    @property
+    def hits(self) -> int:
+        return self._counted()[0]
+
+    @property
+    def misses(self) -> int:
+        return self._counted()[1]
+
+    def may_be_forced(self) -> bool:
+        """Whether a lookup that matched may count as none: the hook that follows ours says so."""
+        return _COUNTERS.following is not None
+
+    def install(self) -> None:
+        with _LOCK:
+            _COUNTERS.add()
+            self._before, self._after = _now(), None
+
+    def ensure(self) -> None:
+        """See that lookups are still counted."""
+        with _LOCK:
+            _COUNTERS.ensure()
+
+    def remove(self) -> None:
+        with _LOCK:
+            self._after = _now()
+            _COUNTERS.remove()
+
+    def _counted(self) -> tuple[int, int]:
+        if self._before is None:
+            return 0, 0
+        after = self._after or _now()
+        return after[0] - self._before[0], after[1] - self._before[1]
+
+
+def _now() -> tuple[int, int]:
+    return _COUNTERS.hits(), _COUNTERS.misses()

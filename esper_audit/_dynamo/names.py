@@ -37,9 +37,19 @@ NAMES: dict[str, TorchName] = {
         "failing guards of every cache entry, the user's stack and local values: compiles and"
         " torch's own first reason are read from the structured trace log instead",
     ),
+    "attempt": TorchName(
+        "torch._dynamo.convert_frame",
+        ("compile_context",),
+        "when a compile begins and ends, and so everything that is lost without _compile",
+    ),
+    "new_frame": TorchName(
+        "torch._dynamo.convert_frame",
+        ("increment_frame",),
+        "telling a compile that raised from a frame that torch skips right after it",
+    ),
     "convert_frame": TorchName(
         "torch._dynamo.convert_frame",
-        ("CatchErrorsWrapper.__call__",),
+        ("add_skip_reason", "CatchErrorsWrapper.__call__"),
         "frames that torch skips before it compiles, and what later calls of a frame will do",
     ),
     "metrics": TorchName(
@@ -59,12 +69,12 @@ NAMES: dict[str, TorchName] = {
     ),
     "graph_compile": TorchName(
         "torch._dynamo.output_graph",
-        ("OutputGraph.call_user_compiler",),
+        ("OutputGraph.install_global_unsafe",),
         "how often each compiled graph ran",
     ),
     "stance": TorchName(
-        "torch._dynamo.decorators",
-        ("_set_stance",),
+        "torch._C._dynamo.eval_frame",
+        ("get_eval_frame_callback",),
         "torch.compiler.set_stance, which makes compiled functions run eagerly without a trace",
     ),
     "code_strategy": TorchName(
@@ -84,13 +94,18 @@ NAMES: dict[str, TorchName] = {
     ),
     "store_attr": TorchName(
         "torch._dynamo.side_effects",
-        ("SideEffects.store_attr",),
+        ("SideEffects.is_attribute_mutation",),
         "the line of a write to an attribute inside compiled code: its function alone is named",
     ),
     "tracing": TorchName(
         "torch._guards",
         ("TracingContext",),
         "the line of a write to an attribute inside compiled code: its function alone is named",
+    ),
+    "refusal": TorchName(
+        "torch._C._dynamo.eval_frame",
+        ("_debug_get_cache_entry_list",),
+        "calls that the stance fail_on_recompile refuses",
     ),
     "cache_entries": TorchName(
         "torch._C._dynamo.eval_frame",
@@ -166,6 +181,14 @@ def find(key: str) -> Any:
 def owner_of(key: str) -> tuple[Any, str] | None:
     """Where to patch the named object: its owner and attribute; None where torch lacks it."""
     return _resolve(NAMES[key])
+
+
+def module_of(key: str) -> Any:
+    """The module that the named object is looked for in, or None where this torch lacks it."""
+    try:
+        return importlib.import_module(NAMES[key].module)
+    except ImportError:
+        return None
 
 
 def lost() -> tuple[LostEvidence, ...]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
-from itertools import count
+from types import FrameType
 from typing import Any
 
 from esper_audit._dynamo import describe, names
@@ -47,41 +46,71 @@ def traced_line() -> Location | None:
     return _innermost([each for each in stack if describe.is_user_file(each.filename)] or stack)
 
 
-def counted(compiled: Any, runs: count[int]) -> Any:
-    """The compiled graph, advancing ``runs`` at each call."""
-    lazy = getattr(compiled, "__self__", None)
-    if lazy is not None and getattr(compiled, "__name__", "") == "_lazy_forward":
-        # Torch replaces a lazy module's forward at its first call (torch/fx/_lazy_graph_module.py).
-        def run_lazily(*args: Any, **kwargs: Any) -> Any:
-            next(runs)
-            return lazy.forward(*args, **kwargs)
-
-        return run_lazily
-
-    # Not its attributes: torch 2.8 would find the function behind them and call that instead.
-    @functools.wraps(compiled, updated=())
-    def run(*args: Any) -> Any:
-        next(runs)
-        return compiled(*args)
-
-    return run
-
-
 def backend_of(compiler_fn: Any) -> Any:
     innermost = names.find("innermost_backend")
     return None if innermost is None else innermost(compiler_fn)
 
 
-def compiles_left(cache_size: Any, entries: int) -> tuple[int | None, int | None]:
+def call_of(frame: FrameType) -> dict[str, Any]:
+    """Of a frame of ``ConvertFrameAssert.__call__``: the call that found no cache entry.
+
+    Its local names are the same in torch 2.8, 2.13 and 2.14 but for the backend's, and for
+    ``cache_entries_for_reasons``, the entries of the region that is compiled (2.13).
+    """
+    torchs = frame.f_locals
+    this = torchs["self"]
+    backend = getattr(this, "_torchdynamo_orig_backend", None)
+    call = _called(torchs["frame"], backend or getattr(this, "_torchdynamo_orig_callable", None))
+    call["entries"] = torchs.get("cache_entries_for_reasons")
+    call["recompile_limit"] = getattr(this, "_recompile_limit", None)
+    for name in ("cache_size", "compile_id"):
+        if name in torchs:
+            call[name] = torchs[name]
+    return call
+
+
+def refused_call(frame: FrameType) -> dict[str, Any]:
+    """Of a frame of ``fail_callback``: the call that found no cache entry."""
+    return _called(frame.f_locals["frame"], frame.f_locals.get("callback"))
+
+
+def _called(frame: Any, compiler_fn: Any) -> dict[str, Any]:
+    return {
+        "frame": frame,
+        "code": frame.f_code,
+        "locals": frame.f_locals,
+        "closure": getattr(frame, "closure", ()),
+        "compiler_fn": compiler_fn,
+    }
+
+
+def entries_of(call: Mapping[str, Any]) -> Any:
+    """The cache entries that the call found not to match."""
+    if call.get("entries") is not None:
+        return call["entries"]
+    list_entries = names.find("cache_entries")
+    return list_entries(call["code"]) if list_entries is not None and "code" in call else []
+
+
+def outside(frame: FrameType | None) -> FrameType | None:
+    """The nearest frame outside the module that this one's code is of: who called it."""
+    own = frame.f_globals if frame is not None else None
+    while frame is not None and frame.f_globals is own:
+        frame = frame.f_back
+    return frame
+
+
+def compiles_left(call: Mapping[str, Any], entries: Any) -> tuple[int | None, int | None]:
     """Compiles left until each limit, after this one (torch/_dynamo/cache_size.py)."""
-    config = names.find("config")
-    if config is None:
+    config, cache_size = names.find("config"), call.get("cache_size")
+    if config is None or cache_size is None:
         return None, None
     same = cache_size.num_cache_entries_with_same_id_matched_objs
-    every = getattr(cache_size, "total_cache_entries_all_regions", entries)
+    every = getattr(cache_size, "total_cache_entries_all_regions", len(entries))
+    limit = call.get("recompile_limit")  # torch.compile(recompile_limit=), 2.13
     return (
-        max(0, config.recompile_limit - same - 1),
-        max(0, config.accumulated_recompile_limit - max(every, entries) - 1),
+        max(0, (config.recompile_limit if limit is None else limit) - same - 1),
+        max(0, config.accumulated_recompile_limit - max(every, len(entries)) - 1),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import count
 from typing import Protocol
 
 from esper_audit.events import GraphBreak, GuardFailure, Location, RunsAfter, Write
@@ -33,6 +33,7 @@ class Begin:
     instance: str
     thread: str
     writes: tuple[Write, ...] = ()
+    direct: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ class Listener(Protocol):
         """Returns a token that comes back with the end; ``begin`` is None if a hook failed."""
 
     def compile_ended(self, token: object, end: End) -> None: ...
-    def graph_made(self, token: object) -> count[int]:
-        """Returns a count that is advanced at each run of the compiled graph."""
+    def graph_made(self, token: object, runs: Callable[[], int]) -> None:
+        """``runs`` gives how often the compiled graph ran up to now."""
 
     def stages_known(self, stages: Stages) -> None: ...
     def frame_returned(self, returned: Returned, token: object) -> None: ...

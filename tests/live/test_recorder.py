@@ -255,12 +255,12 @@ def test_hooks_are_gone_after_an_exception():
 
 
 def test_an_error_inside_a_hook_is_collected_shown_and_never_reaches_the_user(monkeypatch, capsys):
-    from esper_audit._dynamo import hooks
+    from esper_audit._dynamo import compiles
 
     def broken(*args):
         raise RuntimeError("hook is out")
 
-    monkeypatch.setattr(hooks, "failing_guards", broken)
+    monkeypatch.setattr(compiles, "failing_guards", broken)
     with Recorder() as recorder:
         result = torch.compile(nn.Linear(2, 2), backend="eager")(torch.ones(1, 2))
     recording = recorder.recording()

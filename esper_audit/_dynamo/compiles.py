@@ -1,0 +1,235 @@
+"""One recorder's part in each compile: what is known as it begins, how it ended, what follows.
+
+Everything is read from the locals of ``ConvertFrameAssert.__call__`` and of ``fail_callback``
+(torch/_dynamo, 2.8 to 2.14), so it doesn't matter who wraps the functions that these call.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from types import FrameType
+from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
+
+from esper_audit._dynamo import describe, names, readings
+from esper_audit._dynamo.guards import Lookup, UserLines, failing_guards
+from esper_audit._dynamo.lookups import LookupHook
+from esper_audit._dynamo.signals import Begin, Code, End, Listener, Returned
+from esper_audit._dynamo.watch import Watch
+from esper_audit.events import GuardFailure, Write
+
+Value = TypeVar("Value")
+UNKNOWN = Code("<unknown>", "", 0)
+
+_NO_LIMITS: tuple[int | None, int | None] = (None, None)
+_NO_WRITES: tuple[Write, ...] = ()
+_NO_FAILURES: tuple[GuardFailure, ...] = ()
+
+NOT_READ = object()
+"""The result of a compile that ends without an error, where only its caller gets to see it."""
+
+
+class _Here(threading.local):
+    """The compiles of one thread: the one that runs, and the last that ended."""
+
+    running: object = None
+    latest: Attempt | None = None
+
+
+class Compiles:
+    """Tells a listener of compiles. No method raises but for a signal handler of the program's."""
+
+    def __init__(self, listener: Listener, watch: Watch | None, lookups: LookupHook) -> None:
+        self.listener, self.watch, self._lookups = listener, watch, lookups
+        # By guard manager, and no longer than it lives: torch frees those of dropped entries.
+        self._user_lines: WeakKeyDictionary[Any, UserLines] = WeakKeyDictionary()
+        self._here = _Here()
+
+    @contextmanager
+    def contained(self, hook: str) -> Iterator[None]:
+        """Collects what is raised inside; a listener that fails as well is not asked again."""
+        try:
+            yield
+        except Exception:
+            with suppress(Exception):
+                self.listener.hook_failed(hook, traceback.format_exc())
+
+    def known(self, hook: str, otherwise: Value, read: Callable[..., Value], *args: Any) -> Value:
+        """What a reading gives, or this where it fails: the rest of an event is kept."""
+        with self.contained(hook):
+            return read(*args)
+        return otherwise
+
+    @property
+    def running(self) -> object:
+        """What the listener gave for the compile that this thread makes now."""
+        return self._here.running
+
+    # --- compiles ---
+
+    def attempt(self) -> Attempt:
+        """A compile that is about to begin in this thread."""
+        return Attempt(self, self._here)
+
+    def is_new(self) -> None:
+        """Torch looks at another frame: one that ended with an error did so for its caller."""
+        self._here.latest = None
+
+    def set_latest(self, attempt: Attempt | None) -> Attempt | None:
+        """Sets the compile whose frame is expected to return; gives back the one before."""
+        before, self._here.latest = self._here.latest, attempt
+        return before
+
+    def begin_of(self, call: Mapping[str, Any], frame: FrameType | None) -> Begin:
+        """As much as can be read of a call that found no cache entry."""
+        known, code, f_locals = self.known, call.get("code"), call.get("locals", {})
+        entries: Any = known("compile", [], readings.entries_of, call)
+        left, total_left = known("compile", _NO_LIMITS, readings.compiles_left, call, entries)
+        failures = known("guards", _NO_FAILURES, self._failures, entries, call)
+        caller = readings.outside(frame)
+        return Begin(
+            code=known("compile", UNKNOWN, readings.plain_code, code, f_locals),
+            compile_id=str(call.get("compile_id", "?")),
+            cache_entries=len(entries),
+            recompiles_left=left,
+            accumulated_recompiles_left=total_left,
+            guard_failures=failures,
+            stack=known("compile", (), describe.user_stack, caller),
+            instance=known("compile", "", describe.instance, f_locals, code),
+            thread=threading.current_thread().name,
+            writes=known("watch", _NO_WRITES, self._writes, call, failures, caller),
+            direct=known("compile", True, describe.is_called_directly, caller),
+        )
+
+    def _failures(self, entries: Any, call: Mapping[str, Any]) -> tuple[GuardFailure, ...]:
+        self._lookups.ensure()
+        code = call["code"]
+        own = not describe.is_torch_file(code.co_filename)
+        lookup = Lookup(
+            backend=readings.backend_of(call["compiler_fn"]),
+            forced=self._lookups.may_be_forced(),
+            captured=code.co_freevars if own else (),
+            file=code.co_filename,
+        )
+        return failing_guards(entries, call["locals"], lookup, self._user_lines)
+
+    def _writes(
+        self, call: Mapping[str, Any], failures: Any, caller: FrameType | None
+    ) -> tuple[Write, ...]:
+        return () if self.watch is None else self.watch.writes(call, failures, caller)
+
+    # --- what comes before, between and after ---
+
+    def refused(self, frame: FrameType) -> None:
+        """``fail_callback`` is about to raise, in this frame: a call that found no cache entry."""
+        with self.contained("refused"):
+            call = readings.refused_call(frame)
+            token = self.listener.compile_began(self.begin_of(call, frame))
+            said = str(frame.f_locals.get("message", "")).strip()
+            end = End(False, "", True, f"RuntimeError: {said}", (), 0.0, "fail_on_recompile")
+            self.listener.compile_ended(token, end)
+
+    def guards_made(self, manager: Any, graph: Any) -> None:
+        """Torch has made the guards of a cache entry, of this graph."""
+        with self.contained("guards_made"):
+            self._user_lines[manager] = readings.user_lines(graph)
+
+    def graph_installed(self, runs: Callable[[], int]) -> None:
+        """A compiled graph is in place; ``runs`` gives how often it ran."""
+        with self.contained("graph_compile"):
+            if self.running is not None:
+                self.listener.graph_made(self.running, runs)
+
+    def frame_returned(
+        self, frame: Any, result: Any, caller: FrameType | None, was_tried: bool = True
+    ) -> None:
+        """Torch gives back what it has decided of a frame, after it tried to compile it or not."""
+        attempt = self.set_latest(None)
+        with self.contained("convert_frame"):
+            token = None
+            if was_tried and attempt is not None and attempt.is_of(frame):
+                token = attempt.token
+                attempt.told(result)
+            self._tell_returned(frame, result, token, caller)
+
+    def _tell_returned(
+        self, frame: Any, result: Any, token: object, caller: FrameType | None
+    ) -> None:
+        code, reason = frame.f_code, str(getattr(result, "skip_reason", None) or "")
+        if token is None and describe.is_library_file(code.co_filename):
+            by_rule = not reason or "skipfiles" in reason
+            wrapped = describe.wrapped_callable(code, frame.f_locals) and not by_rule
+            if not wrapped and not describe.is_library_module(code, frame.f_locals, caller):
+                return  # torch's and Python's own helpers are skipped by rule, all the time
+        stack = describe.user_stack(caller) if token is None else ()
+        returned = Returned(
+            code=readings.plain_code(code, frame.f_locals),
+            runs_after=readings.runs_after(result),
+            reason=reason,
+            direct=describe.is_called_directly(caller),
+            called_from=stack[-1] if stack else None,
+        )
+        self.listener.frame_returned(returned, token)
+
+
+class Attempt:
+    """One compile, from its begin to what torch makes of it."""
+
+    def __init__(self, compiles: Compiles, here: _Here) -> None:
+        self._compiles, self._here = compiles, here
+        self.token: object = None
+        self._begin: Begin | None = None
+        self._call: Mapping[str, Any] = {}
+        self._frame_id, self._code = 0, None
+        self._outer = here.running
+        self._pause: AbstractContextManager[None] = nullcontext()
+        self._breaks_before, self._started, self._seconds = 0, time.perf_counter(), 0.0
+        self._is_told = False
+
+    def begin(self, frame: FrameType) -> None:
+        """It begins, in this frame of ``ConvertFrameAssert.__call__``."""
+        compiles, watch = self._compiles, self._compiles.watch
+        self._call = compiles.known("compile", {}, readings.call_of, frame)
+        self._frame_id, self._code = id(self._call.get("frame")), self._call.get("code")
+        with compiles.contained("compile"):
+            self._begin = compiles.begin_of(self._call, frame)
+        with compiles.contained("compile"):
+            self.token = compiles.listener.compile_began(self._begin)
+        self._here.running = self.token
+        self._breaks_before = len(names.find("graph_breaks") or ())
+        if watch is not None:
+            pause = watch.compiling(self._code)
+            pause.__enter__()
+            self._pause = pause
+        self._started = time.perf_counter()
+
+    def end(self, result: Any, error: BaseException | None) -> None:
+        """The compile is over; the result may be NOT_READ."""
+        self._seconds = time.perf_counter() - self._started
+        self._here.running, self._here.latest = self._outer, self
+        pause, self._pause = self._pause, nullcontext()
+        pause.__exit__(None, None, None)
+        if result is not NOT_READ or error is not None:
+            self.told(result, error)
+
+    def told(self, result: Any, error: BaseException | None = None) -> None:
+        """Tell the end, once."""
+        if self._is_told:
+            return
+        self._is_told, compiles, call = True, self._compiles, self._call
+        self._call = {}  # what the frame was called with lives no longer for us
+        with compiles.contained("compile"):
+            breaks = readings.graph_breaks_since(self._breaks_before, self._begin)
+            end = readings.end_of(result, error, breaks, self._seconds, self._begin)
+            compiles.listener.compile_ended(self.token, end)
+        with compiles.contained("watch"):
+            if compiles.watch is not None and call:
+                compiles.watch.add(call, getattr(result, "guarded_code", None))
+
+    def is_of(self, frame: Any) -> bool:
+        """Whether it was this frame's."""
+        return self._frame_id == id(frame) and self._code is frame.f_code
