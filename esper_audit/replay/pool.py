@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import sys
 import tempfile
+from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from itertools import count
+from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
 from pathlib import Path
-from typing import Any
 
 import msgspec
-from pebble import ProcessExpired, ProcessPool
 
 from esper_audit.errors import IncompleteError, UsageError
 from esper_audit.events import Environment
 from esper_audit.replay import worker
+from esper_audit.replay.alone import LoneProcess, NoAnswer
 from esper_audit.replays import Collection, Ending, Job, Replay
 
 GRACE_SECONDS = 5.0
 """How long a scenario past its time limit has to stop by itself before its process is killed."""
 
+_STARTING_SECONDS = 60.0  # a spawned process imports torch first
 _POLL_SECONDS = 0.1
 _LOG_TAIL = 4000
-_PRELOAD = ["__main__", "msgspec", "pebble", "esper_audit._dynamo.preload"]
+_PRELOAD = ["__main__", "msgspec", "esper_audit.replay.server", "esper_audit._dynamo.preload"]
+_SERVER_DIED = 255  # exit code of a process that Python's fork server was to tell the code of
 
 # Each replay compiles small graphs, many side by side: one thread each is faster, a forked child
 # must not inherit OpenMP threads, and torch's profile of an earlier run must not decide this one's
@@ -47,22 +52,29 @@ class Pool:
     workers: int
     folder: Path
     forks: bool
+    _numbers: Iterator[int] = field(default_factory=count)
 
     def collect(
         self, paths: Sequence[str], pythonpath: Sequence[str]
     ) -> tuple[Collection, Environment]:
         """Find the scenarios of the paths; raises UsageError as :func:`collect` does."""
-        with self._processes(1, spawn=not self.forks) as processes:
-            future = processes.schedule(
-                worker.collect_in_process, args=[tuple(paths), tuple(pythonpath)]
-            )
-            try:
-                data = future.result()
-            except ProcessExpired as error:
-                raise IncompleteError(
-                    f"A scenario file ended the process that imported it: {error}.",
-                    "Import the files one by one with `python FILE` to find it.",
-                ) from None
+        process = LoneProcess(
+            self._context(spawn=not self.forks),
+            self._place("collection.answer"),
+            worker.collect_in_process,
+            (tuple(paths), tuple(pythonpath)),
+        )
+        try:
+            while not process.is_over():
+                wait([process.sentinel], _POLL_SECONDS)
+            data = process.answer()
+        except NoAnswer as died:
+            raise IncompleteError(
+                f"A scenario file ended the process that imported it: {_death(died.exit_code)}.",
+                "Import the files one by one with `python FILE` to find it.",
+            ) from None
+        finally:
+            process.end()
         collection, environment = msgspec.json.decode(data)
         return msgspec.convert(collection, Collection), msgspec.convert(environment, Environment)
 
@@ -75,67 +87,107 @@ class Pool:
         """
         spawned = [job for job in jobs if job.spawn or not self.forks]
         forked = [job for job in jobs if job not in spawned]
-        for spawn, batch in ((False, forked), (True, spawned)):
-            if batch:
-                with self._processes(self.workers, spawn=spawn) as processes:
-                    yield from self._run(processes, batch, running)
+        lost: list[Job] = []
+        yield from self._run(forked, self.workers, False, running, lost)
+        # With the fork server all that it had started died: one of them killed it.
+        yield from self._run(lost, 1, False, running)
+        yield from self._run(spawned, self.workers, True, running)
 
-    @contextmanager
-    def _processes(self, workers: int, spawn: bool) -> Iterator[ProcessPool]:
+    def _run(
+        self,
+        jobs: Sequence[Job],
+        workers: int,
+        spawn: bool,
+        running: Running | None,
+        lost: list[Job] | None = None,
+    ) -> Iterator[Replay]:
+        """Where ``lost`` is given, it takes the jobs that went down with the fork server."""
+        waiting = deque(jobs)
+        active: dict[LoneProcess, Job] = {}
+        try:
+            while waiting or active:
+                yield from self._fill(active, waiting, workers, spawn)
+                _tell(active, running)
+                for process, job in _over(active):
+                    result = _result(process, job, lost)
+                    if result is not None:
+                        yield result
+        finally:
+            for process in active:
+                process.end()
+
+    def _fill(
+        self, active: dict[LoneProcess, Job], waiting: deque[Job], workers: int, spawn: bool
+    ) -> Iterator[Replay]:
+        """Start as many as may run side by side; yields what could not be started."""
+        while waiting and len(active) < workers:
+            job = waiting.popleft()
+            job = replace(job, log_path=str(self._place(f"{job.scenario}.log")))
+            try:
+                active[self._started(job, spawn)] = job
+            except OSError as error:
+                yield _lost(job, f"its process could not be started: {error}")
+
+    def _place(self, name: str) -> Path:
+        """A file of its own for each process: one that is left behind is nobody else's."""
+        return self.folder / f"{next(self._numbers)}-{name}"
+
+    def _context(self, spawn: bool) -> BaseContext:
         context = multiprocessing.get_context("spawn" if spawn else "forkserver")
         if not spawn:
             context.set_forkserver_preload(_PRELOAD)
-        processes = ProcessPool(max_workers=workers, max_tasks=1, context=context)
-        try:
-            yield processes
-        except BaseException:
-            processes.stop()
-            raise
-        else:
-            processes.close()
-        finally:
-            processes.join()
+        return context
 
-    def _run(
-        self, processes: ProcessPool, jobs: Sequence[Job], running: Running | None
-    ) -> Iterator[Replay]:
-        pending: dict[Any, Job] = {}
-        for number, job in enumerate(jobs):
-            job = replace(job, log_path=str(self.folder / f"{number}-{job.scenario}.log"))
-            limit = job.time_limit + GRACE_SECONDS if job.time_limit > 0 else None
-            pending[processes.schedule(worker.run_job, args=[job], timeout=limit)] = job
-        while pending:
-            done, _ = wait(pending, timeout=_POLL_SECONDS, return_when=FIRST_COMPLETED)
-            if running is not None:
-                active = (future for future in pending if future.running())
-                running(frozenset(pending[future].title for future in active))
-            for future in done:
-                yield _result(future, pending.pop(future))
+    def _started(self, job: Job, spawn: bool) -> LoneProcess:
+        limit = job.time_limit + GRACE_SECONDS + spawn * _STARTING_SECONDS
+        return LoneProcess(
+            self._context(spawn),
+            Path(job.log_path).with_suffix(".answer"),
+            worker.run_job,
+            (job,),
+            limit if job.time_limit > 0 else None,
+        )
 
 
-def _result(future: Any, job: Job) -> Replay:
-    log = _tail(job.log_path)
+def _over(active: dict[LoneProcess, Job]) -> Iterator[tuple[LoneProcess, Job]]:
+    """Wait a moment, then take out what is over, each with its job."""
+    wait([process.sentinel for process in active], _POLL_SECONDS)
+    for process in [process for process in active if process.is_over()]:
+        process.end()
+        yield process, active.pop(process)
+
+
+def _tell(active: dict[LoneProcess, Job], running: Running | None) -> None:
+    if running is not None:
+        running(frozenset(job.title for job in active.values()))
+
+
+def _result(process: LoneProcess, job: Job, lost: list[Job] | None) -> Replay | None:
+    """The replay of a process that is over; None where the job goes among the ``lost``."""
     try:
-        return replace(msgspec.json.decode(future.result(), type=Replay), log=log)
-    except TimeoutError:
-        reason = f"did not stop within {GRACE_SECONDS:g} s of its time limit ({job.time_limit:g} s)"
-    except ProcessExpired as error:
-        reason = _death(error.exitcode)
+        replay = msgspec.json.decode(process.answer(), type=Replay)
+        return replace(replay, log=_tail(job.log_path))
+    except NoAnswer as died:
+        if died.exit_code == _SERVER_DIED and lost is not None:
+            lost.append(job)
+            return None
+        limit = f"did not stop within {GRACE_SECONDS:g} s of its time limit ({job.time_limit:g} s)"
+        return _lost(job, limit if died.exit_code is None else _death(died.exit_code))
     except Exception as error:
-        reason = f"its result was lost: {type(error).__name__}: {error}"
-    return Replay(job=job, ending=Ending.ERROR, reason=reason, log=log)
+        return _lost(job, f"its result was lost: {type(error).__name__}: {error}")
 
 
-def _death(code: int) -> str:
-    if code < 0:
-        import signal
+def _lost(job: Job, reason: str) -> Replay:
+    return Replay(job=job, ending=Ending.ERROR, reason=reason, log=_tail(job.log_path))
 
-        try:
-            return f"its process was killed by {signal.Signals(-code).name}"
-        except ValueError:
-            return f"its process was killed by signal {-code}"
-    shown = 0 if code == worker.QUIET_EXIT else code
-    return f"its process ended by itself with exit code {shown}"
+
+def _death(code: int | None) -> str:
+    if code is None or code >= 0:
+        return f"its process ended by itself with exit code {code}"
+    try:
+        return f"its process was killed by {signal.Signals(-code).name}"
+    except ValueError:
+        return f"its process was killed by signal {-code}"
 
 
 def _tail(path: str) -> str:

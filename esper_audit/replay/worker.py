@@ -17,12 +17,11 @@ from types import FrameType
 
 import msgspec
 
+from esper_audit.replay.home import leave_unless_home
 from esper_audit.replays import Ending, Job, Replay
 from esper_audit.scenario_api import Scenario, Skip
 
 _AGAIN_SECONDS = 0.02
-QUIET_EXIT = 240
-"""What a replay's process ends with where the scenario called ``os._exit(0)``."""
 
 
 class TimeLimitReached(BaseException):
@@ -89,8 +88,9 @@ def replay(job: Job) -> Replay:
     ending, reason = Ending.COMPLETED, ""
     with recorder if job.record else nullcontext():
         try:
-            scenario, parameters = find_scenario(job)
-            with _time_limit(job.time_limit, recorder.is_hook), _no_quiet_exit():
+            with leave_unless_home():
+                scenario, parameters = find_scenario(job)
+            with _time_limit(job.time_limit, recorder.is_hook), leave_unless_home():
                 scenario(session, **parameters)
         except Skip as skipped:
             ending, reason = Ending.SKIPPED, str(skipped)
@@ -146,17 +146,6 @@ def _time_limit(seconds: float, is_hook: Callable[[FrameType | None], bool]) -> 
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def _no_quiet_exit() -> Iterator[None]:
-    """``os._exit(0)`` looks to the pool like a process that goes on: give it a code of its own."""
-    leave = os._exit
-    os._exit = lambda code: leave(code or QUIET_EXIT)  # type: ignore[assignment]  # NoReturn
-    try:
-        yield
-    finally:
-        os._exit = leave
 
 
 def _describe(error: BaseException, job: Job) -> str:
