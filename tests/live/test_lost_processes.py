@@ -1,0 +1,99 @@
+"""A scenario's answer comes from its own process, and one that dies costs its own audit alone."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from support import CASES, audits_of, esper_audit
+
+from esper_audit.replay.collect import import_file
+
+FORKS, DEATHS = (import_file(CASES / f"{name}.py") for name in ("forks", "deaths"))
+OPTIONS = ("--backend", "eager", "--no-provenance", "--format", "json")
+
+
+@pytest.fixture(scope="module")
+def left_behind(tmp_path_factory) -> Path:
+    """Where a child that its scenario leaves behind writes its process id."""
+    return tmp_path_factory.mktemp("forks") / "pid"
+
+
+@pytest.fixture(scope="module")
+def forks(left_behind):
+    environment = os.environ | {"LEFT_BEHIND": str(left_behind)}
+    return audits_of(esper_audit("run", str(CASES / "forks.py"), *OPTIONS, env=environment).stdout)
+
+
+@pytest.fixture(scope="module")
+def deaths():
+    return audits_of(esper_audit("run", str(CASES / "deaths.py"), *OPTIONS, "-j", "4").stdout)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        *(("forks", child.__name__) for child in FORKS.CODES),
+        ("forks_and_goes_on",),
+        ("forks_while_it_compiles",),
+        ("forks_in_a_thread",),
+        ("has_a_child_process",),
+    ],
+)
+def test_a_forked_child_that_comes_back_does_not_answer_for_its_parent(forks, key):
+    reason = "1 compile after warm-up, 0 allowed"
+    assert (forks[key]["verdict"], forks[key]["reason"]) == ("failed", reason)
+
+
+def test_audits_beside_those_that_fork_are_all_there(forks):
+    assert forks["is_well",]["verdict"] == "passed"
+    assert len(forks) == len(FORKS.CODES) + 5
+
+
+def test_a_child_that_a_scenario_leaves_behind_ends_with_it(forks, left_behind):
+    place = Path("/proc", left_behind.read_text(), "stat")
+    until = time.monotonic() + 10.0
+    while place.exists() and time.monotonic() < until:  # killed, but not taken note of yet
+        time.sleep(0.05)
+    assert not place.exists()
+
+
+@pytest.mark.parametrize("way", DEATHS.REASONS, ids=lambda way: way.__name__)
+def test_a_process_that_dies_is_the_error_of_its_own_audit(deaths, way):
+    audit = deaths["goes_down", way.__name__]
+    assert audit["verdict"] == "error"
+    assert DEATHS.REASONS[way] in audit["reason"]
+
+
+def test_audits_beside_those_that_die_are_all_there(deaths):
+    fine = [key for key, audit in deaths.items() if audit["verdict"] == "passed"]
+    wanted = [("is_calm", str(number)) for number in range(6)]
+    assert sorted(fine) == [("closes_every_file",), *wanted, ("leaves_a_thread",)]
+    assert len(deaths) == len(DEATHS.REASONS) + 8
+
+
+@pytest.mark.parametrize("child", ["pass", "raise ValueError", "raise SystemExit(2)"])
+def test_a_child_forked_while_a_scenario_file_is_imported_answers_nothing(tmp_path, child):
+    """The child comes first, into the collection as into the replay."""
+    fork = f"if os.fork() == 0:\n    {child}\nelse:\n    os.wait()\n"
+    source = (CASES / "forks.py").read_text()
+    (tmp_path / "forks.py").write_text(source.replace("\n\ndef", f"\n{fork}\n\ndef", 1))
+    result = esper_audit("run", "forks.py", "-k", "is_well", *OPTIONS, cwd=tmp_path)
+    found = audits_of(result.stdout)
+    assert [(key, each["verdict"]) for key, each in found.items()] == [(("is_well",), "passed")]
+
+
+def test_a_replay_that_is_spawned_forks_and_dies_alone_too(tmp_path):
+    (tmp_path / "deaths.py").write_text((CASES / "deaths.py").read_text())
+    selected = "holds_every_file or kill_the_group or is_calm[0]"
+    result = esper_audit(
+        *("run", "deaths.py", "-k", selected, "--start", "spawn", *OPTIONS), cwd=tmp_path
+    )
+    verdicts = {key[-1]: each["verdict"] for key, each in audits_of(result.stdout).items()}
+    assert verdicts == {
+        "die_while_a_child_holds_every_file": "error",
+        "kill_the_group": "error",
+        "0": "passed",
+    }
