@@ -92,8 +92,8 @@ def forecast(
     pattern: Pattern, group: Sequence[tuple[Compile, GuardFailure]], limit_hit: bool
 ) -> str:
     """Of a storm: how many more changes until the limit, and what they cost."""
-    if pattern is not Pattern.STORM:
-        return ""
+    if pattern is not Pattern.STORM or any(c.outcome is Outcome.REFUSED for c, _ in group):
+        return ""  # what is refused raises, and never reaches a limit
     if limit_hit:
         return "the limit is hit: each further value runs eagerly"
     last, _ = group[-1]

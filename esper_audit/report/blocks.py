@@ -46,6 +46,9 @@ def details(finding: Finding, root: str = "") -> list[str]:
         lines += [f"{said}{finding.text}"] if finding.text else []
         when = [f"since {finding.since}"] if finding.since else []
         where = finding.written_by or (finding.called_from if not finding.user_line else None)
+        if finding.refused_by and finding.written_by is not None:
+            lines.append(f"the stance was set at {place(finding.written_by, root)}")
+            where = finding.called_from
         when += [f"at {place(where, root)}"] if where is not None else []
         lines += [", ".join(when)] if when else []
     lines.append(f"remedy: {meaning.remedy}")
