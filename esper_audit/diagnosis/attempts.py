@@ -6,18 +6,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from esper_audit.diagnoses import Diagnosis
-from esper_audit.diagnosis.counts import has_failed
+from esper_audit.diagnosis.counts import has_failed, is_refused
 from esper_audit.diagnosis.eager import gist, limit_words, since
 from esper_audit.events import Compile, Outcome, Recording, Stance
 from esper_audit.findings import Finding
 
 
 def attempt_findings(recording: Recording) -> tuple[Finding, ...]:
-    """One finding for each frame that failed to compile, and for each that was refused."""
-    grouped: dict[tuple[str, str, str], list[Compile]] = {}
+    """One finding for each frame that failed to compile, and for each that was refused.
+
+    A first compile that was refused is another finding than a recompile: ``refused`` is 0.
+    """
+    grouped: dict[tuple[object, ...], list[Compile]] = {}
     for compile_ in recording.compiles:
         if has_failed(compile_) or compile_.outcome is Outcome.REFUSED:
-            key = (compile_.frame.key, compile_.outcome, compile_.refused_by)
+            again = is_refused(compile_)
+            key = (compile_.frame.key, compile_.outcome, compile_.refused_by, again)
             grouped.setdefault(key, []).append(compile_)
     return tuple(_finding(group, recording) for group in grouped.values())
 
@@ -29,6 +33,7 @@ def _finding(group: Sequence[Compile], recording: Recording) -> Finding:
         frame=first.frame,
         text=limit_words(first.limit) if first.limit else gist(first.reason),
         attempts=sum(each.count for each in group),
+        refused=sum(each.count for each in group if is_refused(each)),
         refused_by=first.refused_by,
         raised=any(each.raised for each in group),
         seconds=sum(each.seconds.total for each in group),

@@ -86,7 +86,7 @@ def _cases(compiles: Sequence[Compile]) -> Iterator[tuple[Compile, Diagnosis, Gu
     instances: dict[str, dict[str, str]] = defaultdict(dict)
     for compile_ in compiles:
         known = instances[compile_.frame.key]
-        if compile_.outcome in GUARDS_FAILED:
+        if compile_.outcome in GUARDS_FAILED and compile_.cache_entries_before:
             failures = closest_failures(compile_, known) or (_nothing(compile_),)
             for failure in failures:
                 yield compile_, _diagnosis(compile_, failure, known), failure

@@ -124,14 +124,25 @@ def _over_bounds(counts: Counts, budget: ProgramBudget) -> Iterator[str]:
 
 def uncounted(findings: Sequence[Finding]) -> Iterator[str]:
     """What makes a number of recompiles within its bound mean nothing: it stands still."""
-    for diagnoses, words in (
-        (AT_A_LIMIT, "{text} by {names}: further recompiles are not counted"),
-        ((Diagnosis.COMPILE_FAILED,), "{names} failed to compile, and what failed can't recompile"),
-        ((Diagnosis.EAGER_UNEXPLAINED,), "{text}: recompiles are not counted there"),
+    telling = [each for each in findings if each.pattern is None]
+    for words, found in (
+        (
+            "{text} by {names}: further recompiles are not counted",
+            [each for each in telling if each.limit_hit],
+        ),
+        (
+            "{names} failed to compile, and what failed can't recompile",
+            [each for each in telling if each.id is Diagnosis.COMPILE_FAILED],
+        ),
+        (
+            "{names} was refused its first compile, and can't recompile",
+            [e for e in telling if e.id is Diagnosis.COMPILE_REFUSED and not e.refused],
+        ),
+        (
+            "{text}: recompiles are not counted there",
+            [each for each in telling if each.id is Diagnosis.EAGER_UNEXPLAINED],
+        ),
     ):
-        found = [each for each in findings if each.id in diagnoses]
-        if diagnoses is AT_A_LIMIT:
-            found = [each for each in found if each.limit_hit]
         if found:
             names = ", ".join(dict.fromkeys(each.frame.name for each in found))
             yield words.format(names=names, text=found[0].text)

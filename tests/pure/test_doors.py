@@ -54,6 +54,9 @@ RECORDINGS: dict[str, Recording] = {
     ),
     "failed": recording((), [*made(), failed(1, frame=OTHER), failed(2, frame=OTHER)]),
     "refused": recording((), [*made(), refused(1), refused(2)], lookups=REUSING),
+    "refused its first compile": recording(
+        (), [*made(), refused(1, frame=OTHER, cache_entries_before=0)], lookups=REUSING
+    ),
     "refused at the limit": recording(
         (), [*made(1), refused(3, "fullgraph", limit="recompile_limit")], lookups=REUSING
     ),
@@ -72,6 +75,7 @@ ANSWERS = {
     "accumulated limit hit": ("failed", "failed"),
     "failed": ("failed", "failed"),
     "refused": ("failed", "passed"),
+    "refused its first compile": ("failed", "passed"),
     "refused at the limit": ("failed", "passed"),
     "matched nothing": ("failed", "failed"),
     "nothing compiled": ("error", "error"),
@@ -131,6 +135,7 @@ def test_a_compile_after_a_reset_is_one_after_warm_up_and_no_recompile():
         ("refused at the limit", "the recompile limit was hit by Host.forward"),
         ("failed", "helper failed to compile"),
         ("refused", "0 recompiles and 2 refused, 0 allowed"),
+        ("refused its first compile", "helper was refused its first compile"),
         ("matched nothing", "4 calls matched no cache entry, and nothing was compiled"),
     ],
 )
