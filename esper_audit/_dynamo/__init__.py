@@ -52,7 +52,9 @@ def counters() -> dict[str, int]:
     From ``torch._dynamo.utils.counters``; ``torch._dynamo.reset`` clears it.
     """
     counted = find("counters")
-    return {} if counted is None else {str(k): int(v) for k, v in counted["stats"].items()}
+    # Asked for by its key, an entry that is not there would come into being.
+    stats = {} if counted is None else counted.get("stats", {})
+    return {str(name): int(times) for name, times in stats.items()}
 
 
 def draw_as_eager() -> None:

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from types import FrameType
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from esper_audit._dynamo import describe, names, readings
-from esper_audit._dynamo.guards import Lookup, UserLines, failing_guards
+from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.signals import Begin, Code, End, Listener, Returned
 from esper_audit._dynamo.watch import Watch
@@ -45,8 +44,7 @@ class Compiles:
 
     def __init__(self, listener: Listener, watch: Watch | None, lookups: LookupHook) -> None:
         self.listener, self.watch, self._lookups = listener, watch, lookups
-        # By guard manager, and no longer than it lives: torch frees those of dropped entries.
-        self._user_lines: WeakKeyDictionary[Any, UserLines] = WeakKeyDictionary()
+        self._user_lines = LinesOf()
         self._here = _Here()
 
     @contextmanager
@@ -136,7 +134,7 @@ class Compiles:
     def guards_made(self, manager: Any, graph: Any) -> None:
         """Torch has made the guards of a cache entry, of this graph."""
         with self.contained("guards_made"):
-            self._user_lines[manager] = readings.user_lines(graph)
+            self._user_lines.keep(manager, readings.user_lines(graph))
 
     def graph_installed(self, runs: Callable[[], int]) -> None:
         """A compiled graph is in place; ``runs`` gives how often it ran."""

@@ -8,12 +8,13 @@ what torch does next (torch/csrc/dynamo/guards.cpp, 2.13).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sized
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import lru_cache
 from types import CodeType
 from typing import Any
+from weakref import ref
 
 import torch
 
@@ -29,6 +30,27 @@ from esper_audit._dynamo.guard_text import (
 from esper_audit.events import GuardFailure, Location
 
 UserLines = dict[str, Location]
+
+
+class LinesOf:
+    """The user line of each guarded source, by guard manager, and no longer than that lives.
+
+    Torch frees those of dropped entries, inside the program. A WeakKeyDictionary would run Python
+    code there, which Dynamo tries to compile where it runs inside a compiled call (2.13).
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[ref[Any], UserLines] = {}
+
+    def keep(self, manager: Any, lines: UserLines) -> None:
+        """Of a new one; forgets those that are gone."""
+        self._lines = {each: kept for each, kept in self._lines.items() if each() is not None}
+        self._lines[ref(manager)] = lines
+
+    def get(self, manager: Any) -> UserLines:
+        """Empty for one that was made before."""
+        return self._lines.get(ref(manager), {})
+
 
 # Relational guards compare several values and can't be called with one (torch 2.8 to 2.14).
 _RELATIONAL = "RELATIONAL"
@@ -238,17 +260,16 @@ def failing_guards(
     entries: list[Any],
     f_locals: dict[str, Any],
     lookup: Lookup,
-    user_lines: Mapping[Any, UserLines],
+    user_lines: LinesOf,
 ) -> tuple[GuardFailure, ...]:
     """Every failing guard of every entry.
 
-    ``user_lines`` maps an entry's guard manager to the user line of each source.
     An entry in which nothing failed gets one failure of kind BACKEND_MATCH where it was compiled
     for another backend, FORCED where it matched and another rank's did not, else NOTHING_FAILED.
     """
     judged: list[EntryGuards] = []
     for entry in entries:
-        lines = user_lines.get(entry.guard_manager, {})
+        lines = user_lines.get(entry.guard_manager)
         guards = EntryGuards(entry, f_locals, lines, lookup.file)
         guards.evaluate()
         if not guards.failures:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
-from weakref import WeakKeyDictionary
+from weakref import ref
 
 from esper_audit._dynamo import names
 
@@ -19,8 +19,8 @@ Tap = TypeVar("Tap")
 ORDER = threading.RLock()
 """Held while stand-ins come and go."""
 
-_RETIRED: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
-"""Retired stand-ins, and what each stood in for."""
+_RETIRED: list[tuple[ref[Any], Any]] = []
+"""Retired stand-ins that still hang somewhere, and what each stood in for."""
 
 
 class Taps(Generic[Tap]):
@@ -67,7 +67,8 @@ class Patch(Generic[Tap]):
     def _retire(self) -> None:
         if self._stand_in is None:
             return
-        _RETIRED[self._stand_in] = self._original
+        _RETIRED[:] = [(each, real) for each, real in _RETIRED if each() is not None]
+        _RETIRED.append((ref(self._stand_in), self._original))
         self._taps.all = ()
         if self._is_on_top():
             setattr(*self._place, behind(self._original))
@@ -80,13 +81,7 @@ class Patch(Generic[Tap]):
 
 def behind(present: Any) -> Any:
     """What is there without retired stand-ins, which others may have put back."""
-    while present is not None and _is_retired(present):
-        present = _RETIRED[present]
+    reals = {id(stand_in): real for each, real in _RETIRED if (stand_in := each()) is not None}
+    while id(present) in reals:
+        present = reals[id(present)]
     return present
-
-
-def _is_retired(present: Any) -> bool:
-    try:
-        return present in _RETIRED
-    except Exception:  # an object of somebody's that can't be compared: none of ours
-        return False
