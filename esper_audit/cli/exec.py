@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from esper_audit.errors import ExitCode, IncompleteError, UsageError
 from esper_audit.interrupts import UNCAUGHT
-from esper_audit.program.endings import Ending, die_of
+from esper_audit.program.endings import Ending, EndingKind, die_of
 from esper_audit.program.launch import Target
 from esper_audit.program.session import ProgramSession
 from esper_audit.report.formats import Format, Output, parse_outputs
@@ -74,7 +74,7 @@ def exec_command(target: Target, options: ExecOptions) -> NoReturn:
                 sys.setprofile(None)
         except BaseException as error:
             session.raised(error)
-    _leave(session.ending, report.audit)
+    _leave(session)
 
 
 class _Places:
@@ -128,33 +128,33 @@ class _Places:
 
 
 class _Reporter:
-    """Told of the recording once the program has ended; keeps the audit for the exit code."""
+    """Told of the recording once the program has ended; says the exit code of its verdict."""
 
     def __init__(self, target: Target, options: ExecOptions, places: _Places) -> None:
         self._target = target
         self._options = options
         self._places = places
         self._root = str(Path.cwd())
-        self.audit: ProgramAudit | None = None
 
-    def __call__(self, recording: Recording, ending: Ending) -> None:
+    def __call__(self, recording: Recording, ending: Ending) -> int:
         from esper_audit.diagnosis import judge_program
         from esper_audit.program.session import not_started
 
         not_started(recording)
         if self._options.watch is not None:  # a watched run only records
             self._save(recording)
-            return
+            return ExitCode.CLEAN
         if self._options.provenance:
             self._save(recording)  # the second run may take long
             recording = self._with_writers(recording, ending)
-        self.audit = judge_program(recording, self._options.budget)
+        audit = judge_program(recording, self._options.budget)
         try:
-            self._report(self.audit)
+            self._report(audit)
         finally:
             self._save(recording)
-        if ending.words.startswith("os._exit") and self._places.recording is None:
+        if ending.how is EndingKind.HARD_EXIT and self._places.recording is None:
             print(f"esper-audit: what was recorded lies in {self._places.journal}", file=sys.stderr)
+        return _code_of(audit)
 
     def _save(self, recording: Recording) -> None:
         """The program has run by now: what can't be written is no wrong usage any more."""
@@ -172,7 +172,7 @@ class _Reporter:
         from esper_audit.program.watched import watched_run
         from esper_audit.writers import without_writers
 
-        if ending.signal or ending.words.startswith("os._exit"):
+        if not ending.can_be_repeated:
             return without_writers(recording, f"no second run after {ending.words}")
         print("esper-audit: running the program again, watched", file=sys.stderr)
         return watched_run(self._target, recording)
@@ -201,17 +201,19 @@ def _say_nothing(*_: object) -> None:
     """A hook for what is told already."""
 
 
-def _leave(ending: Ending, audit: ProgramAudit | None) -> NoReturn:
-    """The program's own ending counts; only where that was clean, the verdict does."""
-    if ending.signal:
-        if ending.signal == signal.SIGINT:
-            sys.excepthook = _say_nothing  # it is told already
-            raise UNCAUGHT  # the interpreter ends itself, and then by this signal
-        die_of(ending.signal)
-    if ending.code:
-        sys.exit(ending.code)
+def _code_of(audit: ProgramAudit) -> int:
     from esper_audit.findings import AuditVerdict
 
     codes = {AuditVerdict.FAILED: ExitCode.FINDINGS, AuditVerdict.ERROR: ExitCode.INCOMPLETE}
-    verdict = audit.verdict if audit is not None else None
-    sys.exit(codes.get(verdict, ExitCode.CLEAN) if verdict is not None else ExitCode.CLEAN)
+    return codes.get(audit.verdict, ExitCode.CLEAN) if audit.verdict else ExitCode.CLEAN
+
+
+def _leave(session: ProgramSession) -> NoReturn:
+    """The program's own ending counts; only where that was clean, the verdict does."""
+    number = session.ending.signal
+    if number == signal.SIGINT:
+        sys.excepthook = _say_nothing  # it is told already
+        raise UNCAUGHT  # the interpreter ends itself, and then by this signal
+    if number:
+        die_of(number)
+    sys.exit(session.code)

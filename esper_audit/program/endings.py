@@ -7,10 +7,24 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
 
 _PACKAGE = str(Path(__file__).parents[1])
+
+
+class EndingKind(Enum):
+    """What ended a program."""
+
+    EXIT = auto()
+    """Its last line, ``sys.exit`` or an exception that nothing caught."""
+    SIGNAL = auto()
+    HARD_EXIT = auto()
+    """``os._exit``: the process is gone at once."""
+    REPLACED = auto()
+    """``os.execv`` and its like: another program goes on in its process."""
+    OUR_ERROR = auto()
 
 
 @dataclass(frozen=True)
@@ -19,13 +33,29 @@ class Ending:
 
     words: str
     code: int
+    how: EndingKind = EndingKind.EXIT
     signal: int = 0
+
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether a second run of the program would end where this one did."""
+        return self.how not in (EndingKind.SIGNAL, EndingKind.HARD_EXIT)
+
+
+def kept_of(code: int) -> int:
+    """What the system keeps of an exit code."""
+    return code & 0xFF if os.name == "posix" else code
 
 
 def die_of(number: int) -> None:
     """End this process by a signal, as it would have ended without a handler."""
     signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
+
+
+def killed(words: str, number: int) -> Ending:
+    """The ending by a signal."""
+    return Ending(words, 128 + number, EndingKind.SIGNAL, number)
 
 
 def ending_of(error: BaseException) -> Ending:
@@ -39,7 +69,7 @@ def _shown(error: BaseException) -> Ending:
     except SystemExit as left:
         return _left(left.code)
     if type(error) is KeyboardInterrupt:  # of a subclass Python does not die
-        return Ending("KeyboardInterrupt", 128 + signal.SIGINT, signal.SIGINT)
+        return killed("KeyboardInterrupt", signal.SIGINT)
     return Ending(": ".join([type(error).__name__, *_first_line(error)]), 1)
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from esper_audit.errors import IncompleteError
+from esper_audit.errors import AuditError, ExitCode, IncompleteError
 from esper_audit.events import (
     Environment,
     Phase,
@@ -26,7 +26,15 @@ from esper_audit.events import (
 from esper_audit.interrupts import again
 from esper_audit.journal import Journal
 from esper_audit.notices import HookError
-from esper_audit.program.endings import Ending, die_of, ending_of, join_threads
+from esper_audit.program.endings import (
+    Ending,
+    EndingKind,
+    die_of,
+    ending_of,
+    join_threads,
+    kept_of,
+    killed,
+)
 from esper_audit.program.launch import NotFoundError, Target
 from esper_audit.program.on_import import on_import
 
@@ -36,17 +44,21 @@ if TYPE_CHECKING:
 _NO_TORCH = Environment(torch="not imported", python=sys.version.split()[0], device="")
 
 
-Finished = Callable[[Recording, Ending], None]
+Finished = Callable[[Recording, Ending], int]
+"""Told of the recording; returns the exit code of its verdict."""
 
-_OURS = Ending("an error of esper-audit", 1)
+_OURS = Ending("an error of esper-audit", 1, EndingKind.OUR_ERROR)
 
 
 class ProgramSession:
     """Around one program: calls ``finished`` once with its recording, in this process alone.
 
     Its user executes the program itself, inside, and tells what it :meth:`raised`; then
-    ``ending`` is the program's. A frame less below the program: torch takes a traceback for every
-    operation that it traces.
+    ``ending`` is the program's, and ``code`` what the process has to end with. A frame less below
+    the program: torch takes a traceback for every operation that it traces.
+
+    For one program in the life of a process: ``os._exit`` and its like stay replaced, as threads
+    and exit handlers of the program may call them until its very end.
 
     Args:
         watch: guard sources by frame whose writers are looked for; None for no watch.
@@ -75,6 +87,8 @@ class ProgramSession:
         self._started = time.perf_counter()
         self._trouble = ""
         self._is_over = False
+        self._closing = threading.RLock()
+        self._verdict_code = 0
         self._exits = ExitStack()
         self.ending = Ending("exit 0", 0)
 
@@ -83,10 +97,15 @@ class ProgramSession:
         """The recorder, once the program has imported torch._dynamo."""
         return self._recorder
 
+    @property
+    def code(self) -> int:
+        """The program's own exit code; where that is 0, the verdict's."""
+        return kept_of(self.ending.code) or self._verdict_code
+
     def __enter__(self) -> ProgramSession:
         self._exits.callback(on_import("torch._dynamo", self._start))
         self._exits.enter_context(self._signals())
-        self._exits.enter_context(self._hard_exits())
+        self._report_hard_exits()
         gc.freeze()  # the program's collections need not walk what we have imported
         return self
 
@@ -146,12 +165,18 @@ class ProgramSession:
             self._journal.note(event, self._recorder.lookups)
 
     def _finish(self, ending: Ending, keep_journal: bool = False) -> None:
-        """Stop recording and hand the recording over: once, and not in a forked child."""
-        if self._is_over or os.getpid() != self._pid:
+        """Stop recording and hand the recording over: once, and not in a forked child.
+
+        A thread that comes second waits: it is about to end the process.
+        """
+        if os.getpid() != self._pid:
             return
-        self._is_over = True
-        with _untraced():
-            self._hand_over(ending, keep_journal)
+        with self._closing:
+            if self._is_over:
+                return
+            self._is_over = True
+            with _untraced():
+                self._hand_over(ending, keep_journal)
 
     def _hand_over(self, ending: Ending, keep_journal: bool) -> None:
         if self._recorder is not None:
@@ -160,7 +185,7 @@ class ProgramSession:
             self.recording(),
             program=replace(self._program, ended=ending.words, exit_code=ending.code),
         )
-        self._finished(recording, ending)
+        self._verdict_code = self._finished(recording, ending)
         if self._journal is not None and not keep_journal:
             self._journal.remove()
 
@@ -217,21 +242,21 @@ class ProgramSession:
             again(number)  # not here: raising in the hook ends the process
             return
         try:
-            self._finish(Ending("SIGTERM", 128 + number, number))
+            self._finish(killed("SIGTERM", number))
         finally:
             die_of(number)
 
-    @contextmanager
-    def _hard_exits(self) -> Iterator[None]:
+    def _report_hard_exits(self) -> None:
         """Report before ``os._exit``, which runs no handler. A forked child leaves as it would."""
         leave, execve, execv = os._exit, os.execve, os.execv
 
         def leave_reported(status: int) -> None:
+            code = status
             try:
-                self._finish(Ending(f"os._exit({status})", status), self._keep_journal)
-                _flush(sys.stderr)
+                if isinstance(status, int):
+                    code = self._left(status)
             finally:
-                leave(status)
+                leave(code)
 
         def execve_reported(path: Any, argv: Any, env: Any) -> NoReturn:
             self._replaced_by(path)
@@ -244,19 +269,35 @@ class ProgramSession:
         os._exit = leave_reported  # type: ignore[assignment]  # it never returns either
         os.execve = execve_reported
         os.execv = execv_reported
-        try:
-            yield
-        finally:
-            os._exit, os.execve, os.execv = leave, execve, execv
+
+    def _left(self, status: int) -> int:
+        """Report before a hard exit; the code to leave with."""
+        if os.getpid() != self._pid:
+            return status
+        own, how = kept_of(status), EndingKind.HARD_EXIT
+        self._finish_aloud(Ending(f"os._exit({status})", own, how), self._keep_journal)
+        return own or self._verdict_code
 
     def _replaced_by(self, path: Any) -> None:
         """Report before another program takes this one's place; not where there is none.
 
         ``os.execvp`` looks for it by trying.
         """
-        if isinstance(path, int) or (os.access(path, os.X_OK) and not Path(path).is_dir()):
-            self._finish(Ending("os.execve", 0))
-            _flush(sys.stderr)
+        if isinstance(path, int) or (
+            os.access(path, os.X_OK) and not os.path.isdir(path)  # noqa: PTH112  # may be bytes
+        ):
+            self._finish_aloud(Ending("os.execve", 0, EndingKind.REPLACED))
+
+    def _finish_aloud(self, ending: Ending, keep_journal: bool = False) -> None:
+        """Finish where nobody is left who could tell of an error."""
+        try:
+            self._finish(ending, keep_journal)
+        except Exception as error:
+            self._verdict_code = ExitCode.INCOMPLETE
+            text = f"esper-audit: {error}\n" if isinstance(error, AuditError) else ""
+            with suppress(Exception):  # stderr is closed, or none
+                sys.stderr.write(text or traceback.format_exc())
+        _flush(sys.stderr)
 
 
 def _program(target: Target) -> Program:
