@@ -18,7 +18,7 @@ from esper_audit.findings import Audit, AuditVerdict, Claim, Control, Question, 
 from esper_audit.plan import Options, check_backends, plan
 from esper_audit.replay.pool import Pool
 from esper_audit.replays import Collection, Ending, Job, Replay
-from esper_audit.writers import wanted, with_writers, without_writers
+from esper_audit.writers import enough, wanted, with_writers, without_writers
 
 
 class Progress(Protocol):
@@ -100,11 +100,11 @@ def _find_writers(
 ) -> None:
     """Replay once more, watched, what recompiled; and put the writers into the first replays."""
     jobs = [
-        replace(replay.job, watch=sources, compare=False)
+        replace(replay.job, watch=sources, compare=False, enough=enough(_late(replay.recording)))
         for replay in done.values()
         if replay.recording is not None
         and replay.ending is Ending.COMPLETED
-        and (sources := _late(replay.recording))
+        and (sources := wanted(_late(replay.recording)))
         and not is_known(replay)
     ]
     if not jobs:
@@ -118,15 +118,15 @@ def _find_writers(
             if watched.recording is None or watched.ending is not Ending.COMPLETED:
                 recording = without_writers(first, f"the watched replay: {watched.reason}")
             else:
-                recording = with_writers(first, watched.recording)
+                recording = with_writers(first, watched.recording, cut=True)
             done[key] = replace(done[key], recording=recording)
             progress.watched()
 
 
-def _late(recording: Recording) -> dict[str, tuple[str, ...]]:
-    """The sources whose guards failed after warm-up: only these become findings."""
+def _late(recording: Recording) -> Recording:
+    """Its compiles after warm-up: only these become findings."""
     steady = tuple(each for each in recording.compiles if each.phase is Phase.STEADY)
-    return wanted(replace(recording, compiles=steady))
+    return replace(recording, compiles=steady)
 
 
 def _key(job: Job) -> str:

@@ -98,6 +98,11 @@ class Recorder:
         """Hits and misses so far."""
         return Lookups(self._hooks.lookups.hits, self._hooks.lookups.misses)
 
+    @property
+    def attempts(self) -> int:
+        """How often Dynamo has begun to compile so far."""
+        return self._kept.attempts
+
     def is_hook(self, frame: FrameType | None) -> bool:
         """Whether a signal handler must not raise in this frame: the hooks have none such."""
         del frame

@@ -25,6 +25,7 @@ class Job:
     ``parameters`` are the texts of the values; ``choices`` their places in the declared lists.
     ``root`` is the project's folder, from which frames are named. ``watch`` are guard sources, by
     frame, whose writers are looked for. ``checksums``: keep those of each step's output.
+    ``enough``: end after the step in which Dynamo has made so many attempts to compile.
     """
 
     scenario: str
@@ -39,6 +40,7 @@ class Job:
     recompile_limit: int | None = None
     compare: bool = True
     checksums: bool = False
+    enough: int | None = None
     record: bool = True
     budget: Budget = NO_BUDGET
     claims: tuple[str, ...] = ()

@@ -9,6 +9,9 @@ from dataclasses import replace
 
 from esper_audit.events import GUARDS_FAILED, Compile, Recording, Write
 
+_TIMES = 2
+"""Failures of a source after which its writer is looked for no longer."""
+
 
 def wanted(recording: Recording) -> dict[str, tuple[str, ...]]:
     """The guard sources that failed, in torch's terms, by frame (``file:qualified name``)."""
@@ -22,16 +25,34 @@ def wanted(recording: Recording) -> dict[str, tuple[str, ...]]:
     return {frame: tuple(sources) for frame, sources in found.items() if sources}
 
 
-def with_writers(recording: Recording, watched: Recording) -> Recording:
-    """The recording with the writers of the watched one, where both made the same compiles."""
-    difference = _difference(recording, watched)
+def enough(recording: Recording) -> int:
+    """After how many attempts to compile each wanted source has failed twice, or as often as ever.
+
+    The first writer that is known is named; a second failure helps where the first has none.
+    """
+    seen: dict[tuple[str, str], list[int]] = {}
+    for compile_ in recording.compiles:
+        if compile_.outcome in GUARDS_FAILED:
+            for failure in compile_.guard_failures:
+                key = (compile_.frame.key, failure.torch_source)
+                seen.setdefault(key, []).append(compile_.sequence)
+    return max((found[:_TIMES][-1] + 1 for found in seen.values()), default=0)
+
+
+def with_writers(recording: Recording, watched: Recording, *, cut: bool = False) -> Recording:
+    """The recording with the writers of the watched one, where both made the same compiles.
+
+    ``cut``: the watched one was ended early, and holds the first compiles alone.
+    """
+    difference = _difference(recording, watched, cut)
     if difference:
         return without_writers(recording, f"the watched run made other compiles: {difference}")
-    compiles = tuple(
+    known = tuple(
         replace(mine, writes=theirs.writes)
-        for mine, theirs in zip(recording.compiles, watched.compiles, strict=True)
+        for mine, theirs in zip(recording.compiles, watched.compiles, strict=not cut)
     )
-    return replace(recording, compiles=compiles, watched=True)
+    rest = recording.compiles[len(known) :]
+    return replace(recording, compiles=(*known, *rest), watched=True)
 
 
 def without_writers(recording: Recording, why: str) -> Recording:
@@ -51,7 +72,7 @@ def _with_reason(compile_: Compile, why: str) -> Compile:
     return replace(compile_, writes=tuple(Write(source, unknown=why) for source in sources))
 
 
-def _difference(recording: Recording, watched: Recording) -> str:
+def _difference(recording: Recording, watched: Recording, cut: bool) -> str:
     """The first place at which two recordings tell of different compiles; empty for none."""
     mine, theirs = recording.compiles, watched.compiles
     for place, (one, other) in enumerate(zip(mine, theirs, strict=False)):
@@ -60,7 +81,7 @@ def _difference(recording: Recording, watched: Recording) -> str:
                 f"compile {place} is of {one.frame.name} ({one.outcome.value}) unwatched, of"
                 f" {other.frame.name} ({other.outcome.value}) watched"
             )
-    if len(mine) != len(theirs):
+    if len(mine) != len(theirs) and not (cut and len(theirs) < len(mine)):
         return f"{len(mine)} unwatched, {len(theirs)} watched"
     return ""
 

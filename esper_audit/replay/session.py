@@ -25,6 +25,10 @@ Target = Callable[..., Any]
 Loss = Callable[[Any], torch.Tensor]
 
 
+class Enough(BaseException):
+    """All that was asked of this replay is known. No ``except Exception`` may swallow it."""
+
+
 class ReplaySession:
     """Given to each scenario as its first argument.
 
@@ -133,7 +137,11 @@ class ReplaySession:
     def run_step(self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any) -> Any:
         """Run, record and compare one call; used by :class:`CompiledStep`."""
         with self._twins(step, loss, args, kwargs) as twins:
-            return self._run(step, loss, args, kwargs, twins)
+            result = self._run(step, loss, args, kwargs, twins)
+        enough, recorder = self._job.enough, self._recorder
+        if enough is not None and recorder is not None and recorder.attempts >= enough:
+            raise Enough
+        return result
 
     def _run(
         self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any, twins: Twins

@@ -77,7 +77,7 @@ def replay(job: Job) -> Replay:
     """Run the job's scenario in this process and return what happened, also after an exception."""
     from esper_audit import _dynamo
     from esper_audit.recorder import Recorder
-    from esper_audit.replay.session import ReplaySession
+    from esper_audit.replay.session import Enough, ReplaySession
 
     if job.recompile_limit is not None:
         _dynamo.set_recompile_limit(job.recompile_limit)
@@ -92,6 +92,8 @@ def replay(job: Job) -> Replay:
                 scenario, parameters = find_scenario(job)
             with _time_limit(job.time_limit, recorder.is_hook), leave_unless_home():
                 scenario(session, **parameters)
+        except Enough:
+            pass
         except Skip as skipped:
             ending, reason = Ending.SKIPPED, str(skipped)
         except TimeLimitReached as late:
