@@ -17,7 +17,7 @@ from esper_audit.events import Environment, Phase, Recording
 from esper_audit.findings import Audit, AuditVerdict, Claim, Control, Question, Report
 from esper_audit.plan import Options, check_backends, plan
 from esper_audit.replay.pool import Pool
-from esper_audit.replays import Collection, Ending, Job, Replay
+from esper_audit.replays import Collection, Ending, Job, Replay, not_run, was_run
 from esper_audit.writers import enough, wanted, with_writers, without_writers
 
 
@@ -46,7 +46,8 @@ class Request:
 def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     """Replay and judge everything that is asked for.
 
-    Ctrl-C ends it early: the report then holds what was done and is marked as interrupted.
+    Ctrl-C ends it early: the report is then marked as interrupted, and what was not done is an
+    error in it.
     Raises UsageError where nothing can be replayed as asked.
     """
     started = time.monotonic()
@@ -60,21 +61,24 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     jobs = plan(collection.scenarios, options)
     progress.planned(jobs)
     done: dict[str, Replay] = {}
+    unproven: set[str] = set()
     interrupted = False
     try:
         with closing(pool.replay(jobs, progress.running)) as replays:
             for each in replays:
                 done[_key(each.job)] = each
+                unproven |= {_key(each.job)} if needs_proof(each) else set()
                 progress.finished(judge(each, environment))
-        _prove_undisturbed(done, pool, progress)
+        _prove_undisturbed(done, unproven, pool, progress)
         if request.provenance:
             _find_writers(
                 done, pool, progress, lambda each: request.is_known(judge(each, environment))
             )
     except KeyboardInterrupt:
         interrupted = True
-    audits = {key: judge(replay, environment) for key, replay in done.items()}
-    ordered = tuple(audits[_key(job)] for job in jobs if _key(job) in audits)
+        done = {key: replay for key, replay in done.items() if key not in unproven}
+    replayed = (done.get(_key(job)) or not_run(job) for job in jobs)
+    ordered = tuple(judge(replay, environment) for replay in replayed)
     ordered += tuple(_broken(file, why, environment) for file, why in collection.broken.items())
     whole = not request.options.keyword and request.paths == tuple(request.config.paths)
     seconds = time.monotonic() - started
@@ -86,13 +90,16 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     return replace(report, declared=declared if known else None)
 
 
-def _prove_undisturbed(done: dict[str, Replay], pool: Pool, progress: Progress) -> None:
+def _prove_undisturbed(
+    done: dict[str, Replay], unproven: set[str], pool: Pool, progress: Progress
+) -> None:
     """Replay once more, without a comparison, what was compared in its own process."""
-    jobs = [proof_job(replay.job) for replay in done.values() if needs_proof(replay)]
+    jobs = [proof_job(done[key].job) for key in done if key in unproven]
     with closing(pool.replay(jobs, progress.running)) as replays:
         for each in replays:
             key = _key(each.job)
             done[key] = settled(done[key], each)
+            unproven.discard(key)
 
 
 def _find_writers(
@@ -118,7 +125,7 @@ def _find_writers(
             if watched.recording is None or watched.ending is not Ending.COMPLETED:
                 recording = without_writers(first, f"the watched replay: {watched.reason}")
             else:
-                recording = with_writers(first, watched.recording, cut=True)
+                recording = with_writers(first, watched.recording, cut=watched.cut)
             done[key] = replace(done[key], recording=recording)
             progress.watched()
 
@@ -173,7 +180,7 @@ def assemble(
         claims=decide_claims(claims, audits),
         question=Question(config.question.text, dict(config.question.about)),
         control=control,
-        control_missed=misses(audits, control),
+        control_missed=misses(tuple(filter(was_run, audits)), control),
         columns=config.columns,
         interrupted=interrupted,
         wall_seconds=seconds,

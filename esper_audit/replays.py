@@ -6,7 +6,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from esper_audit.events import Recording
-from esper_audit.findings import NO_BUDGET, Budget, Claim
+from esper_audit.findings import NO_BUDGET, Audit, Budget, Claim
+
+NOT_RUN = "it was not run: the audit was interrupted"
+"""The reason of a replay that an interrupted run never came to."""
 
 
 class Ending(StrEnum):
@@ -61,14 +64,25 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """The recording of one job, and how it ended."""
+    """The recording of one job, and how it ended. ``cut``: early, with all that was asked."""
 
     job: Job
     ending: Ending
+    cut: bool = False
     reason: str = ""
     recording: Recording | None = None
     log: str = ""
     wall_seconds: float = 0.0
+
+
+def not_run(job: Job) -> Replay:
+    """What an interrupted run has of a job that it never came to, or not to the end of."""
+    return Replay(job=job, ending=Ending.ERROR, reason=NOT_RUN)
+
+
+def was_run(audit: Audit) -> bool:
+    """Whether the run came to it before it was interrupted."""
+    return audit.reason != NOT_RUN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

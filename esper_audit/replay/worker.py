@@ -85,7 +85,7 @@ def replay(job: Job) -> Replay:
         _dynamo.draw_as_eager()
     recorder = Recorder(job.root, watch=job.watch or False)
     session = ReplaySession(job, recorder if job.record else None)
-    ending, reason = Ending.COMPLETED, ""
+    ending, reason, cut = Ending.COMPLETED, "", False
     with recorder if job.record else nullcontext():
         try:
             with leave_unless_home():
@@ -93,7 +93,7 @@ def replay(job: Job) -> Replay:
             with _time_limit(job.time_limit, recorder.is_hook), leave_unless_home():
                 scenario(session, **parameters)
         except Enough:
-            pass
+            cut = True
         except Skip as skipped:
             ending, reason = Ending.SKIPPED, str(skipped)
         except TimeLimitReached as late:
@@ -111,7 +111,7 @@ def replay(job: Job) -> Replay:
         observations=tuple(session.observations),
         notes=tuple(session.notes),
     )
-    return Replay(job=job, ending=ending, reason=reason, recording=recording)
+    return Replay(job=job, ending=ending, cut=cut, reason=reason, recording=recording)
 
 
 def find_scenario(job: Job) -> tuple[Scenario, dict[str, object]]:
