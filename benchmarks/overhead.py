@@ -1,19 +1,23 @@
 """What the recorder and the run cost: ratios, measured side by side in one run.
 
-    python benchmarks/overhead.py
+    python benchmarks/overhead.py                  # by the clock, about 10 minutes
+    python benchmarks/overhead.py --instructions   # of recompiles alone, under valgrind
 
-Not a test: machines are noisy. Quote medians and ratios.
+Not a test: machines are noisy. Quote medians and ratios; instructions repeat.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import torch
@@ -85,31 +89,58 @@ def warm_calls(backend: str) -> list[float]:
     return paired(lambda: seconds(calls), recorded, ROUNDS)
 
 
+def storm() -> float:
+    """Seven recompiles of one frame, from an empty cache each time; their seconds."""
+    torch.compiler.reset()
+    torch.manual_seed(0)
+    module = ConvHost(alpha="lazy_cache")
+    grown(module.slot, "depthwise", 0.5)
+    compiled, images = torch.compile(module, backend="aot_eager"), torch.randn(4, 3, 8, 8)
+    compiled(images)
+    values = [0.05 + index / 10 for index in range(7)]
+
+    def work() -> None:
+        for value in values:
+            module.slot.set_alpha(value)
+            compiled(images)
+
+    return seconds(work)
+
+
 def recompiles() -> list[float]:
-    """The same seven recompiles of one frame, from an empty cache each time."""
-
-    def storm() -> float:
-        torch.compiler.reset()
-        torch.manual_seed(0)
-        module = ConvHost(alpha="lazy_cache")
-        grown(module.slot, "depthwise", 0.5)
-        compiled, images = torch.compile(module, backend="aot_eager"), torch.randn(4, 3, 8, 8)
-        compiled(images)
-        values = [0.05 + index / 10 for index in range(7)]
-
-        def work() -> None:
-            for value in values:
-                module.slot.set_alpha(value)
-                compiled(images)
-
-        return seconds(work)
-
     def recorded() -> float:
         with Recorder():
             return storm()
 
     storm()
     return paired(storm, recorded, 15)
+
+
+def recompiles_by_instructions() -> None:
+    """Four storms less one, recorded and not: what the program needs to start falls out."""
+    counter = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
+    steady = os.environ | {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1"}
+
+    def instructions(way: tuple[str, int]) -> int:
+        command = [*counter, sys.executable, __file__, "--storms", way[0], str(way[1])]
+        done = subprocess.run(
+            command, check=True, capture_output=True, text=True, cwd=ROOT, env=steady
+        )
+        return int(done.stderr.rpartition("refs:")[2].split()[0].replace(",", ""))
+
+    ways = [("plain", 1), ("plain", 4), ("recorded", 1), ("recorded", 4)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        found = dict(zip(ways, pool.map(instructions, ways), strict=True))
+    plain, recorded = ((found[way, 4] - found[way, 1]) / 21 / 1e6 for way in ("plain", "recorded"))
+    print(f"a recompile: {plain:.0f} million instructions plain, {recorded:.0f} recorded:", end=" ")
+    print(f"{recorded / plain:.3f}, at most 1.10")
+
+
+def storms(way: str, times: int) -> None:
+    torch.set_num_threads(1)
+    with Recorder() if way == "recorded" else nullcontext():
+        for _ in range(times):
+            storm()
 
 
 def help_command() -> list[float]:
@@ -183,5 +214,9 @@ def one(name: str) -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         one(sys.argv[2])
+    elif sys.argv[1:2] == ["--storms"]:
+        storms(sys.argv[2], int(sys.argv[3]))
+    elif sys.argv[1:2] == ["--instructions"]:
+        recompiles_by_instructions()
     else:
         main()
