@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 from esper_audit.diagnosis import caught, count, is_control
 from esper_audit.findings import Audit, AuditVerdict, Question, Report, StepVerdict, backends_of
+from esper_audit.replays import was_run
 from esper_audit.report.cells import limit_hit
 
 
@@ -23,8 +24,31 @@ def answer(report: Report) -> str:
     parts = list(said) or ["Not answered: nothing was replayed."]
     if len(backends) > 1:
         parts = [f"On {' and '.join(names)}: {part}" for part, names in said.items()]
+    if report.interrupted:
+        parts = [_interrupted(report, subjects)]
     asking = [question.text] if question.text else []
     return " ".join([*_wrong_output(asked or subjects), *asking, *parts])
+
+
+def _interrupted(report: Report, subjects: Sequence[Audit]) -> str:
+    """Of a run that was cut short nothing is said but what it did: the rest may differ."""
+    is_whole = all(was_run(audit) for audit in report.audits)
+    rest = (
+        ", but the search for who wrote the state was not finished"
+        if report.audits and is_whole
+        else ", so this run proves nothing"
+    )
+    failed = [audit for audit in subjects if audit.verdict is AuditVerdict.FAILED]
+    names = ", ".join(dict.fromkeys(audit.scenario for audit in failed))
+    until_then = f" Until then {_count(len(failed), 'audit')} failed: {names}." if failed else ""
+    return f"Interrupted: {done_of(report)}{rest}.{until_then}"
+
+
+def done_of(report: Report) -> str:
+    """How many audits of a run were done, of how many."""
+    done = sum(was_run(audit) for audit in report.audits)
+    total = _count(len(report.audits), "audit")
+    return f"{done} of {total} {'was' if done == 1 else 'were'} done"
 
 
 def _wrong_output(audits: Sequence[Audit]) -> list[str]:
@@ -107,7 +131,12 @@ def _has(audit: Audit, verdict: StepVerdict) -> bool:
 
 
 def alternatives(report: Report) -> list[str]:
-    """One line for each other value of the columns' parameter, and one for the control."""
+    """One line for each other value of the columns' parameter, and one for the control.
+
+    None of a run that was cut short: it has not come to hold them against each other.
+    """
+    if report.interrupted:
+        return []
     name = report.columns
     lines = []
     subjects = [audit for audit in report.audits if not is_control(audit, report.control)]

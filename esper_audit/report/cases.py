@@ -18,6 +18,7 @@ from esper_audit.findings import (
     ProgramReport,
     Report,
 )
+from esper_audit.replays import was_run
 from esper_audit.report.answer import answer
 from esper_audit.report.blocks import details, head
 from esper_audit.report.gate import cause, comparison_answer, gate_answer
@@ -184,12 +185,14 @@ def _of_finding(finding: Finding, root: str, fails: bool, said: str = "", *more:
 def _of_audit(audit: Audit, report: Report) -> Case:
     expected = audit in caught([audit], report.control) and audit.verdict is AuditVerdict.FAILED
     status = Status.PASSED if expected else _STATUS[audit.verdict]
+    # Of what was not run there is one problem, that of the audit as a whole.
+    has_problems = status is not Status.PASSED and was_run(audit)
     return Case(
         name=audit.title,
         group=f"esper-audit.{audit.backend or 'none'}",
         status=status,
         reason=f"negative control: {audit.reason}" if expected else audit.reason,
-        problems=() if status is Status.PASSED else tuple(_problems(audit, report.root)),
+        problems=tuple(_problems(audit, report.root)) if has_problems else (),
         seconds=audit.wall_seconds,
     )
 

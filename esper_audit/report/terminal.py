@@ -13,6 +13,7 @@ from rich.text import Text
 from esper_audit.diagnosis import is_control
 from esper_audit.events import Outcome
 from esper_audit.findings import Audit, AuditVerdict, ClaimResult, ClaimStatus, Report
+from esper_audit.replays import was_run
 from esper_audit.report.answer import alternatives, answer
 from esper_audit.report.blocks import place, sources, who_wrote
 from esper_audit.report.causes import (
@@ -234,11 +235,14 @@ def _by(result: ClaimResult, several: bool) -> str:
 
 def _troubles(audits: Sequence[Audit], verbosity: int) -> RenderableType:
     lines: list[RenderableType] = []
-    for audit in audits:
+    for audit in filter(was_run, audits):
         lines.append(_item(f"{_title(audit)}: {audit.verdict.value}: {audit.reason}"))
         if audit.log and verbosity > 0:
             tail = "\n".join(audit.log.strip().splitlines()[-12:])
             lines.append(Padding(Text(tail, style="dim"), (0, 0, 0, 4)))
+    left = [_title(audit) for audit in audits if not was_run(audit)]
+    if left:
+        lines.append(_item(f"not run, as the audit was interrupted: {', '.join(left)}"))
     return Group(*lines)
 
 
@@ -285,7 +289,7 @@ def _footer(report: Report) -> str:
     compiled = sum(c.seconds.total for audit in report.audits for c in audit.compiles)
     limits = sum(c.outcome is Outcome.LIMIT for audit in report.audits for c in audit.compiles)
     return (
-        f"{_count(len(report.audits), 'audit')} in {report.wall_seconds:.0f} s;"
+        f"{_count(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
         f" {compiled:.0f} s of compiling, {_count(limits, 'limit')} hit;"
         f" torch {environment.torch}, Python {environment.python}, {environment.device}"
     )
