@@ -11,7 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from esper_audit._dynamo import describe, names, readings
@@ -19,12 +19,12 @@ from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.signals import Begin, Code, End, Listener, Returned
 from esper_audit._dynamo.watch import Watch
-from esper_audit.events import GuardFailure, Write
+from esper_audit.events import GraphBreak, GuardFailure, Write
 
 Value = TypeVar("Value")
-UNKNOWN = Code("<unknown>", "", 0)
 
 _NO_LIMITS: tuple[int | None, int | None] = (None, None)
+_NO_BREAKS: tuple[GraphBreak, ...] = ()
 _NO_WRITES: tuple[Write, ...] = ()
 _NO_FAILURES: tuple[GuardFailure, ...] = ()
 
@@ -82,15 +82,14 @@ class Compiles:
         before, self._here.latest = self._here.latest, attempt
         return before
 
-    def begin_of(self, call: Mapping[str, Any], frame: FrameType | None) -> Begin:
+    def begin_of(self, call: Mapping[str, Any], caller: FrameType | None) -> Begin:
         """As much as can be read of a call that found no cache entry."""
         known, code, f_locals = self.known, call.get("code"), call.get("locals", {})
         entries: Any = known("compile", [], readings.entries_of, call)
         left, total_left = known("compile", _NO_LIMITS, readings.compiles_left, call, entries)
         failures = known("guards", _NO_FAILURES, self._failures, entries, call)
-        caller = readings.outside(frame)
         return Begin(
-            code=known("compile", UNKNOWN, readings.plain_code, code, f_locals),
+            code=known("compile", _bare(code), readings.plain_code, code, f_locals),
             compile_id=str(call.get("compile_id", "?")),
             cache_entries=len(entries),
             recompiles_left=left,
@@ -126,7 +125,7 @@ class Compiles:
         """``fail_callback`` is about to raise, in this frame: a call that found no cache entry."""
         with self.contained("refused"):
             call = readings.refused_call(frame)
-            token = self.listener.compile_began(self.begin_of(call, frame))
+            token = self.listener.compile_began(self.begin_of(call, frame.f_back))
             said = str(frame.f_locals.get("message", "")).strip()
             end = End(False, "", True, f"RuntimeError: {said}", (), 0.0, "fail_on_recompile")
             self.listener.compile_ended(token, end)
@@ -174,6 +173,12 @@ class Compiles:
         self.listener.frame_returned(returned, token)
 
 
+def _bare(code: CodeType | None) -> Code:
+    if code is None:
+        return Code("<unknown>", "", 0)
+    return Code(code.co_qualname, code.co_filename, code.co_firstlineno)
+
+
 class Attempt:
     """One compile, from its begin to what torch makes of it."""
 
@@ -191,18 +196,21 @@ class Attempt:
     def begin(self, frame: FrameType) -> None:
         """It begins, in this frame of ``ConvertFrameAssert.__call__``."""
         compiles, watch = self._compiles, self._compiles.watch
-        self._call = compiles.known("compile", {}, readings.call_of, frame)
+        least = {"code": frame.f_locals.get("code")}
+        self._call = compiles.known("compile", least, readings.call_of, frame)
         self._frame_id, self._code = id(self._call.get("frame")), self._call.get("code")
         with compiles.contained("compile"):
-            self._begin = compiles.begin_of(self._call, frame)
+            self._begin = compiles.begin_of(self._call, readings.outside(frame))
         with compiles.contained("compile"):
             self.token = compiles.listener.compile_began(self._begin)
         self._here.running = self.token
-        self._breaks_before = len(names.find("graph_breaks") or ())
-        if watch is not None:
-            pause = watch.compiling(self._code)
-            pause.__enter__()
-            self._pause = pause
+        with compiles.contained("compile"):
+            self._breaks_before = len(names.find("graph_breaks") or ())
+        with compiles.contained("watch"):
+            if watch is not None:
+                pause = watch.compiling(self._code)
+                pause.__enter__()
+                self._pause = pause
         self._started = time.perf_counter()
 
     def end(self, result: Any, error: BaseException | None) -> None:
@@ -210,7 +218,8 @@ class Attempt:
         self._seconds = time.perf_counter() - self._started
         self._here.running, self._here.latest = self._outer, self
         pause, self._pause = self._pause, nullcontext()
-        pause.__exit__(None, None, None)
+        with self._compiles.contained("watch"):
+            pause.__exit__(None, None, None)
         if result is not NOT_READ or error is not None:
             self.told(result, error)
 
@@ -220,9 +229,13 @@ class Attempt:
             return
         self._is_told, compiles, call = True, self._compiles, self._call
         self._call = {}  # what the frame was called with lives no longer for us
+        before, begin, known = self._breaks_before, self._begin, compiles.known
+        breaks = known("compile", _NO_BREAKS, readings.graph_breaks_since, before, begin)
+        compiled = getattr(result, "guarded_code", None) is not None
+        bare = End(compiled, "", error is not None, "not known", breaks, self._seconds)
+        read = (result, error, breaks, self._seconds, begin)
         with compiles.contained("compile"):
-            breaks = readings.graph_breaks_since(self._breaks_before, self._begin)
-            end = readings.end_of(result, error, breaks, self._seconds, self._begin)
+            end = known("compile", bare, readings.end_of, *read)
             compiles.listener.compile_ended(self.token, end)
         with compiles.contained("watch"):
             if compiles.watch is not None and call:

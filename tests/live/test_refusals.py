@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 import torch
+from torch import nn
 
 from esper_audit import Recorder
 from esper_audit.events import Outcome
@@ -72,3 +75,103 @@ def test_an_error_that_torch_catches_did_not_reach_the_caller():
     caught, reached = recorder.recording().compiles[0], other.recording().compiles[0]
     assert (caught.outcome, reached.outcome) == (Outcome.FAILED, Outcome.FAILED)
     assert (caught.raised, reached.raised) == (False, True)
+
+
+# --- the stance fail_on_recompile ---
+
+
+def refused_by_stance(recording):
+    return [each for each in recording.compiles if each.refused_by == "fail_on_recompile"]
+
+
+def test_each_call_that_the_stance_refuses_is_an_event_with_its_failing_guards():
+    compiled = torch.compile(lambda x: x * 2, backend="aot_eager", dynamic=False)
+    compiled(torch.ones(3))
+    raised = 0
+    with Recorder() as recorder, torch.compiler.set_stance("fail_on_recompile"):
+        for size in (3, 4, 5, 3):
+            try:
+                compiled(torch.ones(size))
+            except RuntimeError:
+                raised += 1
+    refused = recorder.recording().compiles
+    assert raised == len(refused) == 2
+    for each, actual in zip(refused, ("size=[4]", "size=[5]"), strict=True):
+        failure = each.guard_failures[0]
+        assert (failure.source, failure.expected, failure.actual) == ("x", "size=[3]", actual)
+        assert (each.outcome, each.raised, each.direct) == (Outcome.REFUSED, True, True)
+        assert "fail_on_recompile" in each.reason and each.stack[-1].file == __file__
+        assert each.cache_entries_before == each.cache_entries_after == 1
+    assert recorder.lookups.hits == 2
+
+
+def test_a_first_call_that_the_stance_refuses_is_an_event_without_failing_guards():
+    module = torch.compile(nn.Linear(2, 2), backend="eager")
+    with (
+        Recorder() as recorder,
+        torch.compiler.set_stance("fail_on_recompile"),
+        pytest.raises(RuntimeError, match="fail_on_recompile"),
+    ):
+        module(torch.ones(1, 2))
+    (only,) = refused_by_stance(recorder.recording())
+    assert (only.frame.name, only.guard_failures) == ("Linear", ())
+
+
+def test_a_stance_that_refuses_nothing_leaves_no_event():
+    compiled = torch.compile(times, backend="eager", dynamic=False)
+    compiled(torch.ones(2), 2)
+    with Recorder() as recorder, torch.compiler.set_stance("fail_on_recompile"):
+        assert call_with(compiled, (2, 2)) == 0
+        torch._dynamo.eval_frame._debug_get_cache_entry_list(times)
+    assert recorder.recording().compiles == ()
+
+
+class Scale(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.k = 2
+
+    def forward(self, x):
+        return x * self.k
+
+
+def test_a_refused_call_names_its_instance_and_the_line_that_wrote():
+    module = Scale()
+    compiled = torch.compile(module, backend="eager", dynamic=False)
+    with Recorder(watch=True) as recorder:
+        compiled(torch.ones(2))
+        with torch.compiler.set_stance("fail_on_recompile"):
+            module.k = 3
+            assert call_with(lambda x, _: compiled(x), (0,)) == 1
+    first, refused = recorder.recording().compiles
+    assert refused.instance == first.instance != ""
+    (write,) = (each for each in refused.writes if each.source == "L['self'].k")
+    assert write.location is not None and write.location.file == __file__
+
+
+def test_in_threads_each_refused_call_is_one_event():
+    compiled = torch.compile(times, backend="eager", dynamic=False)
+    compiled(torch.ones(2), 0)
+    with Recorder() as recorder, torch.compiler.set_stance("fail_on_recompile"):
+        threads = [
+            threading.Thread(target=call_with, args=(compiled, (0, n, 0))) for n in range(1, 5)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    refused = refused_by_stance(recorder.recording())
+    assert sorted(each.guard_failures[0].actual for each in refused) == ["1", "2", "3", "4"]
+    assert len({each.thread for each in refused}) == 4
+
+
+def test_error_on_recompile_under_the_stance_is_one_event():
+    compiled = torch.compile(times, backend="eager", dynamic=False)
+    compiled(torch.ones(2), 2)
+    with (
+        Recorder() as recorder,
+        torch.compiler.set_stance("fail_on_recompile"),
+        torch._dynamo.config.patch(error_on_recompile=True),
+    ):
+        assert call_with(compiled, (3,)) == 1
+    assert len(recorder.recording().compiles) == 1
