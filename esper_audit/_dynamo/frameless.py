@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections.abc import Callable
-from types import MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 
@@ -44,6 +44,7 @@ class Calls:
 
     def of(self, function: Callable[..., Any]) -> Any:
         """The function, its calls counted; the counter keeps nothing of it alive."""
-        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-            vars(self.counter)[name] = getattr(function, name, None)
+        if isinstance(function, FunctionType):  # of an object, asking may run the user's code
+            for name in functools.WRAPPER_ASSIGNMENTS:
+                vars(self.counter)[name] = getattr(function, name, None)
         return MethodType(self.counter, function)

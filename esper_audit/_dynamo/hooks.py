@@ -6,6 +6,7 @@ goes to ``listener.hook_failed``. What stands in for torch's functions is shared
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
@@ -64,11 +65,12 @@ class Hooks:
             if not self._is_in:
                 return
             self._is_in = False
-            if self._watch is not None:
-                self._watch.stop()
-            self.lookups.remove()
-            for patch in PATCHES.values():
-                patch.remove(self)
+            with ExitStack() as every:  # whatever fails, the rest goes
+                for patch in PATCHES.values():
+                    every.callback(patch.remove, self)
+                every.callback(self.lookups.remove)
+                if self._watch is not None:
+                    every.callback(self._watch.stop)
 
     def _wanted(self) -> list[str]:
         unwanted = set() if self._watch is not None else {"store_attr"}

@@ -131,8 +131,9 @@ class LookupHook:
 
     def remove(self) -> None:
         with _LOCK:
-            self._after = _now()
-            _COUNTERS.remove()
+            if self._before is not None and self._after is None:
+                self._after = _now()
+                _COUNTERS.remove()
 
     def _counted(self) -> tuple[int, int]:
         if self._before is None:

@@ -89,7 +89,8 @@ def entries_of(call: Mapping[str, Any]) -> Any:
     if call.get("entries") is not None:
         return call["entries"]
     list_entries = names.find("cache_entries")
-    return list_entries(call["code"]) if list_entries is not None and "code" in call else []
+    code = call.get("code")
+    return list_entries(code) if list_entries is not None and code is not None else []
 
 
 def outside(frame: FrameType | None) -> FrameType | None:

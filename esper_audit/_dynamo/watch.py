@@ -37,7 +37,7 @@ class Watch:
     def __init__(self, wanted: Mapping[str, Collection[str]] | None = None) -> None:
         self._wanted = wanted
         self._items: dict[_Key, Item] = {}
-        self._traced: list[tuple[FrameType, Any]] = []
+        self._traced: list[tuple[FrameType, Any, Any]] = []
         self._outer: Watch | None = None
         self._is_suspended = False
         self._stores: dict[tuple[str, str], Location] = {}
@@ -70,26 +70,35 @@ class Watch:
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
             if _is_users(frame):
-                self._traced.append((frame, frame.f_trace))
-                frame.f_trace = self._follow(frame)
+                ours = self._follow(frame)
+                self._traced.append((frame, frame.f_trace, ours))
+                frame.f_trace = ours
             frame = frame.f_back
 
     def stop(self) -> None:
-        """Trace no longer."""
+        """Trace no longer, in whatever order watches end; another thread finds out by itself."""
         if self.unusable:
             return
-        outer = self._outer._on_call if self._outer is not None else None
-        threading.settrace(outer)
+        outer = self._of_outer()
+        if threading.gettrace() == self._on_call:
+            threading.settrace(outer)
         if sys.gettrace() == self._on_call:
             sys.settrace(outer)
         while self._traced:
-            frame, before = self._traced.pop()
-            frame.f_trace = before
+            frame, before, ours = self._traced.pop()
+            if frame.f_trace is ours:
+                frame.f_trace = before
         self._items.clear()
         self._is_over = True
         if self._outer is not None:
             self._outer._catch_up()
             self._outer._is_suspended = False
+
+    def _of_outer(self) -> Any:
+        """The trace function of the watch that this one stands before, if it goes on."""
+        while self._outer is not None and self._outer._is_over:
+            self._outer = self._outer._outer
+        return self._outer._on_call if self._outer is not None else None
 
     def _catch_up(self) -> None:
         """What changed while an inner watch was at work was written by nobody knows whom."""
@@ -125,8 +134,8 @@ class Watch:
         return True
 
     def _on_call(self, frame: FrameType, _event: str, _argument: Any) -> Any:
-        if self._is_over:  # a thread that outlived the watch
-            sys.settrace(None)
+        if self._is_over:  # a thread that outlived the watch, or that didn't end it
+            sys.settrace(self._of_outer())
         if _is_users_thread(frame):
             self._threads.add(threading.get_ident())
         if self._is_over or not _is_users(frame):

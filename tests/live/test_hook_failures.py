@@ -1,0 +1,114 @@
+"""What hooks can't read, and hooks that fail: nothing reaches the program, the rest is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import weakref
+
+import pytest
+import torch
+from times import X, compiled_times, run
+from torch import nn
+
+from esper_audit import Recorder, record
+from esper_audit._dynamo import compiles, hooks, names, readings
+from esper_audit.events import Outcome
+
+pytestmark = pytest.mark.usefixtures("clean_dynamo")
+
+
+READINGS = [
+    *(
+        (readings, name)
+        for name in ("call_of", "entries_of", "compiles_left", "graph_breaks_since")
+    ),
+    *((readings, name) for name in ("end_of", "stages_of", "plain_code", "user_lines")),
+    *((compiles.describe, name) for name in ("user_stack", "instance", "is_called_directly")),
+    (compiles, "failing_guards"),
+]
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), READINGS, ids=lambda each: getattr(each, "__name__", each)
+)
+def test_a_reading_that_fails_costs_no_compile_and_reaches_nobody(module, name, monkeypatch):
+    def out(*args):
+        raise RuntimeError(f"{name} is out")
+
+    monkeypatch.setattr(module, name, out)
+    with record(provenance=True) as recording:
+        run(compiled_times())
+    found = recording.result
+    assert found.hook_errors and name in found.hook_errors[0].traceback
+    assert found.compiles[0].outcome is Outcome.COMPILED
+    assert not any(each.limit_hit for each in found.compiles)
+    assert len(found.compiles) == 2
+    assert {each.frame.raw_name.split(".")[-1] for each in found.compiles} == {"times"}
+
+
+@pytest.mark.parametrize("raised", [RuntimeError, RecursionError, MemoryError, AssertionError])
+def test_a_listener_that_fails_in_everything_reaches_nobody(raised, monkeypatch):
+    def out(*args, **kwargs):
+        raise raised("the recorder is out")
+
+    told = ("compile_began", "compile_ended", "graph_made", "stages_known", "frame_returned")
+    for name in (*told, "stance_set", "hook_failed"):
+        monkeypatch.setattr(Recorder, name, out)
+    with Recorder(watch=True):
+        run(compiled_times())
+        torch.compile(lambda x: x, backend="eager")(X)
+        with torch.compiler.set_stance("fail_on_recompile"), contextlib.suppress(RuntimeError):
+            compiled_times()(X, 9.0)
+
+
+def test_a_graph_that_answers_no_question_is_still_counted():
+    class Silent:
+        def __init__(self, graph):
+            object.__setattr__(self, "graph", graph)
+
+        def __call__(self, *args):
+            return object.__getattribute__(self, "graph")(*args)
+
+    class Module(nn.Module):
+        def forward(self, *args):
+            return self.graph(*args)
+
+        def __getattr__(self, name):
+            if name in ("__name__", "__qualname__", "__doc__"):
+                raise RuntimeError(f"{name} is nobody's business")
+            return super().__getattr__(name)
+
+    def as_module(graph, inputs):
+        module = Module()
+        module.graph = graph
+        return module
+
+    def as_object(graph, inputs):
+        return Silent(graph)
+
+    for backend in (as_module, as_object):
+        torch._dynamo.reset()
+        with record() as recording:
+            run(torch.compile(lambda x, k: x * k, backend=backend), [1.0, 1.0, 1.0])
+        assert [each.graph_runs for each in recording.result.compiles] == [3]
+        assert recording.result.hook_errors == ()
+
+
+def test_a_recording_keeps_no_compiled_graph_alive():
+    graphs = []
+
+    def backend(graph, inputs):
+        graphs.append(weakref.ref(graph))
+        return graph.forward
+
+    with record() as recording:
+        run(torch.compile(lambda x, k: x * k, backend=backend), [1.0, 1.0])
+        torch._dynamo.reset()
+        gc.collect()
+        assert [each() for each in graphs] == [None]
+    assert recording.result.compiles[0].graph_runs == 2
+
+
+def test_every_patch_has_a_name_and_what_is_lost_without_it():
+    assert {key: names.NAMES[key].lost for key in hooks.PATCHES if not names.NAMES[key].lost} == {}
