@@ -47,8 +47,8 @@ def _outside(compiles: Sequence[Compile]) -> str:
     more = ", …" if len(names) > _MOST_NAMES else ""
     return (
         f"torch compiled {', '.join(names[:_MOST_NAMES])}{more} outside of every step, where"
-        " nothing is audited: compile it with `replay.compile(...)` instead of `torch.compile(...)`, and"
-        " call what that returns, after warm-up too"
+        " nothing is audited: compile it with `replay.compile(...)` instead of"
+        " `torch.compile(...)`, and call what that returns, after warm-up too"
     )
 
 
