@@ -78,8 +78,7 @@ class _Attempts:
     ) -> Any:
         frame = _nearest(sys._getframe(1), self._own)
         try:
-            result = frame.f_locals.get("result", NOT_READ) if frame is not None else NOT_READ
-            self._end(result, error)
+            self._end(_result_in(frame), error)
         except BaseException:
             self._context.__exit__(None, None, None)
             raise
@@ -88,6 +87,11 @@ class _Attempts:
     def _end(self, result: Any, error: BaseException | None) -> None:
         while self._begun:
             self._begun.pop().end(result, error)
+
+
+def _result_in(frame: FrameType | None) -> Any:
+    """What ``_compile`` gave; up to 2.8 ``ConvertFrameAssert.__call__`` puts it in no variable."""
+    return NOT_READ if frame is None else frame.f_locals.get("result", NOT_READ)
 
 
 def new_frames(original: Any, taps: All) -> Any:

@@ -315,8 +315,9 @@ with Recorder():
 
 def test_an_interrupt_in_a_tight_loop_of_compiled_calls_never_aborts_the_process():
     result = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
-    # One that comes outside the try ends the program as Python does: by SIGINT.
-    assert result.returncode in (0, -signal.SIGINT, 130), result.stderr
+    # One outside the try ends the program as Python does, by SIGINT. One inside torch's own Python
+    # code may leave torch in a state in which it raises, without a recorder as well (2.13).
+    assert result.returncode in (0, 1, -signal.SIGINT, 130), result.stderr
 
 
 def test_a_torch_without_compile_falls_back_to_the_trace_log(monkeypatch):
@@ -331,6 +332,33 @@ def test_a_torch_without_compile_falls_back_to_the_trace_log(monkeypatch):
     assert "self.cached" in recording.compiles[2].guard_failures[0].text
     assert [each.name for each in recording.lost] == ["torch._dynamo.convert_frame._no_such_name"]
     assert recording.hook_errors == ()
+
+
+@pytest.mark.parametrize("result_is_in_a_variable", [False, True])
+def test_where_torch_says_less_of_a_compile_its_caller_is_listened_to(
+    monkeypatch, result_is_in_a_variable
+):
+    from esper_audit._dynamo import stand_ins
+
+    older = names.TorchName("torch._dynamo.convert_frame", ("CatchErrorsWrapper.__call__",), "")
+    monkeypatch.setitem(names.NAMES, "convert_frame", older)
+    if not result_is_in_a_variable:
+        monkeypatch.setattr(stand_ins, "_result_in", lambda _: stand_ins.NOT_READ)
+    with Recorder(watch=True) as recorder:
+        drive(Blend(), [index / 20 for index in range(10)])
+        compiled = torch.compile(lambda x: x, backend="eager")
+        compiled(torch.ones(2))
+        with pytest.raises(torch._dynamo.exc.Unsupported):
+            broken = torch.compile(lambda x: print(x), backend="eager", fullgraph=True)
+            broken(torch.ones(2))
+    found = recorder.recording()
+    outcomes = [each.outcome for each in found.compiles]
+    limit, skipped, failed = found.compiles[-3:]
+    assert outcomes[:8] == [Outcome.COMPILED, *[Outcome.RECOMPILED] * 7]
+    assert (limit.outcome, limit.runs_after) == (Outcome.LIMIT, RunsAfter.CACHED_ONLY)
+    assert (skipped.outcome, skipped.runs_after) == (Outcome.SKIPPED, RunsAfter.EAGER)
+    assert (failed.outcome, failed.raised, limit.raised) == (Outcome.FAILED, True, False)
+    assert (found.hook_errors, found.skips) == ((), ())
 
 
 def test_without_the_lookup_hook_the_rest_still_works(monkeypatch):
