@@ -27,10 +27,6 @@ _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG (linux/prctl.h)
 _CHUNK = 1 << 20
 
 
-_LEAVING: list[int] = []
-"""Children that have answered, and are not known to have ended yet."""
-
-
 class Lost(Exception):  # noqa: N818  # becomes a comparison that could not be made
     """The child gave no answer; the message says why."""
 
@@ -42,7 +38,6 @@ class Forked:
     """
 
     def __init__(self, function: Callable[[], bytes]) -> None:
-        _bury()
         self._read, write = os.pipe()
         drawn = random.getstate()  # Python seeds its generator again in every child
         self._pid = _fork()
@@ -55,15 +50,9 @@ class Forked:
         until = time.monotonic() + patience
         try:
             head = self._receive(_LENGTH.size, until, patience)
-            answer = self._receive(_LENGTH.unpack(head)[0], until, patience)
-        except BaseException:
+            return self._receive(_LENGTH.unpack(head)[0], until, patience)
+        finally:
             self.end()
-            raise
-        # It is leaving: nobody waits for the few milliseconds that the system takes for that.
-        os.close(self._read)
-        _LEAVING.append(self._pid)
-        self._pid = 0
-        return answer
 
     def _receive(self, size: int, until: float, patience: float) -> bytes:
         ready = select.poll()
@@ -80,7 +69,10 @@ class Forked:
         return b"".join(parts)
 
     def end(self) -> None:
-        """Let nothing of the child stay, whether it has answered or not."""
+        """Let nothing of the child stay, whether it has answered or not.
+
+        Waiting for its end takes milliseconds, but ``os.wait`` of the program must not meet it.
+        """
         if self._pid:
             os.close(self._read)
             with suppress(ProcessLookupError):
@@ -88,15 +80,6 @@ class Forked:
             with suppress(ChildProcessError):  # the program has waited for all its children
                 os.waitpid(self._pid, 0)
             self._pid = 0
-
-
-def _bury() -> None:
-    """Let the system forget children that have ended."""
-    for pid in [*_LEAVING]:
-        with suppress(ChildProcessError):  # the program has waited for all its children
-            if os.waitpid(pid, os.WNOHANG) == (0, 0):
-                continue
-        _LEAVING.remove(pid)
 
 
 def _fork() -> int:

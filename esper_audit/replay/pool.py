@@ -38,6 +38,7 @@ _SERVER_DIED = 255  # exit code of a process that Python's fork server was to te
 # shapes (torch/_dynamo/pgo.py, 2.13).
 _ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
     "TORCHINDUCTOR_COMPILE_THREADS": "1",
     "TORCH_DYNAMO_AUTOMATIC_DYNAMIC_LOCAL_PGO": "0",
 }
@@ -212,7 +213,7 @@ def open_pool(workers: int, start: str = "auto") -> Iterator[Pool]:
     with tempfile.TemporaryDirectory(prefix="esper-audit-") as folder:
         before = dict(os.environ)
         for name, value in _ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+            os.environ[name] = value
         os.environ.pop("TORCH_COMPILE_JOB_ID", None)
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder) / "inductor"))
         try:

@@ -25,6 +25,7 @@ from esper_audit.replay.compare import (
     Tolerances,
     difference,
     gradients,
+    root_mean_square,
     state_of,
     versions,
 )
@@ -73,11 +74,16 @@ _ACCELERATORS = ("cuda", "xpu", "npu", "hpu", "mtia")
 
 
 def can_fork() -> bool:
-    """Whether this process may be forked: not on macOS, nor once an accelerator is in use."""
+    """Whether this process may be forked: not on macOS, nor once an accelerator is in use.
+
+    Nor with several threads for one operation: the child would wait for threads that it has not,
+    and with fewer it would add up in another order.
+    """
     in_use = any(
         getattr(getattr(torch, name, None), "is_initialized", bool)() for name in _ACCELERATORS
     )
-    return sys.platform.startswith("linux") and hasattr(os, "fork") and not in_use
+    known = sys.platform.startswith("linux") and hasattr(os, "fork")
+    return known and not in_use and torch.get_num_threads() == 1
 
 
 class Twins:
@@ -93,7 +99,7 @@ class Twins:
             self._known[against] = _run_on_copies(call)
             return
         try:
-            self._children[against] = Forked(lambda: _sent(_run_alone(call)))
+            self._children[against] = Forked(lambda: _sent(_run(call)))
         except OSError as error:
             why = f"can't be computed: no process can be had ({error.strerror})"
             self._known[against] = Twin(failure=why)
@@ -118,12 +124,6 @@ class Twins:
         """Let no process stay."""
         for child in self._children.values():
             child.end()
-
-
-def _run_alone(call: Call) -> Twin:
-    # Threads don't survive a fork: an operation that waits for OpenMP's would wait for ever.
-    torch.set_num_threads(1)
-    return _run(call)
 
 
 def _sent(twin: Twin) -> bytes:
@@ -202,14 +202,15 @@ def comparisons_of(
     if twin.written and against == "eager":
         pairs["state"] = ({name: found.state.get(name) for name in twin.written}, wanted.state)
     for what, (actual, expected) in pairs.items():
-        yield _comparison(against, what, actual, expected, tolerances)
+        scale = root_mean_square(wanted.gradients.values()) if what == "gradients" else 0.0
+        yield _comparison(against, what, actual, expected, tolerances, scale)
 
 
 def _comparison(
-    against: str, what: str, actual: Any, expected: Any, tolerances: Tolerances
+    against: str, what: str, actual: Any, expected: Any, tolerances: Tolerances, scale: float
 ) -> Comparison:
     try:
-        found = difference(actual, expected, tolerances, what)
+        found = difference(actual, expected, tolerances, what, scale)
     except CannotCompare as error:
         return Comparison(against, what, None, str(error))
     except Exception as error:  # a comparison of the user's own that raises

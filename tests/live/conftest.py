@@ -14,6 +14,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.live)
 
 
+@pytest.fixture(autouse=True)
+def one_thread():
+    """As in the processes of replays: with several, none of them can be forked."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 @pytest.fixture
 def clean_dynamo():
     """No compiled code of another test, and no hook or tracer left behind."""

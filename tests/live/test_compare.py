@@ -7,7 +7,7 @@ import torch
 
 from esper_audit.comparisons import Comparison
 from esper_audit.diagnosis.differences import wrong
-from esper_audit.replay.compare import DEFAULT_TOLERANCES, difference
+from esper_audit.replay.compare import DEFAULT_TOLERANCES, difference, root_mean_square
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,44 @@ def test_a_difference_says_where_and_how_far(actual, expected, said):
 )
 def test_equal_results_have_no_difference(actual, expected):
     assert difference(actual, expected, DEFAULT_TOLERANCES) is None
+
+
+def sums(seed=0):
+    """A gradient's like: large elements, and a small one that is the rest of a sum."""
+    generator = torch.Generator().manual_seed(seed)
+    found = torch.randn(432, generator=generator) * 3
+    found[7] = 0.12
+    return found
+
+
+@pytest.mark.parametrize(
+    ("change", "is_equal"),
+    [
+        (lambda right: right.index_add(0, torch.tensor([7]), torch.tensor([3e-4])), True),
+        (lambda right: right.index_add(0, torch.tensor([7]), torch.tensor([6e-3])), False),
+        (lambda right: right * 1.0003, False),
+        (lambda right: right.index_fill(0, torch.tensor([7]), float("nan")), False),
+        (lambda right: right.index_fill(0, torch.tensor([7]), 0.0), False),
+    ],
+)
+def test_what_a_sum_loses_to_rounding_is_equal_and_nothing_else(change, is_equal):
+    right = sums()
+    assert (difference(change(right), right, DEFAULT_TOLERANCES) is None) is is_equal
+
+
+def test_a_tolerance_of_the_users_own_without_a_relative_part_is_strict():
+    right = sums()
+    left = right + torch.where(right == right[7], 3e-4, 0.0)
+    assert difference(left, right, {"float32": (0.0, 1e-5)}) is not None
+
+
+def test_a_gradient_that_cancels_is_held_against_the_size_of_all_gradients():
+    noise, other = torch.full((4,), 1e-5), torch.full((4,), 9e-5)
+    assert difference(noise, other, DEFAULT_TOLERANCES) is not None
+    assert difference(noise, other, DEFAULT_TOLERANCES, scale=3.0) is None
+    assert difference(noise, other, DEFAULT_TOLERANCES, scale=0.5) is not None
+
+
+def test_the_size_of_all_gradients_is_their_root_mean_square():
+    assert root_mean_square([torch.tensor([3.0, 4.0]), None, torch.zeros(2)]) == 2.5
+    assert root_mean_square([None]) == 0.0

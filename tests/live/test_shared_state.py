@@ -9,6 +9,7 @@ import pytest
 import torch
 from states import KINDS, compiles_of, five_steps, forget, targets
 from support import replay_here
+from torch import nn
 
 from esper_audit.findings import AuditVerdict
 from esper_audit.replay import twin
@@ -120,16 +121,29 @@ def test_what_the_twin_prints_is_dropped(capfd):
     assert said.err.count("raw") == 1
 
 
-def test_a_twin_after_a_parallel_operation_does_not_hang():
-    threads = torch.get_num_threads()
-    torch.set_num_threads(4)
-    try:
-        torch.ones(512, 512) @ torch.ones(512, 512)
-        torch.ones(4_000_000).exp()
+def test_with_several_threads_nothing_is_forked_and_nothing_hangs():
+    torch.set_num_threads(4)  # the fixture sets it back
+    torch.ones(512, 512) @ torch.ones(512, 512)
+    torch.ones(4_000_000).exp()
 
-        def target(x):
-            return (x @ x).exp().sum()
+    def target(x):
+        return (x @ x).exp().sum()
 
-        assert one_step(target, torch.ones(512, 512) / 512).verdict.value == "compiled"
-    finally:
-        torch.set_num_threads(threads)
+    step = one_step(target, torch.ones(512, 512) / 512)
+    assert (step.verdict.value, step.shares) == ("compiled", True)
+
+
+def test_the_program_never_meets_a_twin_among_its_children():
+    met = []
+
+    def scenario(replay):
+        step = replay.compile(nn.Linear(4, 4))
+        for _ in range(3):
+            step(torch.ones(2, 4))
+            try:
+                met.append(os.wait())
+            except ChildProcessError:
+                met.append(None)
+
+    replay_here(scenario)
+    assert met == [None] * 3
