@@ -64,11 +64,15 @@ class Job:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
-    """The recording of one job, and how it ended. ``cut``: early, with all that was asked."""
+    """The recording of one job, and how it ended. ``cut``: early, with all that was asked.
+
+    ``callables`` is how many the scenario has compiled with ``replay.compile``.
+    """
 
     job: Job
     ending: Ending
     cut: bool = False
+    callables: int | None = None
     reason: str = ""
     recording: Recording | None = None
     log: str = ""

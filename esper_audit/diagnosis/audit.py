@@ -12,6 +12,7 @@ from esper_audit.diagnosis.attempts import attempt_findings
 from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import count
 from esper_audit.diagnosis.eager import break_findings, eager_findings, step_findings
+from esper_audit.diagnosis.mistakes import scenario_mistake
 from esper_audit.diagnosis.program import uncounted
 from esper_audit.diagnosis.proof import doubts
 from esper_audit.diagnosis.steps import judge_steps
@@ -111,24 +112,23 @@ def _verdict(
     doubt = next(doubts(recording), "")
     if doubt:
         return AuditVerdict.ERROR, doubt
-    failures = _over_budget(budget, recording, steps, findings)
+    wrong = [*_stale(steps), *_eager(budget, steps)]
+    failures = [*wrong, *_over_budget(budget, recording, findings)]
+    unproven = _unproven(steps)
+    mistake = scenario_mistake(recording, replay.callables)
+    if mistake and not wrong and (failures or unproven):
+        return AuditVerdict.ERROR, mistake
     if failures:
         return AuditVerdict.FAILED, "; ".join(failures)
-    unproven = _unproven(steps)
     if unproven:
         return AuditVerdict.ERROR, unproven
     return AuditVerdict.PASSED, _passed(recording, steps)
 
 
-def _over_budget(
-    budget: Budget,
-    recording: Recording,
-    steps: Sequence[JudgedStep],
-    findings: Sequence[Finding],
-) -> list[str]:
-    """What fails the audit, wrong output before all else."""
+def _over_budget(budget: Budget, recording: Recording, findings: Sequence[Finding]) -> list[str]:
+    """What fails the audit beside wrong output and eager steps."""
     counts = count(recording)
-    failures = [*_stale(steps), *_eager(budget, steps)]
+    failures = []
     late, refused = counts.compiles_after_warm_up, counts.refused_after_warm_up
     for made, allowed, words in (
         (late + refused, budget.recompiles, f"{_several(late, 'compile')}{{}} after warm-up"),

@@ -41,7 +41,7 @@ class ReplaySession:
         self._recorder = recorder
         self._phase = Phase.STEADY
         self._events: list[str] = []
-        self._callables = 0
+        self.callables = 0
         self.steps: list[Step] = []
         self.observations: list[Observation] = []
         self.notes: list[str] = []
@@ -68,9 +68,9 @@ class ReplaySession:
         if self._job.mode is not None:
             chosen["mode"] = self._job.mode
         chosen |= {"backend": backend or self._job.backend} | options
-        self._callables += 1
+        self.callables += 1
         compiled = torch.compile(target, **chosen)
-        return CompiledStep(self, self._callables - 1, target, compiled, reference)
+        return CompiledStep(self, self.callables - 1, target, compiled, reference)
 
     @contextmanager
     def warm_up(self) -> Iterator[None]:

@@ -111,7 +111,14 @@ def replay(job: Job) -> Replay:
         observations=tuple(session.observations),
         notes=tuple(session.notes),
     )
-    return Replay(job=job, ending=ending, cut=cut, reason=reason, recording=recording)
+    return Replay(
+        job=job,
+        ending=ending,
+        cut=cut,
+        callables=session.callables,
+        reason=reason,
+        recording=recording,
+    )
 
 
 def find_scenario(job: Job) -> tuple[Scenario, dict[str, object]]:

@@ -131,7 +131,26 @@ def test_a_skipped_replay_is_skipped_and_a_dead_one_an_error():
 
 def test_an_audit_holds_the_whole_recording_and_the_breaks_with_their_compile():
     broken = compiled(0, graph_breaks=(GraphBreak("print", None),))
-    audit = judge(replay(recording([step(0)], [broken])), ENVIRONMENT)
+    warm = step(9, phase=Phase.WARM_UP)
+    audit = judge(replay(recording([step(0), warm], [broken])), ENVIRONMENT)
     assert audit.compiles == (broken,)
     assert audit.graph_breaks == (GraphBreak("print", None, compile_id="0/0"),)
     assert audit.verdict is AuditVerdict.FAILED
+
+
+WITHOUT_WARM_UP = recording([step(0, misses=1), step(1, hits=1)], [compiled(0)])
+
+
+def test_a_scenario_without_warm_up_gets_its_own_words_and_no_verdict():
+    verdict, reason = judged(WITHOUT_WARM_UP)
+    assert verdict == "error"
+    assert reason.startswith("no step ran inside `with replay.warm_up():`")
+
+
+def test_a_compile_that_its_budget_allows_is_no_mistake():
+    assert judged(WITHOUT_WARM_UP, budget=Budget(recompiles=1))[0] == "passed"
+
+
+def test_a_mistake_does_not_hide_wrong_output():
+    stale = recording([step(0, misses=1, comparisons=STALE)], [compiled(0)])
+    assert judged(stale)[0] == "failed"
