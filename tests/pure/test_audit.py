@@ -138,7 +138,7 @@ def test_an_audit_holds_the_whole_recording_and_the_breaks_with_their_compile():
     assert audit.verdict is AuditVerdict.FAILED
 
 
-WITHOUT_WARM_UP = recording([step(0, misses=1), step(1, hits=1)], [compiled(0)])
+WITHOUT_WARM_UP = recording([step(0), step(1, hits=1)], [compiled(0)])
 
 
 def test_a_scenario_without_warm_up_gets_its_own_words_and_no_verdict():
@@ -152,5 +152,5 @@ def test_a_compile_that_its_budget_allows_is_no_mistake():
 
 
 def test_a_mistake_does_not_hide_wrong_output():
-    stale = recording([step(0, misses=1, comparisons=STALE)], [compiled(0)])
+    stale = recording([step(0, comparisons=STALE)], [compiled(0)])
     assert judged(stale)[0] == "failed"
