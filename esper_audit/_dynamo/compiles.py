@@ -108,7 +108,7 @@ class Compiles:
         own = not describe.is_torch_file(code.co_filename)
         lookup = Lookup(
             backend=readings.backend_of(call["compiler_fn"]),
-            forced=self._lookups.may_be_forced(),
+            forced=self._lookups.was_forced(),
             captured=code.co_freevars if own else (),
             file=code.co_filename,
         )

@@ -126,7 +126,10 @@ def wrapped_callable(code: CodeType, f_locals: Mapping[str, Any]) -> str:
 
 def _wrapped(code: CodeType, f_locals: Mapping[str, Any]) -> Any:
     names = (name for name in code.co_freevars if name in ("fn", "func"))
-    return next((f_locals[name] for name in names if callable(f_locals.get(name))), None)
+    found = next((f_locals[name] for name in names if callable(f_locals.get(name))), None)
+    # Torch's private functions have wrappers, too: contextmanager's is Dynamo's own business.
+    own = str(getattr(found, "__module__", "")).startswith("torch._")
+    return None if own else found
 
 
 def is_called_directly(caller: FrameType | None) -> bool:

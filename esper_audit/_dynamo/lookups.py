@@ -16,6 +16,17 @@ Hook = Callable[[bool], bool]
 _LOCK = threading.RLock()
 
 
+class _Pair:
+    """Counts truths and falsehoods apart, in C."""
+
+    def __init__(self) -> None:
+        self.false, self.true = Calls(partial(bool, False)), Calls(partial(bool, True))
+
+    def counting(self) -> tuple[Callable[[Any], Any], ...]:
+        """To be called in turn with a bool, which comes out again."""
+        return (self.false.counter, self.true.counter).__getitem__, operator.call
+
+
 class _Counters:
     """Counts lookups in any thread, ahead of whatever hook others have set or set meanwhile.
 
@@ -27,16 +38,24 @@ class _Counters:
     """
 
     def __init__(self) -> None:
-        self.hits, self.misses = Calls(partial(bool, True)), Calls(partial(bool, False))
-        self.following: Hook | None = None
+        self._alone, self._followed, self._agreed = _Pair(), _Pair(), _Pair()
+        self._following: Hook | None = None
         self._users = 0
         self._set: Any = None
         self._stand_in: Any = None
-        self._counting = (
-            (self.misses.counter, self.hits.counter).__getitem__,
-            operator.call,
-        )
         self._ours: Hook | None = None
+
+    def hits(self) -> int:
+        """Lookups that matched an entry."""
+        return self._alone.true() + self._followed.true()
+
+    def misses(self) -> int:
+        """Lookups that matched none."""
+        return self._alone.false() + self._followed.false()
+
+    def refused(self) -> int:
+        """Lookups that matched, and to which the hook that follows ours said no."""
+        return self._followed.true() - self._agreed.true()
 
     def add(self) -> None:
         """Count from now on."""
@@ -57,11 +76,11 @@ class _Counters:
         if self._users or place is None or self._set is None:
             return
         self.ensure()
-        self._set(self.following)
+        self._set(self._following)
         self._stand_in.is_live = False
         if getattr(*place) is self._stand_in:
             setattr(*place, self._set)
-        self._set = self._ours = self.following = None
+        self._set = self._ours = self._following = None
 
     def ensure(self) -> None:
         """Take our place again, where code that knew torch's own function before has set a hook.
@@ -74,8 +93,12 @@ class _Counters:
                 self._set_following(present)
 
     def _set_following(self, hook: Hook | None) -> Hook | None:
-        before, self.following = self.following, hook
-        self._ours = in_turn(*self._counting, *([hook] if hook is not None else []))
+        before, self._following = self._following, hook
+        if hook is None:
+            self._ours = in_turn(*self._alone.counting())
+        else:  # torch, too, takes what it says for true or false
+            after = (hook, operator.truth, *self._agreed.counting())
+            self._ours = in_turn(*self._followed.counting(), *after)
         self._set(self._ours)
         return before
 
@@ -106,6 +129,7 @@ class LookupHook:
     def __init__(self) -> None:
         self._before: tuple[int, int] | None = None
         self._after: tuple[int, int] | None = None
+        self._refused = 0
 
     @property
     def hits(self) -> int:
@@ -115,14 +139,19 @@ class LookupHook:
     def misses(self) -> int:
         return self._counted()[1]
 
-    def may_be_forced(self) -> bool:
-        """Whether a lookup that matched may count as none: the hook that follows ours says so."""
-        return _COUNTERS.following is not None
+    def was_forced(self) -> bool:
+        """Whether a lookup since the last question matched and was refused by the hook after ours.
+
+        The compile that it forces comes right after it, in the same thread.
+        """
+        before, self._refused = self._refused, _COUNTERS.refused()
+        return self._refused > before
 
     def install(self) -> None:
         with _LOCK:
             _COUNTERS.add()
             self._before, self._after = _now(), None
+            self._refused = _COUNTERS.refused()
 
     def ensure(self) -> None:
         """See that lookups are still counted."""

@@ -229,6 +229,21 @@ def test_lookup_hooks_of_others_come_and_go_around_two_recorders():
     assert (seen, first.lookups.hits, second.lookups.hits) == ([True] * 3, 1, 2)
 
 
+@pytest.mark.parametrize("answer", [True, 1, False, 0, None])
+def test_what_a_lookup_hook_of_others_answers_counts_and_what_it_forces_is_named(answer):
+    set_hook = names.find("lookup")
+    before = set_hook(lambda hit: answer if hit else False)
+    try:
+        with record() as recording:
+            function = compiled_times()
+            run(function, [1.0, 1.0, 2.0])
+    finally:
+        set_hook(before)
+    kinds = [each.guard_failures[0].kind for each in recording.result.compiles[1:]]
+    assert kinds == (["EQUALS_MATCH"] if answer else ["FORCED", "EQUALS_MATCH"])
+    assert (recording.hits, recording.result.lookups.misses) == (1, 1)
+
+
 # --- threads and signals ---
 
 
