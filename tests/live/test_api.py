@@ -198,3 +198,29 @@ def test_a_module_of_torch_that_is_compiled_in_place_runs_eagerly_and_is_seen():
         model(torch.ones(1, 2))
         model(torch.ones(1, 2))
     assert live.hits > 0 or any(each.id.value.startswith("eager-") for each in live.findings)
+
+
+def test_helpers_of_torch_around_a_graph_module_are_no_frames_of_the_users(clean_dynamo):
+    """``disable`` of a module, as of a backend that returns the graph: contextmanager's wrapper."""
+    compiled = torch.compile(lambda x: x * 2, backend=lambda graph, _inputs: graph)
+    with esper_audit.record() as live:
+        for _ in range(3):
+            compiled(torch.ones(2))
+    assert live.findings == ()
+    assert len(live.frames) == 1
+
+
+def test_a_recording_in_which_nothing_was_compiled_says_so(clean_dynamo):
+    with esper_audit.record() as live:
+        torch.ones(2) * 2
+    assert live.report() == "recording: nothing was compiled"
+
+
+def test_a_recording_without_a_finding_says_what_it_saw(clean_dynamo):
+    compiled = torch.compile(lambda x: x * 2, backend="aot_eager")
+    with esper_audit.record() as live:
+        compiled(torch.ones(2))
+        compiled(torch.ones(2))
+    said = live.report()
+    assert said.startswith("recording: 1 compile, 0 recompiles in ")
+    assert said.endswith("compiled code was reused 1 time")
