@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -53,11 +55,33 @@ def test_audits_beside_those_that_fork_are_all_there(forks):
 
 
 def test_a_child_that_a_scenario_leaves_behind_ends_with_it(forks, left_behind):
-    place = Path("/proc", left_behind.read_text(), "stat")
-    until = time.monotonic() + 10.0
-    while place.exists() and time.monotonic() < until:  # killed, but not taken note of yet
+    assert ends(int(left_behind.read_text()))
+
+
+def ends(pid: int) -> bool:
+    """Whether a process ends in a moment: one that is killed need not be gone at once."""
+    place, until = Path("/proc", str(pid), "stat"), time.monotonic() + 10.0
+    while place.exists() and time.monotonic() < until:
         time.sleep(0.05)
-    assert not place.exists()
+    return not place.exists()
+
+
+@pytest.mark.parametrize("start", ["fork", "spawn"])
+def test_a_replay_ends_with_an_audit_that_is_killed(tmp_path, start):
+    source = (
+        "import os, time\nfrom pathlib import Path\nfrom esper_audit import scenario\n\n\n"
+        "@scenario\ndef hangs(replay):\n    Path('pid').write_text(str(os.getpid()))\n"
+        "    time.sleep(60)\n"
+    )
+    (tmp_path / "hangs.py").write_text(source)
+    command = [sys.executable, "-m", "esper_audit", "run", "hangs.py", "--start", start]
+    audit = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
+    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+        assert audit.poll() is None
+        time.sleep(0.05)
+    audit.kill()
+    audit.wait()
+    assert ends(int((tmp_path / "pid").read_text()))
 
 
 @pytest.mark.parametrize("way", DEATHS.REASONS, ids=lambda way: way.__name__)
