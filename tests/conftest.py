@@ -11,17 +11,14 @@ import pytest
 
 def _state() -> tuple[object, ...]:
     """Every place in torch where the recorder puts a hook, as it is now."""
-    interrupt = signal.getsignal(signal.SIGINT)
+    interrupt = (signal.signal, signal.getsignal, signal.getsignal(signal.SIGINT))
     if "torch._dynamo" not in sys.modules:
-        return (interrupt,)
+        return interrupt
     from esper_audit._dynamo import TraceLog, find
+    from esper_audit._dynamo.hooks import PATCHES
     from esper_audit._dynamo.names import owner_of
 
-    patched = (
-        *("compile", "convert_frame", "metrics", "guards_made", "callbacks"),
-        *("graph_compile", "stance", "store_attr"),
-    )
-    places = [owner_of(key) for key in patched]
+    places = [owner_of(key) for key in PATCHES]
     values = tuple(vars(place[0])[place[1]] for place in places if place is not None)
     set_hook = find("lookup")
     lookup = set_hook(None) if set_hook is not None else None
@@ -31,7 +28,7 @@ def _state() -> tuple[object, ...]:
     from esper_audit import marks
 
     heard = len(marks._listeners)
-    return (interrupt, *values, lookup, listening, heard, list(sys.meta_path), sys.gettrace())
+    return (*interrupt, *values, lookup, listening, heard, list(sys.meta_path), sys.gettrace())
 
 
 @pytest.fixture(autouse=True)

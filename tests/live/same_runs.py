@@ -6,7 +6,7 @@ import warnings
 
 import torch
 import torch.distributed as dist
-from seen import Backend, X, emitted, printed, program, stack
+from seen import Backend, X, emitted, plain_text, printed, program, stack
 from torch import nn
 from torch._dynamo.testing import CompileCounter
 
@@ -239,3 +239,71 @@ def guards_are_unsafe_to_skip_and_a_dimension_is_specialized():
 
     with torch._dynamo.config.patch(verbose=True):
         return backend.seen, printed(lambda: torch.compile(specialized, backend=backend)(y))
+
+
+@program
+def a_graph_is_specialized_as_it_runs():
+    backend = Backend()
+    x = torch.ones(4, 2)
+    torch._dynamo.mark_dynamic(x, 0, specialize_on=[lambda size: size == 4])
+    compiled = torch.compile(lambda x: x.sin() * 2, backend=backend)
+    compiled(x)
+    compiled(x)
+    compiled(torch.ones(5, 2))
+    return backend.seen
+
+
+@program
+def a_backward_is_compiled_by_compiled_autograd():
+    backend = Backend()
+    x = torch.ones(2, requires_grad=True)
+    with torch._dynamo.compiled_autograd._enable(torch.compile(backend=backend)):
+        for _ in range(2):
+            (x.sin() * 2).sum().backward()
+    return backend.seen
+
+
+@program
+def a_module_is_exported_and_explained():
+    class Module(nn.Module):
+        def forward(self, x):
+            return (x * 2).relu()
+
+    def broken(x):
+        y = x + 1
+        torch._dynamo.graph_break()
+        return y * 2
+
+    exported = torch.export.export(Module(), (X,), strict=True)
+    explained = torch._dynamo.explain(broken)(X)
+    breaks = [plain_text(each.user_stack) for each in explained.break_reasons]
+    return str(exported.graph), explained.graph_count, breaks
+
+
+@program
+def a_compiled_function_is_kept_in_a_package():
+    backend = Backend()
+
+    def function(x, k):
+        seen.append(torch.compiler.is_compiling())
+        return x * k
+
+    seen: list[object] = []
+    with torch._dynamo.config.patch(caching_precompile=True, strict_precompile=False):
+        compiled = torch.compile(function, backend="eager")
+        results = [compiled(X, k).tolist() for k in (1, 2, 2)]
+    return results, seen, backend.seen
+
+
+@program
+def a_generator_and_a_comprehension_call_compiled_code():
+    seen: list[object] = []
+
+    def add(x):
+        torch._dynamo.graph_break()
+        seen.append(stack())
+        return x + 1
+
+    compiled = torch.compile(add, backend=Backend())
+    list(compiled(x) for x in (X, X))  # noqa: C400
+    return seen, [compiled(x).tolist() for x in (X, X)]
