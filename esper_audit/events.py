@@ -144,8 +144,8 @@ class Compile:
 
     ``limit`` is the limit that the attempt hit, as torch names it: ``recompile_limit`` or
     ``accumulated_recompile_limit``. ``refused_by`` is what made torch refuse:
-    ``error_on_recompile``, ``fail_on_recompile`` or ``fullgraph``. ``raised``: the error of the
-    attempt reached the caller of the compiled code.
+    ``error_on_recompile``, ``fail_on_recompile``, ``fullgraph`` or ``fail_on_recompile_limit_hit``.
+    ``raised``: the error of the attempt reached the caller of the compiled code.
     """
 
     sequence: int
