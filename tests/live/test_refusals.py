@@ -175,3 +175,18 @@ def test_error_on_recompile_under_the_stance_is_one_event():
     ):
         assert call_with(compiled, (3,)) == 1
     assert len(recorder.recording().compiles) == 1
+
+
+def test_a_frame_that_torch_skips_right_after_it_raised_is_not_how_that_compile_ended():
+    def broken(graph, inputs):
+        raise ZeroDivisionError("backend is out")
+
+    compiled = torch.compile(times, backend=broken)
+    with Recorder() as recorder:
+        assert call_with(compiled, (2,)) == 1
+        with torch._dynamo.config.patch(disable=True):
+            assert call_with(compiled, (2,)) == 0
+    found = recorder.recording()
+    (failed,) = found.compiles
+    assert (failed.outcome, failed.raised) == (Outcome.FAILED, True)
+    assert [each.reason for each in found.skips] == ["Dynamo tracing is disabled"]
