@@ -44,6 +44,7 @@ from esper_audit.gate import (
     verdict_of,
 )
 from esper_audit.journal import SUFFIX
+from esper_audit.report.answer import done_of
 from esper_audit.report.formats import Format, Output, parse_outputs
 from esper_audit.report.gate import print_gate
 from esper_audit.storage import check_writable, write_atomically
@@ -206,7 +207,7 @@ def _doubt(reports: Sequence[Report | ProgramReport]) -> str:
             if missing:
                 return f"rank {', '.join(map(str, missing))} left no recording"
         elif each.interrupted:
-            return "it was interrupted"
+            return f"it was interrupted: {done_of(each)}"
         elif each.control_missed:
             return "no negative control was caught, so the audit can't be trusted"
     return ""

@@ -29,6 +29,7 @@ from esper_audit.findings import (
     Report,
     StepVerdict,
 )
+from esper_audit.replays import was_run
 
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 
@@ -62,7 +63,7 @@ def measure(reports: Iterable[Report | ProgramReport]) -> tuple[Measured, ...]:
     found: list[Measured] = []
     for report in reports:
         if isinstance(report, Report):
-            found += [_of_audit(each) for each in report.audits]
+            found += [_of_audit(each) for each in report.audits if was_run(each)]
         else:
             found += _of_programs(report)
     return tuple(found)

@@ -12,6 +12,7 @@ from types import ModuleType
 
 from esper_audit.errors import UsageError
 from esper_audit.findings import Claim
+from esper_audit.replay.home import leave_unless_home
 from esper_audit.replays import Collection, ScenarioInfo
 from esper_audit.scenario_api import Scenario, value_text
 
@@ -54,7 +55,8 @@ def import_file(path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        with leave_unless_home():
+            spec.loader.exec_module(module)
     except BaseException:
         del sys.modules[name]
         raise

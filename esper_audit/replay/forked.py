@@ -21,7 +21,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn
 
-_LEAVE = os._exit  # as it was: a replay puts one of its own in this place
+from esper_audit.replay.home import leave_unless_home
+
+_LEAVE = os._exit  # as it was before any program could replace it
 _LENGTH = struct.Struct("!Q")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG (linux/prctl.h)
 _CHUNK = 1 << 20
@@ -97,7 +99,8 @@ def _run(function: Callable[[], bytes], write: int, drawn: object) -> NoReturn:
         gc.disable()  # no finalizer of the program's may run twice
         _be_quiet()
         random.setstate(drawn)  # type: ignore[arg-type]  # what getstate gave
-        data = function()
+        with leave_unless_home():
+            data = function()
         data = _LENGTH.pack(len(data)) + data
         while data:
             data = data[os.write(write, data) :]

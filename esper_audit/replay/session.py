@@ -15,6 +15,7 @@ from esper_audit.events import Lookups, Observation, Phase, Step
 from esper_audit.findings import Claim
 from esper_audit.recorder import Recorder
 from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result, gradients, state_of
+from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.snapshot import modules_of
 from esper_audit.replay.twin import Call, Twins, comparisons_of
 from esper_audit.replay.values import checksum
@@ -152,7 +153,7 @@ class ReplaySession:
         call = _Call(self._lookups)
         started = time.perf_counter()
         try:
-            with self._recorded(index):
+            with self._recorded(index), leave_unless_home():
                 call.run(step.compiled, loss, args, kwargs)
         except BaseException as raised:
             call.error = f"{type(raised).__name__}: {raised}"

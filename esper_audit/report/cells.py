@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from esper_audit.diagnosis import count
 from esper_audit.events import Phase
 from esper_audit.findings import Audit, AuditVerdict, StepVerdict
+from esper_audit.replays import was_run
 
 MARKS = {
     AuditVerdict.PASSED: "✓",
@@ -42,6 +43,8 @@ def cell(audit: Audit) -> Cell:
 
 
 def _words(audit: Audit) -> str:
+    if not was_run(audit):
+        return "not run"
     if audit.verdict in (AuditVerdict.SKIPPED, AuditVerdict.ERROR):
         return audit.verdict.value
     verdicts = Counter(step.verdict for step in audit.steps)

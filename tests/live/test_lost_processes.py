@@ -41,6 +41,7 @@ def deaths():
         ("forks_and_goes_on",),
         ("forks_while_it_compiles",),
         ("forks_in_a_thread",),
+        ("forks_in_a_step",),
         ("has_a_child_process",),
     ],
 )
@@ -51,7 +52,7 @@ def test_a_forked_child_that_comes_back_does_not_answer_for_its_parent(forks, ke
 
 def test_audits_beside_those_that_fork_are_all_there(forks):
     assert forks["is_well",]["verdict"] == "passed"
-    assert len(forks) == len(FORKS.CODES) + 5
+    assert len(forks) == len(FORKS.CODES) + 6
 
 
 def test_a_child_that_a_scenario_leaves_behind_ends_with_it(forks, left_behind):
@@ -98,15 +99,23 @@ def test_audits_beside_those_that_die_are_all_there(deaths):
     assert len(deaths) == len(DEATHS.REASONS) + 8
 
 
-@pytest.mark.parametrize("child", ["pass", "raise ValueError", "raise SystemExit(2)"])
-def test_a_child_forked_while_a_scenario_file_is_imported_answers_nothing(tmp_path, child):
-    """The child comes first, into the collection as into the replay."""
-    fork = f"if os.fork() == 0:\n    {child}\nelse:\n    os.wait()\n"
+@pytest.mark.parametrize(
+    ("child", "code"), [("pass", 0), ("raise ValueError", 1), ("raise SystemExit(2)", 2)]
+)
+def test_a_child_forked_while_a_scenario_file_is_imported_leaves_at_once(tmp_path, child, code):
+    """In the collection as in the replay; the file after it is imported by the parent alone."""
+    fork = (
+        f"pid = os.fork()\nif pid == 0:\n    {child}\n"
+        f"else:\n    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == {code}\n"
+    )
+    (tmp_path / "later.py").write_text("open('imports.txt', 'a').write('once ')")
     source = (CASES / "forks.py").read_text()
     (tmp_path / "forks.py").write_text(source.replace("\n\ndef", f"\n{fork}\n\ndef", 1))
-    result = esper_audit("run", "forks.py", "-k", "is_well", *OPTIONS, cwd=tmp_path)
+    args = ("run", "forks.py", "later.py", "-k", "is_well", *OPTIONS)
+    result = esper_audit(*args, cwd=tmp_path)
     found = audits_of(result.stdout)
     assert [(key, each["verdict"]) for key, each in found.items()] == [(("is_well",), "passed")]
+    assert (tmp_path / "imports.txt").read_text() == "once "
 
 
 def test_a_replay_that_is_spawned_forks_and_dies_alone_too(tmp_path):

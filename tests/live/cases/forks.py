@@ -112,6 +112,28 @@ def forks_in_a_thread(replay):
 
 
 @scenario
+def forks_in_a_step(replay):
+    """And where the compiled code itself forks, in the step and in its eager twin?"""
+    home, codes = os.getpid(), []
+
+    @torch.compiler.disable
+    def split():
+        pid = os.fork()
+        if pid:
+            codes.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        return torch.tensor(1.0 if pid else 7.0)  # a child that answers, answers wrongly
+
+    step = replay.compile(lambda x: torch.relu(x) * split())
+    with replay.warm_up():
+        step(torch.ones(2))
+    step(torch.ones(2))
+    if os.getpid() != home:
+        os._exit(9)  # it came out of the step
+    assert codes == [0, 0], codes
+    recompiled(replay)
+
+
+@scenario
 def has_a_child_process(replay):
     """Does a child of multiprocessing end as it would?"""
     child = multiprocessing.get_context("fork").Process(target=returns)
