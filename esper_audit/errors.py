@@ -35,3 +35,7 @@ class UsageError(AuditError):
 
 class IncompleteError(AuditError):
     """The audit started but could not be brought to an end."""
+
+
+UNCAUGHT = KeyboardInterrupt()
+"""Of a program that Ctrl-C has ended: not for us to catch."""

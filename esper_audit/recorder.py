@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import FrameType, TracebackType
+from types import TracebackType
 
 from esper_audit import _dynamo, marks
 from esper_audit._dynamo import Begin, End, Returned, Stages
@@ -102,11 +102,6 @@ class Recorder:
     def attempts(self) -> int:
         """How often Dynamo has begun to compile so far."""
         return self._kept.attempts
-
-    def is_hook(self, frame: FrameType | None) -> bool:
-        """Whether a signal handler must not raise in this frame: the hooks have none such."""
-        del frame
-        return False
 
     @property
     def gave_up(self) -> bool:

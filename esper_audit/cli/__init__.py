@@ -25,7 +25,7 @@ def main() -> None:
         _complain(str(error), error.hint)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as error:
-        from esper_audit.interrupts import UNCAUGHT
+        from esper_audit.errors import UNCAUGHT
 
         if error is UNCAUGHT:
             raise

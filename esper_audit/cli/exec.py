@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from esper_audit.errors import ExitCode, IncompleteError, UsageError
-from esper_audit.interrupts import UNCAUGHT
+from esper_audit.errors import UNCAUGHT, ExitCode, IncompleteError, UsageError
 from esper_audit.program.endings import Ending, EndingKind, die_of
 from esper_audit.program.launch import Target
 from esper_audit.program.session import ProgramSession

@@ -23,7 +23,6 @@ from esper_audit.events import (
     Program,
     Recording,
 )
-from esper_audit.interrupts import again
 from esper_audit.journal import Journal
 from esper_audit.notices import HookError
 from esper_audit.program.endings import (
@@ -237,10 +236,7 @@ class ProgramSession:
 
         os.register_at_fork(before=before, after_in_parent=after, after_in_child=after_in_child)
 
-    def _terminated(self, number: int, frame: FrameType | None) -> None:
-        if self._recorder is not None and self._recorder.is_hook(frame):
-            again(number)  # not here: raising in the hook ends the process
-            return
+    def _terminated(self, number: int, _frame: FrameType | None) -> None:
         try:
             self._finish(killed("SIGTERM", number))
         finally:

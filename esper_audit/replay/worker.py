@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -90,7 +90,7 @@ def replay(job: Job) -> Replay:
         try:
             with leave_unless_home():
                 scenario, parameters = find_scenario(job)
-            with _time_limit(job.time_limit, recorder.is_hook), leave_unless_home():
+            with _time_limit(job.time_limit), leave_unless_home():
                 scenario(session, **parameters)
         except Enough:
             cut = True
@@ -132,10 +132,10 @@ def find_scenario(job: Job) -> tuple[Scenario, dict[str, object]]:
 
 
 @contextmanager
-def _time_limit(seconds: float, is_hook: Callable[[FrameType | None], bool]) -> Iterator[None]:
+def _time_limit(seconds: float) -> Iterator[None]:
     """Stop after this long, with what was recorded up to then; the pool kills what won't stop.
 
-    The alarm comes again: it can't be raised inside the lookup hook, and may be swallowed.
+    The alarm comes again: what it raises may be swallowed.
     """
     usable = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
     if not usable or seconds <= 0:
@@ -143,8 +143,6 @@ def _time_limit(seconds: float, is_hook: Callable[[FrameType | None], bool]) -> 
         return
 
     def stop(_signal: int, frame: FrameType | None) -> None:
-        if is_hook(frame):
-            return
         where = f" in {frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
         raise TimeLimitReached(f"ran longer than its time limit of {seconds:g} s{where}")
 

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "esper_audit"
 # Ground to roof. A module may import from its own row and from those above it in this list.
 LAYERS = [
     {"errors", "_version", "diagnoses", "marks", "notices", "comparisons"},
-    {"events", "sources", "interrupts"},
+    {"events", "sources"},
     {"findings"},
     {"changes"},
     {"replays", "scenario_api", "storage", "config", "writers"},
@@ -42,7 +42,6 @@ PURE = {
         "diagnoses",
         "marks",
         "notices",
-        "interrupts",
         "program",
         "comparisons",
     ),
