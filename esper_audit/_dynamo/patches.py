@@ -70,8 +70,10 @@ class Patch(Generic[Tap]):
         _RETIRED[:] = [(each, real) for each, real in _RETIRED if each() is not None]
         _RETIRED.append((ref(self._stand_in), self._original))
         self._taps.all = ()
-        if self._is_on_top():
-            setattr(*self._place, behind(self._original))
+        owner, attribute = self._place
+        present = vars(owner).get(attribute)
+        if present is not None and behind(present) is not present:  # ours, or an older one of ours
+            setattr(owner, attribute, behind(present))
         self._stand_in = self._original = None
 
     def _is_on_top(self) -> bool:

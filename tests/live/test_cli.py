@@ -43,7 +43,7 @@ def troubles(elsewhere):
         ("loops", "error", "ran longer than its time limit of 1 s"),
         ("loops_and_swallows", "error", "did not stop within 5 s of its time limit (1 s)"),
         ("skips", "skipped", "no quantum computer"),
-        ("does_nothing", "error", "there is no step after warm-up"),
+        ("does_nothing", "error", "it never calls `replay.compile`"),
     ],
 )
 def test_what_goes_wrong_costs_its_own_scenario_and_says_why(troubles, scenario, verdict, reason):
