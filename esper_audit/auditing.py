@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from esper_audit.config import Config
-from esper_audit.diagnosis import decide_claims, is_control, judge, misses
+from esper_audit.diagnosis import attempts_to_watch, decide_claims, is_control, judge, misses
 from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
 from esper_audit.errors import UsageError
 from esper_audit.events import Environment, Phase, Recording
@@ -18,7 +18,7 @@ from esper_audit.findings import Audit, AuditVerdict, Claim, Control, Question, 
 from esper_audit.plan import Options, check_backends, plan
 from esper_audit.replay.pool import Pool
 from esper_audit.replays import Collection, Ending, Job, Replay, not_run, was_run
-from esper_audit.writers import enough, wanted, with_writers, without_writers
+from esper_audit.writers import wanted, with_writers, without_writers
 
 
 class Progress(Protocol):
@@ -107,7 +107,7 @@ def _find_writers(
 ) -> None:
     """Replay once more, watched, what recompiled; and put the writers into the first replays."""
     jobs = [
-        replace(replay.job, watch=sources, compare=False, enough=enough(_late(replay.recording)))
+        replace(replay.job, watch=sources, compare=False, enough=attempts_to_watch(replay.recording.compiles))
         for replay in done.values()
         if replay.recording is not None
         and replay.ending is Ending.COMPLETED

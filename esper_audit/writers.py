@@ -9,9 +9,6 @@ from dataclasses import replace
 
 from esper_audit.events import GUARDS_FAILED, Compile, Recording, Write
 
-_TIMES = 2
-"""Failures of a source after which its writer is looked for no longer."""
-
 
 def wanted(recording: Recording) -> dict[str, tuple[str, ...]]:
     """The guard sources that failed, in torch's terms, by frame (``file:qualified name``)."""
@@ -23,20 +20,6 @@ def wanted(recording: Recording) -> dict[str, tuple[str, ...]]:
                 if failure.torch_source.startswith(("L[", "G[")):
                     frame[failure.torch_source] = None
     return {frame: tuple(sources) for frame, sources in found.items() if sources}
-
-
-def enough(recording: Recording) -> int:
-    """After how many attempts to compile each wanted source has failed twice, or as often as ever.
-
-    The first writer that is known is named; a second failure helps where the first has none.
-    """
-    seen: dict[tuple[str, str], list[int]] = {}
-    for compile_ in recording.compiles:
-        if compile_.outcome in GUARDS_FAILED:
-            for failure in compile_.guard_failures:
-                key = (compile_.frame.key, failure.torch_source)
-                seen.setdefault(key, []).append(compile_.sequence)
-    return max((found[:_TIMES][-1] + 1 for found in seen.values()), default=0)
 
 
 def with_writers(recording: Recording, watched: Recording, *, cut: bool = False) -> Recording:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from esper_audit.diagnosis.audit import DEFAULT_OPTIONS, judge
-from esper_audit.diagnosis.causes import closest_failures, root_causes
+from esper_audit.diagnosis.causes import attempts_to_watch, closest_failures, root_causes
 from esper_audit.diagnosis.claims import decide_claims, matches
 from esper_audit.diagnosis.controls import caught, is_control, misses
 from esper_audit.diagnosis.counts import Counts, count
@@ -19,6 +19,7 @@ __all__ = [
     "FAIL_ON",
     "NOT_PROVEN",
     "Counts",
+    "attempts_to_watch",
     "caught",
     "closest_failures",
     "count",

@@ -13,6 +13,9 @@ from esper_audit.findings import Finding, JudgedStep
 
 _OFTEN_ABSENT = "not looked for in this recording; --provenance does"
 
+_TIMES = 2
+"""Cases of a cause after which its writer is looked for no longer."""
+
 Case = tuple[Compile, GuardFailure]
 
 
@@ -67,6 +70,18 @@ def root_causes(
         _finding(Diagnosis(key[1]), group, compiles, steps) for key, group in _merged(grouped)
     ]
     return tuple(sorted(findings, key=lambda finding: -finding.seconds))
+
+
+def attempts_to_watch(compiles: Sequence[Compile]) -> int:
+    """After how many attempts each cause after warm-up has been seen twice, or as often as ever.
+
+    The first writer that is known is named; a second case helps where the first has none.
+    """
+    seen: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for compile_, _, failure in _cases(compiles):
+        if compile_.phase is Phase.STEADY:
+            seen[compile_.frame.key, failure.torch_source].append(compile_.sequence)
+    return max((found[:_TIMES][-1] + 1 for found in seen.values()), default=0)
 
 
 def _merged(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from builders import compiled, failure, judged
 
-from esper_audit.diagnosis import closest_failures, root_causes
+from esper_audit.diagnosis import attempts_to_watch, closest_failures, root_causes
 from esper_audit.events import Outcome, Phase, Seconds
 from esper_audit.findings import Pattern, StepVerdict
 
@@ -95,3 +95,24 @@ def test_a_tensors_dtype_and_its_size_are_two_causes():
         compiled(1, Outcome.RECOMPILED, guard_failures=(failure(actual="size=[2, 4]", **tensor),)),
     ]
     assert len(root_causes(compiles, ())) == 2
+
+
+def test_two_cases_of_each_cause_are_enough_to_find_its_writer():
+    def again(number, source="self.alpha", **fields):
+        return compiled(
+            number, Outcome.RECOMPILED, guard_failures=(failure(source=source),), **fields
+        )
+
+    storm = [again(number) for number in range(1, 8)]
+    assert attempts_to_watch(storm) == 3
+    assert attempts_to_watch([*storm, again(8, "G['mode']")]) == 9
+    assert attempts_to_watch([again(4)]) == 5
+    assert attempts_to_watch([compiled(0), again(1, phase=Phase.WARM_UP)]) == 0
+
+
+def test_a_failure_that_is_not_the_closest_is_no_case():
+    near, far = failure("0/1", "self.alpha"), failure("0/0", "self.beta")
+    more = failure("0/0", "self.gamma")
+    once = compiled(1, Outcome.RECOMPILED, guard_failures=(near, far, more))
+    later = compiled(5, Outcome.RECOMPILED, guard_failures=(failure("0/0", "self.beta"),))
+    assert attempts_to_watch([once, later]) == 6

@@ -5,7 +5,7 @@ from __future__ import annotations
 from builders import compiled, failure, recording
 
 from esper_audit.events import Location, Outcome, Phase, Write
-from esper_audit.writers import enough, wanted, with_writers, without_writers
+from esper_audit.writers import wanted, with_writers, without_writers
 
 WRITE = Write("L['self'].alpha", Location("/p/slot.py", 120, "set_alpha"))
 
@@ -50,14 +50,6 @@ def test_the_first_difference_is_named():
 def test_the_phase_is_no_difference():
     watched = recording((), [again(1, phase=Phase.WARM_UP, writes=(WRITE,))])
     assert with_writers(recording((), [again(1)]), watched).compiles[0].writes == (WRITE,)
-
-
-def test_two_failures_of_each_source_are_enough():
-    storm = [again(number) for number in range(1, 8)]
-    assert enough(recording((), storm)) == 3
-    assert enough(recording((), [*storm, again(8, "G['mode']")])) == 9
-    assert enough(recording((), [again(4)])) == 5
-    assert enough(recording((), [compiled(0)])) == 0
 
 
 def test_a_watched_run_that_was_cut_lends_the_writers_of_its_compiles():
