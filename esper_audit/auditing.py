@@ -107,7 +107,12 @@ def _find_writers(
 ) -> None:
     """Replay once more, watched, what recompiled; and put the writers into the first replays."""
     jobs = [
-        replace(replay.job, watch=sources, compare=False, enough=attempts_to_watch(replay.recording.compiles))
+        replace(
+            replay.job,
+            watch=sources,
+            compare=False,
+            enough=attempts_to_watch(replay.recording.compiles),
+        )
         for replay in done.values()
         if replay.recording is not None
         and replay.ending is Ending.COMPLETED

@@ -94,7 +94,7 @@ def _unless_equal(
 
 
 def _are_numbers(*values: Any) -> bool:
-    return all(isinstance(value, (bool, int, float, complex)) for value in values)
+    return all(type(value) in (int, float, complex) for value in values)
 
 
 def _kind(value: Any) -> str:
@@ -183,6 +183,8 @@ def _is_rounding(actual: torch.Tensor, expected: torch.Tensor, rtol: float, scal
         return False
     left, right = _wide(actual), _wide(expected)
     off, norm = left - right, right.norm()
+    if not (bool(off.isfinite().all()) and math.isfinite(norm) and math.isfinite(scale)):
+        return False  # a share of infinity would hold anything
     if off.abs().max() <= rtol * scale:
         return True
     mean_square = norm / math.sqrt(right.numel())
@@ -211,11 +213,16 @@ def _largest(
 ) -> Difference:
     """Where two tensors of one shape and dtype differ most; a NaN on one side is the most."""
     left, right = (_wide(each) for each in (actual, expected))
+    if bool((left == right).all()):  # integers that float64 can't tell apart
+        place = int((actual != expected).flatten().to(torch.uint8).argmax())
+        index = _index(place, actual)
+        one, other = (str(each[index].item()) for each in (actual, expected))
+        return Difference(path, DifferenceKind.VALUE, one, other, index=index)
     outside = ~torch.isclose(left, right, rtol=rtol, atol=atol, equal_nan=True)
     distance = (left - right).abs().nan_to_num(nan=math.inf, posinf=math.inf)
     distance = torch.where(outside, distance, torch.full_like(distance, -1.0))
     place = int(distance.argmax())
-    index = tuple(int(each) for each in torch.unravel_index(torch.tensor(place), left.shape))
+    index = _index(place, left)
     return Difference(
         path,
         DifferenceKind.VALUE,
@@ -228,6 +235,10 @@ def _largest(
         rtol=rtol,
         atol=atol,
     )
+
+
+def _index(place: int, tensor: torch.Tensor) -> tuple[int, ...]:
+    return tuple(int(each) for each in torch.unravel_index(torch.tensor(place), tensor.shape))
 
 
 def _wide(tensor: torch.Tensor) -> torch.Tensor:

@@ -57,7 +57,7 @@ def plain(value: Any) -> Any:
 
 
 def checksum(value: Any) -> tuple[float, ...]:
-    """Two sums for each tensor and number of a value, in order: enough to tell two runs apart."""
+    """For each tensor and number of a value, in order: its sum, and that of absolute values."""
     return tuple(_sums(plain(value)))
 
 
@@ -68,7 +68,7 @@ def _sums(value: Any) -> Iterator[float]:
         yield float(wide.double().sum())
         yield float(wide.double().abs().sum())
     elif isinstance(value, bool | int | float):
-        yield float(value)
+        yield from (float(value), abs(float(value)))
     elif isinstance(value, dict):
         for item in value.values():
             yield from _sums(item)
@@ -90,11 +90,12 @@ def _plain(value: Any, path: tuple[int, ...]) -> Any:
         return Opaque(_kind(value))
     inside = (*path, id(value))
     if isinstance(value, Mapping):
-        return {_key(key): _plain(item, inside) for key, item in value.items()}
+        pairs = enumerate(value.items())
+        return {_key(key, place): _plain(item, inside) for place, (key, item) in pairs}
     if isinstance(value, (list, tuple, deque)):
         return [_plain(item, inside) for item in value]
     if isinstance(value, (set, frozenset)):
-        return Thing(_kind(value), {"items": sorted(map(repr, value))})
+        return _of_set(value, inside)
     return _object(value, inside)
 
 
@@ -105,7 +106,9 @@ def _of_tensor(value: torch.Tensor) -> Any:
         return Thing(_kind(value), {name: _of_tensor(getattr(value, name)) for name in names})
     if value.device.type == "meta":
         return Thing("meta tensor", {"shape": list(value.shape), "dtype": value.dtype})
-    found = value.detach().cpu().as_subclass(torch.Tensor)
+    found = value.detach().cpu()
+    if type(found) is not torch.Tensor:
+        found = found.as_subclass(torch.Tensor)
     strided = found.layout == torch.strided and not found.is_quantized
     if strided and found.untyped_storage().nbytes() > found.nbytes:
         found = found.clone()  # a view is sent with all of its storage
@@ -161,7 +164,25 @@ def _of_numpy(value: Any) -> Any:
         return Thing(_kind(value), {"shown as": repr(value)})
 
 
-def _key(key: Any) -> Any:
+def _of_set(value: Any, inside: tuple[int, ...]) -> Any:
+    """In an order that its members alone decide; a set of what has no order can't be compared."""
+    if all(_is_plain(item) for item in value):
+        return Thing(_kind(value), {"items": sorted(map(repr, value))})
+    if len(value) == 1:
+        return Thing(_kind(value), {"items": [_plain(item, inside) for item in value]})
+    return Opaque(_kind(value))
+
+
+def _is_plain(key: Any) -> bool:
+    if isinstance(key, (tuple, frozenset)):
+        return all(map(_is_plain, key))
+    return type(key) in _PLAIN or isinstance(key, Enum)
+
+
+def _key(key: Any, place: int) -> Any:
+    """Keys that are objects or tensors have no value of their own: only their places."""
+    if not _is_plain(key):
+        return f"{_kind(key)} in place {place}"
     return key if type(key) in _PLAIN else repr(key)
 
 

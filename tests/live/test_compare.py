@@ -7,7 +7,12 @@ import torch
 
 from esper_audit.comparisons import Comparison
 from esper_audit.diagnosis.differences import wrong
-from esper_audit.replay.compare import DEFAULT_TOLERANCES, difference, root_mean_square
+from esper_audit.replay.compare import (
+    DEFAULT_TOLERANCES,
+    CannotCompare,
+    difference,
+    root_mean_square,
+)
 
 
 @pytest.mark.parametrize(
@@ -96,3 +101,63 @@ def test_a_gradient_that_cancels_is_held_against_the_size_of_all_gradients():
 def test_the_size_of_all_gradients_is_their_root_mean_square():
     assert root_mean_square([torch.tensor([3.0, 4.0]), None, torch.zeros(2)]) == 2.5
     assert root_mean_square([None]) == 0.0
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        (torch.tensor([0.0, 123.0]), torch.tensor([-INF, 1.0])),
+        (torch.full((3, 3), 7.0), torch.full((3, 3), -INF)),
+        (torch.tensor([INF, 5.0]), torch.tensor([INF, 1.0])),
+        (torch.tensor([6e4, 5.0]).half(), torch.tensor([INF, 5.0]).half()),
+    ],
+)
+def test_infinity_is_no_size_that_a_difference_is_small_against(actual, expected):
+    assert difference(actual, expected, DEFAULT_TOLERANCES) is not None
+    assert difference(torch.ones(2), torch.zeros(2), DEFAULT_TOLERANCES, scale=INF) is not None
+
+
+class Key:
+    """Of no equality of its own."""
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: {Key(): torch.ones(2)},
+        lambda: {(1, "a"): torch.ones(2), torch.float32: 3},
+        lambda: {torch.ones(2, requires_grad=True) * 2},
+        lambda: {("a", 1), ("b", 2)},
+        lambda: torch.eye(3).to_sparse(),
+        lambda: torch.tensor([2**60, 3]),
+    ],
+)
+def test_odd_results_are_equal_to_their_like(make):
+    assert difference(make(), make(), DEFAULT_TOLERANCES) is None
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected"),
+    [
+        ({Key(): torch.ones(2)}, {Key(): torch.zeros(2)}),
+        ({torch.ones(2) * 2}, {torch.ones(2)}),
+        (torch.eye(3).to_sparse(), torch.eye(3).to_sparse() * 2),
+        (1, True),
+        ({("a", 1)}, {("a", 2)}),
+    ],
+)
+def test_odd_results_that_differ_do(actual, expected):
+    assert difference(actual, expected, DEFAULT_TOLERANCES) is not None
+
+
+def test_integers_beyond_a_float_are_told_apart_in_full():
+    found = difference(torch.tensor([2**60]), torch.tensor([2**60 + 1]), DEFAULT_TOLERANCES)
+    assert (found.actual, found.expected) == (str(2**60), str(2**60 + 1))
+
+
+def test_sets_of_objects_without_order_cannot_be_compared():
+    with pytest.raises(CannotCompare):
+        difference({Key(), Key()}, {Key(), Key()}, DEFAULT_TOLERANCES)
