@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -29,12 +29,14 @@ class Result:
     """What a step gave, or should give, as plain data (see :mod:`values`).
 
     ``output`` holds the loss too, where there is one. ``gradients`` are those left on parameters
-    and inputs, ``state`` the tensors among arguments, buffers and parameters, by name.
+    and inputs, ``state`` the tensors that the step can reach (of a twin: those that it wrote), by
+    name, ``sums`` tell whether one of the others was written all the same.
     """
 
     output: Any
     gradients: Mapping[str, torch.Tensor | None]
     state: Mapping[str, torch.Tensor]
+    sums: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class CannotCompare(Exception):  # noqa: N818  # becomes a comparison that could not be made
@@ -247,32 +249,3 @@ def _wide(tensor: torch.Tensor) -> torch.Tensor:
         tensor = tensor.dequantize()
     dense = tensor.to_dense() if tensor.layout != torch.strided else tensor
     return dense.to(torch.complex128 if dense.is_complex() else torch.float64)
-
-
-def state_of(
-    modules: tuple[torch.nn.Module, ...], args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> dict[str, torch.Tensor]:
-    """All tensors that a step may write: parameters, buffers and arguments, by name."""
-    found: dict[str, torch.Tensor] = {}
-    for number, module in enumerate(modules):
-        for name, tensor in (*module.named_parameters(), *module.named_buffers()):
-            found[name if number == 0 else f"{number}:{name}"] = tensor
-    named = [(str(place), value) for place, value in enumerate(args)]
-    for place, value in (*named, *kwargs.items()):
-        if isinstance(value, torch.Tensor):
-            found[f"argument {place}"] = value
-    return found
-
-
-def gradients(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor | None]:
-    """The gradients of all leaves that require one."""
-    return {
-        name: tensor.grad
-        for name, tensor in state.items()
-        if tensor.requires_grad and tensor.is_leaf
-    }
-
-
-def versions(state: Mapping[str, torch.Tensor]) -> dict[str, int]:
-    """How often each tensor was written in place; inference tensors don't count it."""
-    return {name: tensor._version for name, tensor in state.items() if not tensor.is_inference()}

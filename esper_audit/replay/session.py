@@ -14,9 +14,10 @@ from esper_audit.comparisons import Comparison
 from esper_audit.events import Lookups, Observation, Phase, Step
 from esper_audit.findings import Claim
 from esper_audit.recorder import Recorder
-from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result, gradients, state_of
+from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.snapshot import modules_of
+from esper_audit.replay.state import gradients, state_of
 from esper_audit.replay.twin import Call, Twins, comparisons_of
 from esper_audit.replay.values import checksum
 from esper_audit.replays import Job
@@ -147,7 +148,7 @@ class ReplaySession:
     def _run(
         self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any, twins: Twins
     ) -> Any:
-        state = state_of(modules_of(step.target, args, kwargs, loss), args, kwargs)
+        modules = modules_of(step.target, args, kwargs, loss)
         index, label = len(self.steps), ", ".join(self._events)
         self._events.clear()
         call = _Call(self._lookups)
@@ -160,6 +161,7 @@ class ReplaySession:
             raise
         finally:
             seconds = time.perf_counter() - started
+            state = state_of(modules, args, kwargs) if self._job.compare else {}
             found = Result(call.output_and_loss, gradients(state), state)
             comparisons = () if call.error else self._compare(found, twins)
             kept = twins.shares or self._job.checksums

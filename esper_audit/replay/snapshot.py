@@ -229,6 +229,10 @@ def _modules(thing: Any, seen: set[int]) -> Iterator[torch.nn.Module]:
                 yield from _modules(cell.cell_contents, seen)
             except ValueError:
                 continue
+        for name in _names(thing.__code__):
+            held = thing.__globals__.get(name)
+            if isinstance(held, torch.nn.Module):
+                yield from _modules(held, seen)
 
 
 def _tensors(thing: Any) -> Iterator[torch.Tensor]:

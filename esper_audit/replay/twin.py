@@ -17,20 +17,18 @@ from typing import Any
 import torch
 
 from esper_audit import _dynamo
-from esper_audit.comparisons import Comparison
+from esper_audit.comparisons import Comparison, Difference, DifferenceKind
 from esper_audit.events import Location
 from esper_audit.replay.compare import (
     CannotCompare,
     Result,
     Tolerances,
     difference,
-    gradients,
     root_mean_square,
-    state_of,
-    versions,
 )
 from esper_audit.replay.forked import Forked, Lost
 from esper_audit.replay.snapshot import CannotCopy, Snapshot, modules_of, same_randomness
+from esper_audit.replay.state import changed_sum, gradients, marks, state_of, sums, written
 from esper_audit.replay.values import plain
 
 
@@ -172,20 +170,20 @@ def _run(call: Call) -> Twin:
     try:
         modules = modules_of(call.target, call.args, call.kwargs, call.loss)
         state = state_of(modules, call.args, call.kwargs)
-        before = versions(state)
+        before = marks(state)
         with torch.compiler.set_stance("force_eager"), lines as operations:
             output = (call.reference or call.target)(*inputs, **call.kwargs)
             if call.loss is not None:
                 value = call.loss(output)
                 value.backward()
                 output = (output, value.detach())
-        after = versions(state)
-        written = tuple(name for name, count in after.items() if before.get(name) != count)
-        left = {name: plain(state[name]) for name in written}
-        result = Result(plain(output), plain(gradients(state)), left)
+        after = state_of(modules, call.args, call.kwargs)
+        wrote = written(before, after)
+        left = {name: plain(after[name]) for name in wrote}
+        result = Result(plain(output), plain(gradients(after)), left, sums(after, wrote))
     except Exception as error:
         return Twin(failure=f"raised {type(error).__name__}: {error}")
-    return Twin(result, "", written, operations)
+    return Twin(result, "", wrote, operations)
 
 
 def comparisons_of(
@@ -201,9 +199,23 @@ def comparisons_of(
         pairs["gradients"] = (found.gradients, wanted.gradients)
     if twin.written and against == "eager":
         pairs["state"] = ({name: found.state.get(name) for name in twin.written}, wanted.state)
+    if against == "eager":
+        yield from _quietly_written(found, twin)
     for what, (actual, expected) in pairs.items():
         scale = root_mean_square(wanted.gradients.values()) if what == "gradients" else 0.0
         yield _comparison(against, what, actual, expected, tolerances, scale)
+
+
+def _quietly_written(found: Result, twin: Twin) -> Iterator[Comparison]:
+    """What compiled code wrote and the twin did not, or one of them without a trace."""
+    assert twin.result is not None
+    own, wanted = sums(found.state, twin.written), twin.result.sums
+    name = changed_sum(own, wanted)
+    if name:
+        texts = (f"a sum of {total:.6g}" for total in (own[name][0], wanted[name][0]))
+        actual, expected = texts
+        off = Difference(f"state[{name!r}]", DifferenceKind.VALUE, actual, expected)
+        yield Comparison("eager", "state", False, difference=off)
 
 
 def _comparison(
