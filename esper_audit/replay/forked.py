@@ -22,11 +22,14 @@ from contextlib import suppress
 from typing import NoReturn
 
 from esper_audit.replay.home import leave_unless_home
+from esper_audit.replay.isolation import keep_files_apart, keep_memory_apart, shared_memory
 
 _LEAVE = os._exit  # as it was before any program could replace it
 _LENGTH = struct.Struct("!Q")
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG (linux/prctl.h)
 _CHUNK = 1 << 20
+_COPYING_SECONDS = 20.0
+_MOST_SHARED = 1 << 30
 
 
 class Lost(Exception):  # noqa: N818  # becomes a comparison that could not be made
@@ -36,16 +39,23 @@ class Lost(Exception):  # noqa: N818  # becomes a comparison that could not be m
 class Forked:
     """A child that runs ``function`` now; :meth:`answer` waits for the bytes that it returns.
 
-    Raises OSError where no process can be had.
+    Raises OSError where no process can be had, and Lost where too much memory is shared.
     """
 
     def __init__(self, function: Callable[[], bytes]) -> None:
+        shared = shared_memory()
+        size = sum(size for _, size in shared)
+        if size > _MOST_SHARED:
+            raise Lost(f"can't be computed: {size >> 20} MiB of shared memory are too much to copy")
         self._read, write = os.pipe()
         drawn = random.getstate()  # Python seeds its generator again in every child
         self._pid = _fork()
         if self._pid == 0:
-            _run(function, write, drawn)
+            _run(function, write, drawn, shared)
         os.close(write)
+        if shared:  # the child must have its own copy before this process writes on
+            with suppress(Lost):
+                self._receive(1, time.monotonic() + _COPYING_SECONDS, _COPYING_SECONDS)
 
     def answer(self, patience: float) -> bytes:
         """The child's answer, after at most so many seconds. Raises Lost."""
@@ -93,11 +103,17 @@ def _fork() -> int:
         return os.fork()
 
 
-def _run(function: Callable[[], bytes], write: int, drawn: object) -> NoReturn:
+def _run(
+    function: Callable[[], bytes], write: int, drawn: object, shared: tuple[tuple[int, int], ...]
+) -> NoReturn:
     """All of the child's life."""
     try:
         gc.disable()  # no finalizer of the program's may run twice
+        if shared:
+            keep_memory_apart(shared)
+            os.write(write, b"!")
         _be_quiet()
+        keep_files_apart(write)
         random.setstate(drawn)  # type: ignore[arg-type]  # what getstate gave
         with leave_unless_home():
             data = function()

@@ -101,6 +101,8 @@ class Twins:
         except OSError as error:
             why = f"can't be computed: no process can be had ({error.strerror})"
             self._known[against] = Twin(failure=why)
+        except Lost as lost:
+            self._known[against] = Twin(failure=str(lost))
 
     def wait(self) -> dict[str, Twin]:
         """All of them; one that does not come within a time is given up."""
