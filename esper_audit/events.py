@@ -319,6 +319,10 @@ class Recording:
     ``watched`` says whether the writers of guarded state were looked for, ``steps_marked`` how
     many steps the program named, ``steady_at`` after how many seconds it said that warm-up is over,
     and ``steady_hits`` how many lookups had matched by then.
+    ``steady_runs`` is how often compiled graphs had run by then. ``graphs_before`` is how many
+    graphs torch had compiled before the recording began; None where that is not known.
+    ``earlier_runs``, of a part of a recording, is how often graphs ran in it that were compiled
+    before that part.
     ``complete`` is False for what a process left behind that ended without a word.
     """
 
@@ -340,5 +344,8 @@ class Recording:
     steps_marked: int = 0
     steady_at: float | None = None
     steady_hits: int | None = None
+    steady_runs: int | None = None
+    graphs_before: int | None = None
+    earlier_runs: int | None = None
     seconds: float = 0.0
     complete: bool = True

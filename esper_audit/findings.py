@@ -121,7 +121,8 @@ class Finding:
     ``compiles`` are recompiles, ``refused`` those that torch refused. Of attempts that failed or
     were refused: ``attempts`` is how many, ``refused_by`` what refused them, and ``raised`` says
     that their error reached the caller; else the code ran eagerly instead. ``limit`` is the limit
-    that was hit, as torch names it.
+    that was hit, as torch names it. ``unanswered``: calls that matched no cache entry, and nothing
+    was compiled.
     """
 
     id: Diagnosis
@@ -148,6 +149,7 @@ class Finding:
     refused_by: str = ""
     raised: bool = False
     limit: str = ""
+    unanswered: int = 0
 
 
 class FrameState(StrEnum):

@@ -60,6 +60,7 @@ class Recorder:
         self._is_aside = False
         self._steady_at: float | None = None
         self._steady_hits: int | None = None
+        self._steady_runs: int | None = None
         self._lock = threading.RLock()
         self._watching = watch is not False
         wanted = None if isinstance(watch, bool) else watch
@@ -129,6 +130,7 @@ class Recorder:
         if self._steady_at is None:
             self._steady_at = self._kept.seconds
             self._steady_hits = self._hooks.lookups.hits
+            self._steady_runs = sum(draft.graph_runs for draft in self._kept.drafts)
         self._mark = Mark(self._mark.step, Phase.STEADY, self._mark.label)
 
     def recording(self) -> Recording:
@@ -150,6 +152,8 @@ class Recorder:
                 steps_marked=self._marked,
                 steady_at=self._steady_at,
                 steady_hits=self._steady_hits,
+                steady_runs=self._steady_runs,
+                graphs_before=self._counters_before.get("unique_graphs", 0),
                 seconds=self._kept.seconds,
             )
 

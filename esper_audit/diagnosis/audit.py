@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from esper_audit.diagnoses import Diagnosis
 from esper_audit.diagnosis.attempts import attempt_findings
 from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import count
@@ -139,7 +138,7 @@ def _over_budget(budget: Budget, recording: Recording, findings: Sequence[Findin
             also = f" and {refused} refused" if refused else ""
             failures.append(f"{words.format(also, made=made)}, {allowed} allowed")
     # Eager steps that nothing explains have a bound of their own.
-    known = [each for each in findings if each.id is not Diagnosis.EAGER_UNEXPLAINED]
+    known = [each for each in findings if not each.unanswered]
     return [*failures, *uncounted(known)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from esper_audit.diagnoses import Diagnosis
 from esper_audit.events import (
@@ -19,7 +20,8 @@ from esper_audit.findings import Finding, JudgedStep, StepVerdict
 
 _NO_STATE = "not caused by a state change"
 EVERY_FRAME = Frame("every compiled function", "", 0, "*", "*")
-_SWITCHED_OFF = ("force_eager", "eager_on_recompile")
+_ON_RECOMPILE = "eager_on_recompile"
+_SWITCHED_OFF = ("force_eager", _ON_RECOMPILE)
 _OFF = {"disable": ("True",), "TORCH_COMPILE_DISABLE": ("1",), "TORCHDYNAMO_DISABLE": ("1",)}
 _WORDS = (
     ("no ops traced", Diagnosis.EAGER_EMPTY_GRAPH),
@@ -65,8 +67,7 @@ def eager_findings(recording: Recording) -> tuple[Finding, ...]:
     found: dict[tuple[str, Diagnosis], Finding] = {}
     for finding in (*_frames(recording), *_switched_off(recording)):
         found.setdefault((finding.frame.key, finding.id), finding)
-    explained = {each.id for each in found.values()}
-    if not explained & {Diagnosis.EAGER_AFTER_LIMIT, Diagnosis.EAGER_DISABLED}:
+    if not any(each.id is Diagnosis.EAGER_AFTER_LIMIT for each in found.values()):
         found.update({(each.frame.key, each.id): each for each in _unanswered(recording)})
     return tuple(found.values())
 
@@ -78,14 +79,23 @@ def unanswered(recording: Recording) -> int:
 
 
 def _unanswered(recording: Recording) -> Iterator[Finding]:
-    """A limit or a stance that is older than the recording does this, and leaves no trace in it."""
+    """A stance that was set does this; a limit or stance older than the recording does, too."""
     missed = unanswered(recording)
-    if missed:
-        calls = f"{missed} call{'s' * (missed != 1)}"
+    if not missed:
+        return
+    calls = f"{missed} call{'s' * (missed != 1)}"
+    text = f"{calls} matched no cache entry, and nothing was compiled"
+    stance = next((s for s in recording.stances if s.stance == _ON_RECOMPILE), None)
+    if stance is not None:
+        why = f"set_stance({stance.stance!r}): {text}"
+        off = _off(why, f"{stance.at:.1f} s in", stance.location)
+        yield replace(off, unanswered=missed)
+    else:
         yield Finding(
             id=Diagnosis.EAGER_UNEXPLAINED,
             frame=EVERY_FRAME,
-            text=f"{calls} matched no cache entry, and nothing was compiled",
+            text=text,
+            unanswered=missed,
             written_by_unknown=_NO_STATE,
         )
 

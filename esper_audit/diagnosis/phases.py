@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 
 from esper_audit.events import Compile, Lookups, Phase, Recording
@@ -31,4 +32,10 @@ def window(before: Recording, after: Recording) -> Recording:
         ledger=after.ledger[len(before.ledger) :],
         hook_errors=after.hook_errors[len(before.hook_errors) :],
         lookups=Lookups(hits, after.lookups.misses - before.lookups.misses),
+        earlier_runs=_runs(after, known) - _runs(before, known),
     )
+
+
+def _runs(recording: Recording, known: Collection[int]) -> int:
+    """How often graphs of these compiles have run."""
+    return sum(each.graph_runs or 0 for each in recording.compiles if each.sequence in known)

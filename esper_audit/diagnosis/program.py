@@ -140,7 +140,7 @@ def uncounted(findings: Sequence[Finding]) -> Iterator[str]:
         ),
         (
             "{text}: recompiles are not counted there",
-            [each for each in telling if each.id is Diagnosis.EAGER_UNEXPLAINED],
+            [each for each in telling if each.unanswered],
         ),
     ):
         if found:

@@ -14,24 +14,35 @@ NOT_PROVEN = "no compiled code ran, so nothing is proven"
 def ran_compiled(recording: Recording) -> bool:
     """Whether compiled code is proven to have run.
 
-    A lookup that matches proves it only where nothing was compiled meanwhile: a frame that holds
-    no graph, such as one that only calls a disabled function, matches as well.
+    A lookup that matches proves it only where there are graphs that nobody counts, compiled before
+    the recording began: a frame that holds no graph, such as one that only calls a disabled
+    function, matches as well.
     """
     made = [each for each in recording.compiles if each.succeeded]
-    if not made or not recording.complete:
-        return recording.lookups.hits > 0 or bool(made and not recording.complete)
-    return any(each.graph_runs for each in made)
+    if not recording.complete and made:
+        return True  # its runs were lost with the process
+    if recording.earlier_runs or any(each.graph_runs for each in made):
+        return True
+    return not made and recording.lookups.hits > 0 and _has_uncounted_graphs(recording)
+
+
+def _has_uncounted_graphs(recording: Recording) -> bool:
+    return recording.graphs_before is None or recording.graphs_before > 0
 
 
 def ran_after_warm_up(recording: Recording, warm_up_calls: int | None = None) -> bool:
     """Whether compiled code is proven to have run after warm-up."""
-    if warm_up_calls is None:
-        later = recording.lookups.hits > (recording.steady_hits or 0)
-        return later or any(each.phase is Phase.STEADY for each in recording.compiles)
     runs: dict[str, int] = defaultdict(int)
     for each in recording.compiles:
         runs[each.frame.key] += each.graph_runs or 0
-    return any(number > warm_up_calls for number in runs.values())
+    if warm_up_calls is not None:
+        return any(number > warm_up_calls for number in runs.values())
+    if recording.steady_runs is not None and sum(runs.values()) > recording.steady_runs:
+        return True
+    if recording.steady_runs is not None and not _has_uncounted_graphs(recording):
+        return False
+    later = recording.lookups.hits > (recording.steady_hits or 0)
+    return later or any(each.phase is Phase.STEADY for each in recording.compiles)
 
 
 def doubts(recording: Recording) -> Iterator[str]:

@@ -224,3 +224,19 @@ def test_a_recording_without_a_finding_says_what_it_saw(clean_dynamo):
     said = live.report()
     assert said.startswith("recording: 1 compile, 0 recompiles in ")
     assert said.endswith("compiled code was reused 1 time")
+
+
+def test_a_frame_that_only_calls_disabled_code_proves_nothing(clean_dynamo):
+    @torch.compiler.disable
+    def inner(x):
+        return x + 1
+
+    @torch.compile(backend="aot_eager")
+    def outer(x):
+        return inner(x)
+
+    torch._dynamo.utils.counters.clear()
+    outer(torch.ones(2))
+    unproven = pytest.raises(RecompileError, match="no compiled code ran")
+    with unproven, esper_audit.assert_max_recompiles(0):
+        outer(torch.ones(2))

@@ -9,6 +9,7 @@ from builders import FRAME, OTHER, compiled, recording, replay, step
 from test_program import limit, made
 
 from esper_audit.diagnosis import EAGER, count, judge, judge_program
+from esper_audit.diagnosis.phases import window
 from esper_audit.events import (
     GraphBreak,
     LedgerRow,
@@ -230,3 +231,33 @@ def test_a_refused_recompile_fails_a_replay():
     audit = judged(steps, [FIRST, refused(1)])
     assert audit.verdict == "failed"
     assert "0 compiles and 1 refused after warm-up, 0 allowed" in audit.reason
+
+
+def test_a_stance_that_leaves_calls_eager_leaves_no_bound_of_recompiles_proven():
+    line = Location("/p/serve.py", 12)
+    late = {"stances": (Stance("eager_on_recompile", line),), "lookups": Lookups(9, 4)}
+    found = recording((), made(), **late)
+    assert judge_program(found, ProgramBudget(recompiles=0)).verdict == "failed"
+    assert "set_stance('eager_on_recompile'): 4 calls matched no cache entry" in at_most(found, 0)
+    unrelated = replace(found, stances=(Stance("force_eager", line),))
+    assert "4 calls matched no cache entry" in at_most(unrelated, 0)
+
+
+def test_a_frame_without_a_graph_is_no_proof_though_it_matches():
+    hits = recording(lookups=REUSING, graphs_before=0)
+    assert at_most(hits, 0).startswith("Nothing is proven")
+    assert at_most(replace(hits, graphs_before=3), 0) == ""
+    empty = compiled(7, graph_runs=None, phase=Phase.WARM_UP)
+    late = {"steady_at": 0.1, "steady_hits": 1, "steady_runs": 1, "graphs_before": 0}
+    found = recording((), [*made(), empty], lookups=REUSING, **late)
+    bound = ProgramBudget(recompiles_after_warm_up=0)
+    assert judge_program(found, bound).verdict == "error"
+    assert judge_program(replace(found, steady_runs=0), bound).verdict == "passed"
+
+
+def test_a_part_of_a_recording_is_proven_by_graphs_that_were_compiled_before_it():
+    before = recording((), made(runs=2), lookups=Lookups(1, 0), graphs_before=0)
+    ran = recording((), made(runs=5), lookups=Lookups(4, 0), graphs_before=0)
+    assert at_most(window(before, ran), 0) == ""
+    idle = replace(before, lookups=Lookups(4, 0))
+    assert at_most(window(before, idle), 0).startswith("Nothing is proven")
