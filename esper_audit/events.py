@@ -318,11 +318,9 @@ class Recording:
     ``torch_counters`` is torch's own count of the same time (``unique_graphs`` and the like).
     ``watched`` says whether the writers of guarded state were looked for, ``steps_marked`` how
     many steps the program named, ``steady_at`` after how many seconds it said that warm-up is over,
-    and ``steady_hits`` how many lookups had matched by then.
-    ``steady_runs`` is how often compiled graphs had run by then. ``graphs_before`` is how many
-    graphs torch had compiled before the recording began; None where that is not known.
-    ``earlier_runs``, of a part of a recording, is how often graphs ran in it that were compiled
-    before that part.
+    ``steady_hits`` how many lookups had matched by then, ``steady_runs`` how often graphs had run.
+    ``graphs_before`` is how many graphs torch had compiled before the recording began, or None.
+    ``earlier_runs``: of a part of a recording, runs in it of graphs that were compiled before it.
     ``complete`` is False for what a process left behind that ended without a word.
     """
 

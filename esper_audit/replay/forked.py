@@ -49,13 +49,22 @@ class Forked:
             raise Lost(f"can't be computed: {size >> 20} MiB of shared memory are too much to copy")
         self._read, write = os.pipe()
         drawn = random.getstate()  # Python seeds its generator again in every child
-        self._pid = _fork()
+        self._is_hidden = _has_children_of_its_own()
+        self._pid = _fork_hidden() if self._is_hidden else _fork()
         if self._pid == 0:
-            _run(function, write, drawn, shared)
+            _run(function, write, drawn, shared, self._is_hidden)
         os.close(write)
-        if shared:  # the child must have its own copy before this process writes on
-            with suppress(Lost):
-                self._receive(1, time.monotonic() + _COPYING_SECONDS, _COPYING_SECONDS)
+        if shared or self._is_hidden:
+            self._begin()
+
+    def _begin(self) -> None:
+        """Wait until the child has memory of its own, which this process may then write to."""
+        try:
+            until = time.monotonic() + _COPYING_SECONDS
+            self._pid = _LENGTH.unpack(self._receive(_LENGTH.size, until, _COPYING_SECONDS))[0]
+        except BaseException:
+            self.end()
+            raise
 
     def answer(self, patience: float) -> bytes:
         """The child's answer, after at most so many seconds. Raises Lost."""
@@ -87,15 +96,66 @@ class Forked:
         """
         if self._pid:
             os.close(self._read)
-            with suppress(ProcessLookupError):
-                os.kill(self._pid, signal.SIGKILL)
-            with suppress(ChildProcessError):  # the program has waited for all its children
-                os.waitpid(self._pid, 0)
+            if self._pid > 0:
+                with suppress(ProcessLookupError):
+                    os.kill(self._pid, signal.SIGKILL)
+            if not self._is_hidden:
+                with suppress(ChildProcessError):  # the program has waited for all its children
+                    os.waitpid(self._pid, 0)
             self._pid = 0
 
 
+def _has_children_of_its_own() -> bool:
+    """Whether the program may hear of any child, or wait for it: it must not meet ours.
+
+    Where it has threads nothing helps: one that waits for any child meets the one in between.
+    """
+    handler = signal.getsignal(signal.SIGCHLD)
+    if handler is None or threading.current_thread() is not threading.main_thread():
+        return False
+    listens = handler not in (signal.SIG_DFL, signal.SIG_IGN)
+    return threading.active_count() == 1 and (listens or _has_children())
+
+
+def _has_children() -> bool:
+    try:
+        _look_for_ended_child()
+    except ChildProcessError:
+        return False
+    return True
+
+
+def _ended_child() -> object:
+    with suppress(ChildProcessError):
+        return _look_for_ended_child()
+    return None
+
+
+def _look_for_ended_child() -> object:
+    """A child that has ended, which stays to be waited for; None where all of them live."""
+    return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+
+
+def _fork_hidden() -> int:
+    """Fork a grandchild, which is nobody's to wait for; -1 for its number, which it tells itself.
+
+    The child in between ends at once, while no handler listens. A mask would not do: a thread of
+    torch's own would get the signal.
+    """
+    handler = signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    between = _fork()
+    if between == 0:
+        if _fork():
+            _LEAVE(0)
+        return 0
+    os.waitpid(between, 0)
+    signal.signal(signal.SIGCHLD, handler)
+    if _ended_child() is not None:  # one of the program's, meanwhile
+        signal.raise_signal(signal.SIGCHLD)
+    return -1
+
+
 def _fork() -> int:
-    sys.stdout.flush()
     if threading.active_count() == 1:
         return os.fork()
     with warnings.catch_warnings():  # Python 3.12 warns; a child that hangs is not waited for long
@@ -104,15 +164,19 @@ def _fork() -> int:
 
 
 def _run(
-    function: Callable[[], bytes], write: int, drawn: object, shared: tuple[tuple[int, int], ...]
+    function: Callable[[], bytes],
+    write: int,
+    drawn: object,
+    shared: tuple[tuple[int, int], ...],
+    hidden: bool,
 ) -> NoReturn:
     """All of the child's life."""
     try:
         gc.disable()  # no finalizer of the program's may run twice
-        if shared:
-            keep_memory_apart(shared)
-            os.write(write, b"!")
-        _be_quiet()
+        keep_memory_apart(shared)
+        if shared or hidden:
+            os.write(write, _LENGTH.pack(os.getpid()))
+        _be_quiet(hidden)
         keep_files_apart(write)
         random.setstate(drawn)  # type: ignore[arg-type]  # what getstate gave
         with leave_unless_home():
@@ -124,7 +188,7 @@ def _run(
         _LEAVE(0)
 
 
-def _be_quiet() -> None:
+def _be_quiet(hidden: bool) -> None:
     """No output, no handler of the program's, and no life beyond the parent's."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -134,5 +198,5 @@ def _be_quiet() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM):
         with suppress(ValueError):  # not in the main thread
             signal.signal(number, signal.SIG_DFL)
-    if sys.platform.startswith("linux"):
+    if sys.platform.startswith("linux") and not hidden:  # its parent has ended already
         ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 
 import pytest
@@ -12,7 +13,7 @@ from support import replay_here
 from torch import nn
 
 from esper_audit.findings import AuditVerdict
-from esper_audit.replay import twin
+from esper_audit.replay import forked, twin
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -147,3 +148,44 @@ def test_the_program_never_meets_a_twin_among_its_children():
 
     replay_here(scenario)
     assert met == [None] * 3
+
+
+def test_a_handler_of_the_program_for_its_children_never_hears_of_a_twin():
+    heard = []
+
+    def scenario(replay):
+        step = replay.compile(nn.Linear(4, 4))
+        before = signal.signal(signal.SIGCHLD, lambda *_: heard.append(os.wait()))
+        try:
+            for _ in range(3):
+                step(torch.ones(2, 4))
+            assert heard == []
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            step(torch.ones(2, 4))
+            time.sleep(0.1)
+            assert heard == [(child, 0)]
+        finally:
+            signal.signal(signal.SIGCHLD, before)
+
+    audit = replay_here(scenario)
+    verdicts = [each.verdict.value for each in audit.steps]
+    assert verdicts == ["compiled", *["reused"] * 3], audit.reason
+
+
+def test_a_twin_hidden_from_the_program_that_hangs_is_killed(monkeypatch):
+    monkeypatch.setattr(twin, "_patience", 0.5)
+    monkeypatch.setattr(forked, "_has_children_of_its_own", lambda: True)
+    here = os.getpid()
+
+    @torch.compiler.disable
+    def hang_in_the_twin():
+        if os.getpid() != here:
+            time.sleep(60)
+
+    def target(x):
+        hang_in_the_twin()
+        return x * 2
+
+    assert one_step(target).verdict.value == "unknown"
