@@ -108,13 +108,12 @@ class Forked:
 def _has_children_of_its_own() -> bool:
     """Whether the program may hear of any child, or wait for it: it must not meet ours.
 
-    Where it has threads nothing helps: one that waits for any child meets the one in between.
+    A thread that waits for any child meets the one in between all the same.
     """
     handler = signal.getsignal(signal.SIGCHLD)
     if handler is None or threading.current_thread() is not threading.main_thread():
         return False
-    listens = handler not in (signal.SIG_DFL, signal.SIG_IGN)
-    return threading.active_count() == 1 and (listens or _has_children())
+    return handler not in (signal.SIG_DFL, signal.SIG_IGN) or _has_children()
 
 
 def _has_children() -> bool:
