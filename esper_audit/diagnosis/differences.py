@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from esper_audit.comparisons import Comparison, Difference, DifferenceKind
 
 _IN = {
@@ -19,7 +21,7 @@ def wrong(comparison: Comparison) -> str:
     found, against = comparison.difference, comparison.against
     if found is None:  # of a recording made by hand
         return f"{comparison.what} differs from {against}: {comparison.detail}"
-    if found.kind is DifferenceKind.VALUE and found.largest is not None:
+    if found.kind is DifferenceKind.VALUE and (found.values or found.largest is not None):
         return f"{found.where} differs from {against} by {_far_off(found)}"
     said = _IN[found.kind].format(actual=found.actual, expected=found.expected)
     return f"{found.where} differs from {against}: it {said}"
@@ -28,10 +30,11 @@ def wrong(comparison: Comparison) -> str:
 def _far_off(found: Difference) -> str:
     place = f" at index [{', '.join(map(str, found.index))}]" if found.index else ""
     several = "up to " if found.values > 1 else ""
+    largest = math.inf if found.largest is None else found.largest  # JSON knows no infinity
     share = "it is"
     if found.values > 1:
         share = f"{found.outside} of {found.values} values {'is' if found.outside == 1 else 'are'}"
     return (
-        f"{several}{found.largest:.3g}{place} ({found.actual} instead of {found.expected};"
+        f"{several}{largest:.3g}{place} ({found.actual} instead of {found.expected};"
         f" {share} outside rtol {found.rtol:g}, atol {found.atol:g})"
     )

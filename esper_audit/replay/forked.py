@@ -19,10 +19,16 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NoReturn
+from dataclasses import dataclass
+from typing import Any, NoReturn
 
 from esper_audit.replay.home import leave_unless_home
-from esper_audit.replay.isolation import keep_files_apart, keep_memory_apart, shared_memory
+from esper_audit.replay.isolation import (
+    keep_files_apart,
+    keep_memory_apart,
+    open_files,
+    shared_memory,
+)
 
 _LEAVE = os._exit  # as it was before any program could replace it
 _LENGTH = struct.Struct("!Q")
@@ -34,6 +40,17 @@ _MOST_SHARED = 1 << 30
 
 class Lost(Exception):  # noqa: N818  # becomes a comparison that could not be made
     """The child gave no answer; the message says why."""
+
+
+@dataclass(frozen=True)
+class _Before:
+    """How it is before the fork: shared memory, places in files, and Python's random numbers,
+    which it seeds again in every child. ``hidden``: the program must not hear of the child."""
+
+    shared: tuple[tuple[int, int], ...]
+    files: dict[int, int]
+    drawn: Any
+    hidden: bool
 
 
 class Forked:
@@ -48,11 +65,11 @@ class Forked:
         if size > _MOST_SHARED:
             raise Lost(f"can't be computed: {size >> 20} MiB of shared memory are too much to copy")
         self._read, write = os.pipe()
-        drawn = random.getstate()  # Python seeds its generator again in every child
-        self._is_hidden = _has_children_of_its_own()
+        before = _Before(shared, open_files(), random.getstate(), _has_children_of_its_own())
+        self._is_hidden = before.hidden
         self._pid = _fork_hidden() if self._is_hidden else _fork()
         if self._pid == 0:
-            _run(function, write, drawn, shared, self._is_hidden)
+            _run(function, write, before)
         os.close(write)
         if shared or self._is_hidden:
             self._begin()
@@ -162,22 +179,16 @@ def _fork() -> int:
         return os.fork()
 
 
-def _run(
-    function: Callable[[], bytes],
-    write: int,
-    drawn: object,
-    shared: tuple[tuple[int, int], ...],
-    hidden: bool,
-) -> NoReturn:
+def _run(function: Callable[[], bytes], write: int, before: _Before) -> NoReturn:
     """All of the child's life."""
     try:
         gc.disable()  # no finalizer of the program's may run twice
-        keep_memory_apart(shared)
-        if shared or hidden:
+        keep_memory_apart(before.shared)
+        if before.shared or before.hidden:
             os.write(write, _LENGTH.pack(os.getpid()))
-        _be_quiet(hidden)
-        keep_files_apart(write)
-        random.setstate(drawn)  # type: ignore[arg-type]  # what getstate gave
+        _be_quiet(before.hidden)
+        keep_files_apart(write, before.files)
+        random.setstate(before.drawn)
         with leave_unless_home():
             data = function()
         data = _LENGTH.pack(len(data)) + data

@@ -12,7 +12,7 @@ import mmap
 import os
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -55,24 +55,34 @@ def keep_memory_apart(mappings: tuple[tuple[int, int], ...]) -> None:
         ctypes.memmove(start, content, size)
 
 
-def keep_files_apart(kept: int) -> None:
+def open_files() -> dict[int, int]:
+    """The place in each regular file that is open, by its number: to be asked before a fork."""
+    found = {}
+    for name in os.listdir(_FILES):  # noqa: PTH208  # numbers, not paths
+        with suppress(OSError):  # it was that of the listing
+            if stat.S_ISREG(os.fstat(int(name)).st_mode):
+                found[int(name)] = os.lseek(int(name), 0, os.SEEK_CUR)
+    return found
+
+
+def keep_files_apart(kept: int, places: Mapping[int, int]) -> None:
     """Let no read or write of this process reach a file that its parent holds. For a child alone.
 
-    A file that can be read is opened anew, with an offset of its own. What is written to a file
-    that can only be written, to a pipe or a socket goes nowhere; reading from the latter two finds
-    their end. ``kept`` stays as it is.
+    A file that can be read is opened once more, at its place before the fork. What is written to a
+    file that can only be written, to a pipe or a socket goes nowhere; reading from the latter two
+    finds their end. ``kept`` stays as it is.
     """
     for name in os.listdir(_FILES):  # noqa: PTH208  # numbers, not paths
         number = int(name)
         if number not in (1, 2, kept):
             with suppress(OSError):  # it was that of the listing, or can't be opened again
-                _set_apart(number)
+                _set_apart(number, places.get(number, 0))
 
 
-def _set_apart(number: int) -> None:
+def _set_apart(number: int, place: int) -> None:
     kind = os.fstat(number).st_mode
     if stat.S_ISREG(kind):
-        _open_again(number)
+        _open_again(number, place)
     elif stat.S_ISSOCK(kind):
         own, other = socket.socketpair()
         other.shutdown(socket.SHUT_WR)
@@ -83,14 +93,13 @@ def _set_apart(number: int) -> None:
         os.dup2(nowhere, number)
 
 
-def _open_again(number: int) -> None:
+def _open_again(number: int, place: int) -> None:
     rights = _flags(number)
     if rights & os.O_ACCMODE == os.O_WRONLY:
         os.dup2(os.open(os.devnull, os.O_WRONLY), number)
         return
-    offset = os.lseek(number, 0, os.SEEK_CUR)
     again = os.open(f"{_FILES}/{number}", rights & ~(os.O_CREAT | os.O_EXCL | os.O_TRUNC))
-    os.lseek(again, offset, os.SEEK_SET)
+    os.lseek(again, place, os.SEEK_SET)
     os.dup2(again, number)
 
 
