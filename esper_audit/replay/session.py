@@ -163,7 +163,7 @@ class ReplaySession:
             seconds = time.perf_counter() - started
             state = state_of(modules, args, kwargs) if self._job.compare else {}
             found = Result(call.output_and_loss, gradients(state), state)
-            comparisons = () if call.error else self._compare(found, twins)
+            comparisons = () if call.error else self._compare(found, step, twins)
             kept = twins.shares or self._job.checksums
             self.steps.append(
                 Step(
@@ -201,9 +201,13 @@ class ReplaySession:
         twins = Twins()
         try:
             with self._recorder.aside() if self._recorder is not None else nullcontext():
-                for against, reference in self._runners(step).items():
-                    locate = self._recorder is not None and self._recorder.gave_up
-                    twins.begin(against, Call(step.target, reference, loss, args, kwargs, locate))
+                locate = self._recorder is not None and self._recorder.gave_up
+                twins.begin(
+                    {
+                        against: Call(step.target, reference, loss, args, kwargs, locate)
+                        for against, reference in self._runners(step).items()
+                    }
+                )
             yield twins
         finally:
             twins.end()
@@ -213,10 +217,10 @@ class ReplaySession:
             return {}
         return {"eager": None} | ({"reference": step.reference} if step.reference else {})
 
-    def _compare(self, found: Result, twins: Twins) -> tuple[Comparison, ...]:
+    def _compare(self, found: Result, step: CompiledStep, twins: Twins) -> tuple[Comparison, ...]:
         return tuple(
             comparison
-            for against, twin in twins.wait().items()
+            for against, twin in twins.wait(self._runners(step)).items()
             for comparison in comparisons_of(found, against, twin, self._tolerances)
         )
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -88,26 +90,34 @@ class Twins:
     """The twins of one step, by what it is held against: ``eager``, and ``reference``."""
 
     def __init__(self) -> None:
-        self._children: dict[str, Forked] = {}
+        self._child: Forked | None = None
         self._known: dict[str, Twin] = {}
 
-    def begin(self, against: str, call: Call) -> None:
-        """Start the twin of a call that is about to be made."""
+    def begin(self, calls: Mapping[str, Call]) -> None:
+        """Start the twins of a call that is about to be made: all in one fork."""
+        if not calls:
+            return
         if not can_fork():
-            self._known[against] = _run_on_copies(call)
+            self._known = {name: _run_on_copies(call) for name, call in calls.items()}
             return
         try:
-            self._children[against] = Forked(lambda: _sent(_run(call)))
+            self._child = Forked(partial(_run_all, calls))
         except OSError as error:
             why = f"can't be computed: no process can be had ({error.strerror})"
-            self._known[against] = Twin(failure=why)
+            self._known = dict.fromkeys(calls, Twin(failure=why))
         except Lost as lost:
-            self._known[against] = Twin(failure=str(lost))
+            self._known = dict.fromkeys(calls, Twin(failure=str(lost)))
 
-    def wait(self) -> dict[str, Twin]:
-        """All of them; one that does not come within a time is given up."""
-        for against, child in self._children.items():
-            self._known[against] = _received(child)
+    def wait(self, names: Iterable[str]) -> dict[str, Twin]:
+        """Those of these names; if they don't come within a time, they are given up."""
+        global _patience
+        if self._child is not None:
+            try:
+                sent = pickle.loads(self._child.answer(_patience))
+                self._known = {name: _read(data) for name, data in sent.items()}
+            except Lost as lost:
+                _patience = IMPATIENT_SECONDS
+                self._known = dict.fromkeys(names, Twin(failure=str(lost)))
         return self._known
 
     @property
@@ -122,8 +132,25 @@ class Twins:
 
     def end(self) -> None:
         """Let no process stay."""
-        for child in self._children.values():
-            child.end()
+        if self._child is not None:
+            self._child.end()
+
+
+def _run_all(calls: Mapping[str, Call]) -> bytes:
+    """All twins of a step, each from the same state: all but the first in a fork of this fork."""
+    (name, first), *rest = calls.items()
+    others = {other: Forked(partial(_run_and_send, call)) for other, call in rest}
+    sent = {name: _run_and_send(first)}
+    for other, child in others.items():
+        try:
+            sent[other] = child.answer(_patience / 2)
+        except Lost as lost:
+            sent[other] = _sent(Twin(failure=str(lost)))
+    return pickle.dumps(sent)
+
+
+def _run_and_send(call: Call) -> bytes:
+    return _sent(_run(call))
 
 
 def _sent(twin: Twin) -> bytes:
@@ -136,14 +163,10 @@ def _sent(twin: Twin) -> bytes:
     return buffer.getvalue()
 
 
-def _received(child: Forked) -> Twin:
-    global _patience
+def _read(data: bytes) -> Twin:
     try:
-        twin: Twin = torch.load(io.BytesIO(child.answer(_patience)), weights_only=False)
+        twin: Twin = torch.load(io.BytesIO(data), weights_only=False)
         return twin
-    except Lost as lost:
-        _patience = IMPATIENT_SECONDS
-        return Twin(failure=str(lost))
     except Exception as error:
         return Twin(failure=f"can't be read: {type(error).__name__}: {error}")
 
