@@ -127,16 +127,22 @@ def _verdict(
 def _over_budget(budget: Budget, recording: Recording, findings: Sequence[Finding]) -> list[str]:
     """What fails the audit beside wrong output and eager steps."""
     counts = count(recording)
-    failures = []
     late, refused = counts.compiles_after_warm_up, counts.refused_after_warm_up
-    for made, allowed, words in (
-        (late + refused, budget.recompiles, f"{_several(late, 'compile')}{{}} after warm-up"),
-        (counts.compiles_in_warm_up + late, budget.compiles, "{made} compiles in all"),
-        (counts.graph_breaks, budget.graph_breaks, "{made} graph breaks"),
-    ):
-        if _exceeds(made, allowed):
-            also = f" and {refused} refused" if refused else ""
-            failures.append(f"{words.format(also, made=made)}, {allowed} allowed")
+    also = f" and {refused} refused" if refused else ""
+    every = counts.compiles_in_warm_up + late
+    failures = [
+        f"{said}, {allowed} allowed"
+        for made, allowed, said in (
+            (late + refused, budget.recompiles, f"{_several(late, 'compile')}{also} after warm-up"),
+            (every, budget.compiles, f"{_several(every, 'compile')} in all"),
+            (
+                counts.graph_breaks,
+                budget.graph_breaks,
+                _several(counts.graph_breaks, "graph break"),
+            ),
+        )
+        if _exceeds(made, allowed)
+    ]
     # Eager steps that nothing explains have a bound of their own.
     known = [each for each in findings if not each.unanswered]
     return [*failures, *uncounted(known)]

@@ -67,7 +67,12 @@ class Forked:
         self._read, write = os.pipe()
         before = _Before(shared, open_files(), random.getstate(), _has_children_of_its_own())
         self._is_hidden = before.hidden
-        self._pid = _fork_hidden() if self._is_hidden else _fork()
+        try:
+            self._pid = _fork_hidden() if self._is_hidden else _fork()
+        except OSError:
+            os.close(self._read)
+            os.close(write)
+            raise
         if self._pid == 0:
             _run(function, write, before)
         os.close(write)

@@ -18,12 +18,6 @@ from pathlib import Path
 
 _MAPS = Path("/proc/self/maps")
 _FILES = Path("/proc/self/fd")
-_LIBC = ctypes.CDLL(None, use_errno=True)
-_LIBC.mmap.restype = ctypes.c_void_p
-_LIBC.mmap.argtypes = [
-    *(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int),
-    ctypes.c_longlong,
-]
 _FIXED = 0x10  # MAP_FIXED (bits/mman-linux.h)
 
 
@@ -46,10 +40,18 @@ def keep_memory_apart(mappings: tuple[tuple[int, int], ...]) -> None:
 
     Raises OSError where the system refuses.
     """
+    if not mappings:
+        return
+    map_memory = ctypes.CDLL(None, use_errno=True).mmap
+    map_memory.restype = ctypes.c_void_p
+    map_memory.argtypes = [
+        *(ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int, ctypes.c_int),
+        ctypes.c_longlong,
+    ]
     for start, size in mappings:
         content = ctypes.string_at(start, size)
         rights, kind = mmap.PROT_READ | mmap.PROT_WRITE, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-        place = _LIBC.mmap(start, size, rights, kind | _FIXED, -1, 0)
+        place = map_memory(start, size, rights, kind | _FIXED, -1, 0)
         if place != start:
             raise OSError(ctypes.get_errno(), "shared memory can't be made private")
         ctypes.memmove(start, content, size)
