@@ -145,7 +145,7 @@ class Compile:
     ``limit`` is the limit that the attempt hit, as torch names it: ``recompile_limit`` or
     ``accumulated_recompile_limit``. ``refused_by`` is what made torch refuse:
     ``error_on_recompile``, ``fail_on_recompile``, ``fullgraph`` or ``fail_on_recompile_limit_hit``.
-    ``raised``: the error of the attempt reached the caller of the compiled code.
+    ``raised``: its error reached the caller; ``unsupported``: Dynamo can't trace the code.
     """
 
     sequence: int
@@ -181,6 +181,7 @@ class Compile:
     limit: str = ""
     refused_by: str = ""
     raised: bool = False
+    unsupported: bool = False
 
     @property
     def limit_hit(self) -> bool:

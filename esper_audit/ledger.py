@@ -209,6 +209,7 @@ class Ledger:
             count=draft.times,
             limit=end.limit,
             refused_by=end.refused_by,
+            unsupported=end.unsupported,
             raised=draft.raised,
         )
 

@@ -152,7 +152,17 @@ def end_of(
         graph_breaks=breaks,
         seconds=seconds,
         refused_by=_refused_by(error),
+        unsupported=_is_unsupported(error),
     )
+
+
+def _is_unsupported(error: BaseException | None) -> bool:
+    """Code that Dynamo can't trace, for which torch gives a frame up without an error.
+
+    ``ConvertFrame.__call__`` of torch/_dynamo/convert_frame.py calls it a soft failure (2.13).
+    """
+    kinds = [kind.__name__ for kind in type(error).__mro__] if error is not None else []
+    return "Unsupported" in kinds or "UserError" in kinds
 
 
 def _gist(error: BaseException) -> str:

@@ -41,7 +41,8 @@ class End:
     """How a compile ended. ``seconds`` is wall time.
 
     ``limit`` names the limit that was hit, ``refused_by`` what told torch to raise instead of
-    compiling; empty for none. ``failed``: it ended with an error.
+    compiling; empty for none. ``failed``: it ended with an error; ``unsupported``: with one that
+    says that Dynamo can't trace the code.
     """
 
     compiled: bool
@@ -51,6 +52,7 @@ class End:
     graph_breaks: tuple[GraphBreak, ...]
     seconds: float
     refused_by: str = ""
+    unsupported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,8 +75,9 @@ def is_refused(compile_: Compile) -> bool:
 
 
 def has_failed(compile_: Compile) -> bool:
-    """Whether the attempt ended in an error, and the next call will try again."""
-    return compile_.outcome is Outcome.FAILED and compile_.runs_after is not RunsAfter.EAGER
+    """Whether the attempt ended in an error; not where torch gave up on what it can't trace."""
+    given_up = compile_.runs_after is RunsAfter.EAGER and compile_.unsupported
+    return compile_.outcome is Outcome.FAILED and not given_up
 
 
 def _other_compiles(recording: Recording, frames: Iterable[Compile]) -> int:

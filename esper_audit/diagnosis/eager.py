@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from esper_audit.diagnoses import Diagnosis
+from esper_audit.diagnosis.counts import has_failed
 from esper_audit.events import (
     Compile,
     Frame,
@@ -104,7 +105,7 @@ def _frames(recording: Recording) -> Iterator[Finding]:
     for compile_ in recording.compiles:
         if compile_.outcome is Outcome.LIMIT:
             yield _eager(Diagnosis.EAGER_AFTER_LIMIT, compile_, limit_words(compile_.limit))
-        elif compile_.runs_after is RunsAfter.EAGER:
+        elif compile_.runs_after is RunsAfter.EAGER and not has_failed(compile_):
             diagnosis = why_eager(compile_.reason)
             if compile_.direct or diagnosis is not Diagnosis.EAGER_EMPTY_GRAPH:
                 yield _eager(diagnosis, compile_, compile_.reason)

@@ -49,6 +49,20 @@ for size in (2, 3, 2):
     except torch._dynamo.exc.BackendCompilerFailed:
         pass
 """,
+    "suppressed": """
+import torch
+
+torch._dynamo.config.suppress_errors = True
+
+def broken(graph, _inputs):
+    raise ValueError("no code for this")
+
+double = torch.compile(lambda x: x * 2, backend=broken)
+other = torch.compile(lambda x: x + 1, backend="aot_eager")
+for _ in range(3):
+    double(torch.ones(3))
+    other(torch.ones(3))
+""",
     "error_on_recompile": """
 import torch
 
@@ -129,6 +143,7 @@ def recordings(tmp_path_factory):
     [
         ("fails", 1, "4 attempts failed: the call raised an error"),
         ("backend fails at the second variant", 1, "no second variant"),
+        ("suppressed", 1, "1 attempt failed: the code ran eagerly instead"),
         ("error_on_recompile", 1, "k in <lambda>: 2 -> 3, 4"),
         ("fail_on_recompile", 1, "the stance was set at program.py:6"),
         ("fullgraph at the limit", 1, "the recompile limit was hit by <lambda>"),

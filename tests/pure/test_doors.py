@@ -54,6 +54,9 @@ RECORDINGS: dict[str, Recording] = {
         (), [*made(1), replace(limit(), limit="accumulated_recompile_limit")], lookups=REUSING
     ),
     "failed": recording((), [*made(), failed(1, frame=OTHER), failed(2, frame=OTHER)]),
+    "failed and suppressed": recording(
+        (), [*made(), failed(1, frame=OTHER, raised=False, runs_after=RunsAfter.EAGER)]
+    ),
     "refused": recording((), [*made(), refused(1), refused(2)], lookups=REUSING),
     "refused its first compile": recording(
         (), [*made(), refused(1, frame=OTHER, cache_entries_before=0)], lookups=REUSING
@@ -75,6 +78,7 @@ ANSWERS = {
     "limit hit": ("failed", "failed"),
     "accumulated limit hit": ("failed", "failed"),
     "failed": ("failed", "failed"),
+    "failed and suppressed": ("failed", "failed"),
     "refused": ("failed", "passed"),
     "refused its first compile": ("failed", "passed"),
     "refused at the limit": ("failed", "passed"),
@@ -161,7 +165,7 @@ def test_a_call_that_a_stance_refused_names_the_line_that_set_it():
 
 
 def test_a_failed_compile_that_torch_gave_up_on_is_told_once():
-    given_up = failed(1, frame=OTHER, runs_after=RunsAfter.EAGER)
+    given_up = failed(1, frame=OTHER, runs_after=RunsAfter.EAGER, unsupported=True)
     ids = [each.id for each in judge_program(recording((), [*made(), given_up])).findings]
     assert ids == ["eager-unsupported"]
 
