@@ -188,9 +188,9 @@ SAMPLE = ("steady_state:buffer", "set_alpha_mid_rollout:lazy_cache", "batch_size
 
 def one(name: str) -> None:
     """What a user without this tool does: one scenario, this process, inductor."""
+    from esper_audit.data.jobs import Job
     from esper_audit.replay.collect import collect
     from esper_audit.replay.worker import replay
-    from esper_audit.replays import Job
 
     scenario_name, alpha = name.split(":")
     collection = collect([str(ROOT / "scenarios")], [str(ROOT)])

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from esper_audit._version import __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from esper_audit.api import LiveRecording, RecompileError, assert_max_recompiles, record
-    from esper_audit.findings import Budget, Claim
-    from esper_audit.marks import steady_state, step
-    from esper_audit.recorder import Recorder
+    from esper_audit.data.expectations import Budget, Claim
+    from esper_audit.recording.marks import steady_state, step
+    from esper_audit.recording.recorder import Recorder
+    from esper_audit.replay.scenario_api import ramp, scenario, skip
     from esper_audit.replay.session import CompiledStep, ReplaySession
-    from esper_audit.scenario_api import ramp, scenario, skip
 
 __all__ = [
     "Budget",
@@ -39,20 +39,20 @@ __all__ = [
 ]
 
 _HOMES = {
-    "Budget": "esper_audit.findings",
-    "Claim": "esper_audit.findings",
+    "Budget": "esper_audit.data.expectations",
+    "Claim": "esper_audit.data.expectations",
     "CompiledStep": "esper_audit.replay.session",
     "LiveRecording": "esper_audit.api",
     "RecompileError": "esper_audit.api",
-    "Recorder": "esper_audit.recorder",
+    "Recorder": "esper_audit.recording.recorder",
     "ReplaySession": "esper_audit.replay.session",
     "assert_max_recompiles": "esper_audit.api",
-    "ramp": "esper_audit.scenario_api",
+    "ramp": "esper_audit.replay.scenario_api",
     "record": "esper_audit.api",
-    "scenario": "esper_audit.scenario_api",
-    "skip": "esper_audit.scenario_api",
-    "steady_state": "esper_audit.marks",
-    "step": "esper_audit.marks",
+    "scenario": "esper_audit.replay.scenario_api",
+    "skip": "esper_audit.replay.scenario_api",
+    "steady_state": "esper_audit.recording.marks",
+    "step": "esper_audit.recording.marks",
 }
 
 

@@ -8,15 +8,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
+from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.findings import Finding, FrameSummary
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Phase
+from esper_audit.data.storage import save
 from esper_audit.diagnosis import count, judge_program
-from esper_audit.events import Phase, Recording
-from esper_audit.findings import Finding, FrameSummary, ProgramAudit
 from esper_audit.report.blocks import blocks
 from esper_audit.report.complaints import at_most
-from esper_audit.storage import save
 
 if TYPE_CHECKING:
-    from esper_audit.recorder import Recorder
+    from esper_audit.recording.recorder import Recorder
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -92,7 +94,7 @@ def record(*, provenance: bool = False) -> Iterator[LiveRecording]:
             between compiled calls runs many times slower meanwhile; what torch compiles stays the
             same. Not possible while a debugger or coverage traces.
     """
-    from esper_audit.recorder import Recorder
+    from esper_audit.recording.recorder import Recorder
 
     # A program says when warm-up is over; until it does, compiles are expected.
     recorder = Recorder(phase=Phase.WARM_UP, adding_up=True, watch=provenance)

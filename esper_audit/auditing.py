@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from esper_audit.config import Config
+from esper_audit.data.audits import Audit, Report
+from esper_audit.data.config import Config
+from esper_audit.data.expectations import Claim, Control, Question
+from esper_audit.data.jobs import Collection, Ending, Job, Replay, not_run, was_run
+from esper_audit.data.recording import Environment, Recording
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import attempts_to_watch, decide_claims, is_control, judge, misses
 from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
 from esper_audit.errors import UsageError
-from esper_audit.events import Environment, Phase, Recording
-from esper_audit.findings import Audit, AuditVerdict, Claim, Control, Question, Report
-from esper_audit.plan import Options, check_backends, plan
+from esper_audit.recording.writers import wanted, with_writers, without_writers
+from esper_audit.replay.plan import Options, check_backends, plan
 from esper_audit.replay.pool import Pool
-from esper_audit.replays import Collection, Ending, Job, Replay, not_run, was_run
-from esper_audit.writers import wanted, with_writers, without_writers
 
 
 class Progress(Protocol):

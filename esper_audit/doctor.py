@@ -9,14 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from esper_audit import _dynamo
-from esper_audit.events import (
-    Environment,
-    Outcome,
-    Phase,
-    Recording,
-)
-from esper_audit.notices import LostEvidence
-from esper_audit.recorder import Recorder
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.notices import LostEvidence
+from esper_audit.data.recording import Environment, Recording
+from esper_audit.data.steps import Phase
+from esper_audit.recording.recorder import Recorder
 
 USER_LINE = "the failing guard names the user's line"
 

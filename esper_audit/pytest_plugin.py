@@ -12,8 +12,8 @@ import pytest
 
 if TYPE_CHECKING:
     from esper_audit.api import LiveRecording
-    from esper_audit.events import Recording
-    from esper_audit.findings import Finding, FrameSummary
+    from esper_audit.data.findings import Finding, FrameSummary
+    from esper_audit.data.recording import Recording
 
 _FLAGS = {
     "recompiles": "report recompiles and eager execution of every test",

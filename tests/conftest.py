@@ -25,7 +25,7 @@ def _state() -> tuple[object, ...]:
     if lookup is not None:
         set_hook(lookup)
     listening = any(isinstance(each, TraceLog) for each in find("trace_logger").handlers)
-    from esper_audit import marks
+    from esper_audit.recording import marks
 
     heard = len(marks._listeners)
     return (*interrupt, *values, lookup, listening, heard, list(sys.meta_path), sys.gettrace())

@@ -12,10 +12,10 @@ from esper_audit._dynamo.environment import (
 from esper_audit._dynamo.hooks import Hooks
 from esper_audit._dynamo.names import NAMES, find, lost
 from esper_audit._dynamo.operations import operation_lines
-from esper_audit._dynamo.signals import Begin, Code, End, Returned, Stages
 from esper_audit._dynamo.stand_in_device import stand_in_device
 from esper_audit._dynamo.trace_log import TraceLog
 from esper_audit._dynamo.watch import Watch
+from esper_audit.data.signals import Begin, Code, End, Returned, Stages
 
 __all__ = [
     "NAMES",

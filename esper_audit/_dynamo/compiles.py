@@ -14,12 +14,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
-from esper_audit._dynamo import describe, names, readings
+from esper_audit._dynamo import files, frames, names, readings
 from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
 from esper_audit._dynamo.lookups import LookupHook
-from esper_audit._dynamo.signals import Begin, Code, End, Listener, Returned
 from esper_audit._dynamo.watch import Watch
-from esper_audit.events import GraphBreak, GuardFailure, Write
+from esper_audit.data.compiles import GraphBreak, GuardFailure, Write
+from esper_audit.data.signals import Begin, Code, End, Listener, Returned
 
 Value = TypeVar("Value")
 
@@ -95,17 +95,17 @@ class Compiles:
             recompiles_left=left,
             accumulated_recompiles_left=total_left,
             guard_failures=failures,
-            stack=known("compile", (), describe.user_stack, caller),
-            instance=known("compile", "", describe.instance, f_locals, code),
+            stack=known("compile", (), frames.user_stack, caller),
+            instance=known("compile", "", frames.instance, f_locals, code),
             thread=threading.current_thread().name,
             writes=known("watch", _NO_WRITES, self._writes, call, failures, caller),
-            direct=known("compile", True, describe.is_called_directly, caller),
+            direct=known("compile", True, frames.is_called_directly, caller),
         )
 
     def _failures(self, entries: Any, call: Mapping[str, Any]) -> tuple[GuardFailure, ...]:
         self._lookups.ensure()
         code = call["code"]
-        own = not describe.is_torch_file(code.co_filename)
+        own = not files.is_torch_file(code.co_filename)
         lookup = Lookup(
             backend=readings.backend_of(call["compiler_fn"]),
             forced=self._lookups.was_forced(),
@@ -157,17 +157,17 @@ class Compiles:
         self, frame: Any, result: Any, token: object, caller: FrameType | None
     ) -> None:
         code, reason = frame.f_code, str(getattr(result, "skip_reason", None) or "")
-        if token is None and describe.is_library_file(code.co_filename):
+        if token is None and files.is_library_file(code.co_filename):
             by_rule = not reason or "skipfiles" in reason
-            wrapped = describe.wrapped_callable(code, frame.f_locals) and not by_rule
-            if not wrapped and not describe.is_library_module(code, frame.f_locals, caller):
+            wrapped = frames.wrapped_callable(code, frame.f_locals) and not by_rule
+            if not wrapped and not frames.is_library_module(code, frame.f_locals, caller):
                 return  # torch's and Python's own helpers are skipped by rule, all the time
-        stack = describe.user_stack(caller) if token is None else ()
+        stack = frames.user_stack(caller) if token is None else ()
         returned = Returned(
             code=readings.plain_code(code, frame.f_locals),
             runs_after=readings.runs_after(result),
             reason=reason,
-            direct=describe.is_called_directly(caller),
+            direct=frames.is_called_directly(caller),
             called_from=stack[-1] if stack else None,
         )
         self.listener.frame_returned(returned, token)

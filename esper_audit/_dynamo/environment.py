@@ -8,9 +8,9 @@ import sys
 
 import torch
 
+from esper_audit import __version__
 from esper_audit._dynamo import names
-from esper_audit._version import __version__
-from esper_audit.events import Environment
+from esper_audit.data.recording import Environment
 
 _SETTINGS = (
     "recompile_limit",

@@ -18,16 +18,18 @@ from weakref import ref
 
 import torch
 
-from esper_audit._dynamo import describe, names
-from esper_audit._dynamo.guard_text import (
+from esper_audit._dynamo import names, values
+from esper_audit._dynamo.tensor_guard import tensor_difference
+from esper_audit.data.compiles import GuardFailure
+from esper_audit.data.places import Location
+from esper_audit.torch_text.guard_text import (
     body_of,
+    checked_type_id,
     expected_value,
     location_in,
     presence_in,
     split_expression,
-    tensor_difference,
 )
-from esper_audit.events import GuardFailure, Location
 
 UserLines = dict[str, Location]
 
@@ -138,7 +140,9 @@ class EntryGuards:
             expected, recognized = expected_value(kind, text)
             if kind == "ID_MATCH" and isinstance(value, Enum):
                 expected = _member_of(type(value), text) or expected
-            self._fail(kind, source, expected, describe.value(shown), text, recognized)
+            if kind == "TYPE_MATCH":
+                expected = named_type(text) or expected
+            self._fail(kind, source, expected, values.text_of(shown), text, recognized)
 
     def _changed_state(self) -> str:
         check = self._manager.closure_vars.get("___check_global_state")
@@ -157,7 +161,7 @@ class EntryGuards:
         if self._value_of(whole) is True:
             return
         expression = split_expression(whole)
-        actual = describe.value(self._value_of(expression.source))
+        actual = values.text_of(self._value_of(expression.source))
         self._fail("SHAPE_EXPRESSION", expression.source, expression.expected, actual, text)
 
     def _value_of(self, expression: str) -> Any:
@@ -175,7 +179,7 @@ class EntryGuards:
                 if length is None:
                     self._fail(_RELATIONAL, "<inputs>", "as compiled", body_of(text), text)
                 else:
-                    actual = describe.value(self._value_of(f"len({length['source']})"))
+                    actual = values.text_of(self._value_of(f"len({length['source']})"))
                     self._fail("LENGTH_CHECK", length["source"], length["wanted"], actual, text)
 
     def _whole_path(self, cut: Location | None) -> Location | None:
@@ -230,9 +234,24 @@ def _is_inside(source: str, gone: str) -> bool:
     return source.startswith(gone) and source[len(gone) : len(gone) + 1] in (".", "[", "(", ")")
 
 
+def named_type(text: str) -> str:
+    """The type of which the guard holds the id alone; empty where it is gone, or named."""
+    wanted = checked_type_id(text)
+    waiting: list[type] = [object] if wanted is not None else []
+    seen: set[int] = set()
+    while waiting:
+        kind = waiting.pop()
+        if id(kind) == wanted:
+            return values.text_of(kind)
+        if id(kind) not in seen:
+            seen.add(id(kind))
+            waiting += type.__subclasses__(kind)
+    return ""
+
+
 def _member_of(enumeration: type[Enum], text: str) -> str:
     """The member that an identity guard wants: Dynamo guards on its id (2.13)."""
-    return next((describe.value(each) for each in enumeration if f" {id(each)})" in text), "")
+    return next((values.text_of(each) for each in enumeration if f" {id(each)})" in text), "")
 
 
 def _holds(leaf: Any, value: Any) -> bool:

@@ -10,12 +10,12 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any
 
-from esper_audit._dynamo import describe, names, readings, stand_ins
+from esper_audit._dynamo import frames, names, readings, stand_ins
 from esper_audit._dynamo.compiles import Compiles
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.patches import ORDER, Patch
-from esper_audit._dynamo.signals import Listener
 from esper_audit._dynamo.watch import Watch
+from esper_audit.data.signals import Listener
 
 PATCHES: dict[str, Patch[Hooks]] = {
     key: Patch(key, make)
@@ -83,7 +83,7 @@ class Hooks:
     def stance_set(self, setter: FrameType) -> None:
         """``_set_stance`` is about to set a stance, in this frame."""
         with self.compiles.contained("stance"):
-            stack = describe.user_stack(setter.f_back)
+            stack = frames.user_stack(setter.f_back)
             stance = setter.f_locals["stance"].stance
             self._listener.stance_set(stance, stack[-1] if stack else None)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from esper_audit.notices import LostEvidence
+from esper_audit.data.notices import LostEvidence
 
 _HEAVY = ("torch._inductor", "torch._functorch")
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from esper_audit.events import Location
+from esper_audit.data.places import Location
 
 # Wrappers that Dynamo compiles with their caller, never on their own (seen on 2.13), and the two
 # that torch puts around the mode itself. Modules and optimizers of torch are frames of their own.

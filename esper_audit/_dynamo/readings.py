@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from types import FrameType
 from typing import Any
 
-from esper_audit._dynamo import describe, names
+from esper_audit._dynamo import files, frames, names
 from esper_audit._dynamo.guards import UserLines
-from esper_audit._dynamo.signals import Begin, Code, End, Stages
-from esper_audit.events import GraphBreak, Location, RunsAfter
-
-EACH, ACCUMULATED = "recompile_limit", "accumulated_recompile_limit"
-"""Torch's names of its two limits (torch/_dynamo/config.py)."""
+from esper_audit.data.compiles import GraphBreak, RunsAfter
+from esper_audit.data.places import Location
+from esper_audit.data.signals import Begin, Code, End, Stages
+from esper_audit.torch_text.reasons import ACCUMULATED, EACH
 
 
 def user_lines(graph: Any) -> UserLines:
@@ -26,7 +25,7 @@ def user_lines(graph: Any) -> UserLines:
 
 
 def plain_code(code: Any, f_locals: Mapping[str, Any]) -> Code:
-    module = describe.wrapped_callable(code, f_locals)
+    module = frames.wrapped_callable(code, f_locals)
     return Code(code.co_qualname, code.co_filename, code.co_firstlineno, module)
 
 
@@ -43,7 +42,7 @@ def traced_line() -> Location | None:
     """The user's line that Dynamo traces now."""
     tracing = names.find("tracing")
     stack = tracing.extract_stack() if tracing is not None else ()
-    return _innermost([each for each in stack if describe.is_user_file(each.filename)] or stack)
+    return _innermost([each for each in stack if files.is_user_file(each.filename)] or stack)
 
 
 def backend_of(compiler_fn: Any) -> Any:

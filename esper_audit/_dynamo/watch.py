@@ -15,9 +15,10 @@ from dataclasses import replace
 from types import CodeType, FrameType, MethodType
 from typing import Any
 
-from esper_audit._dynamo import describe, names
+from esper_audit._dynamo import files, names
 from esper_audit._dynamo.watched import ARGUMENT, Item, Scope, guarded_sources, prefixes, root_of
-from esper_audit.events import GuardFailure, Location, Write
+from esper_audit.data.compiles import GuardFailure, Write
+from esper_audit.data.places import Location
 
 MOST = 300
 """Values watched at most where nobody says which: each costs a poll at each line."""
@@ -271,7 +272,7 @@ def _is_users_thread(frame: FrameType) -> bool:
     thread = frame.f_locals.get("self")
     target = getattr(thread, "_target", None) or getattr(thread, "function", None)
     own = getattr(target, "__code__", None)
-    return target is not None and (own is None or describe.is_user_file(own.co_filename))
+    return target is not None and (own is None or files.is_user_file(own.co_filename))
 
 
 def _inner_codes(code: CodeType) -> Iterator[CodeType]:
@@ -286,7 +287,7 @@ def _frame_id(code: CodeType) -> str:
 
 
 def _is_users(frame: FrameType) -> bool:
-    return describe.is_user_file(frame.f_code.co_filename)
+    return files.is_user_file(frame.f_code.co_filename)
 
 
 def _users(frame: FrameType | None) -> FrameType | None:

@@ -14,9 +14,9 @@ from weakref import ref
 
 import torch
 
-from esper_audit._dynamo.guard_text import presence_in
 from esper_audit._dynamo.guards import walk
-from esper_audit.events import Location
+from esper_audit.data.places import Location
+from esper_audit.torch_text.guard_text import presence_in
 
 ARGUMENT = "it is an argument: the call that passed it is named instead"
 _LOCAL = re.compile(r"^L\['(\w+)'\]")

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from esper_audit._version import __version__
+from esper_audit import __version__
 from esper_audit.cli.options import (
     Gating,
     Kind,
@@ -178,8 +178,8 @@ def exec_(
     The report goes to stderr: stdout is the program's.
     """
     from esper_audit.cli.exec import ExecOptions, exec_command, parse_target
+    from esper_audit.data.expectations import ProgramBudget
     from esper_audit.diagnosis import FAIL_ON
-    from esper_audit.findings import ProgramBudget
 
     # Run by our caller: torch takes a traceback for every traced operation, and typer's frames
     # below the program make each compile a tenth slower.

@@ -17,8 +17,9 @@ from esper_audit.program.session import ProgramSession
 from esper_audit.report.formats import Format, Output, parse_outputs
 
 if TYPE_CHECKING:
-    from esper_audit.events import Recording
-    from esper_audit.findings import ProgramAudit, ProgramBudget
+    from esper_audit.data.audits import ProgramAudit
+    from esper_audit.data.expectations import ProgramBudget
+    from esper_audit.data.recording import Recording
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class _Places:
         return output.absolute()
 
     def _journal(self) -> Path:
-        from esper_audit.journal import SUFFIX
+        from esper_audit.recording.journal import SUFFIX
 
         if self.recording is not None:
             return self.recording.with_name(self.recording.name + SUFFIX)
@@ -111,7 +112,7 @@ class _Places:
     def check(self) -> None:
         """Raise UsageError before the program runs, where a file can't be written."""
         from esper_audit.cli.output import check_places
-        from esper_audit.storage import check_writable
+        from esper_audit.data.storage import check_writable
 
         if self.recording is not None:
             if self._options.save is None or self.recording != self._options.save.absolute():
@@ -157,7 +158,7 @@ class _Reporter:
 
     def _save(self, recording: Recording) -> None:
         """The program has run by now: what can't be written is no wrong usage any more."""
-        from esper_audit.storage import save
+        from esper_audit.data.storage import save
 
         if self._places.recording is not None:
             try:
@@ -169,7 +170,7 @@ class _Reporter:
 
     def _with_writers(self, recording: Recording, ending: Ending) -> Recording:
         from esper_audit.program.watched import watched_run
-        from esper_audit.writers import without_writers
+        from esper_audit.recording.writers import without_writers
 
         if not ending.can_be_repeated:
             return without_writers(recording, f"no second run after {ending.words}")
@@ -178,7 +179,7 @@ class _Reporter:
 
     def _report(self, audit: ProgramAudit) -> None:
         from esper_audit.cli.output import write_program
-        from esper_audit.findings import ProgramReport
+        from esper_audit.data.audits import ProgramReport
 
         rank = audit.program.rank if audit.program is not None else None
         if rank and not self._options.outputs and audit.verdict is None:
@@ -201,7 +202,7 @@ def _say_nothing(*_: object) -> None:
 
 
 def _code_of(audit: ProgramAudit) -> int:
-    from esper_audit.findings import AuditVerdict
+    from esper_audit.data.verdicts import AuditVerdict
 
     codes = {AuditVerdict.FAILED: ExitCode.FINDINGS, AuditVerdict.ERROR: ExitCode.INCOMPLETE}
     return codes.get(audit.verdict, ExitCode.CLEAN) if audit.verdict else ExitCode.CLEAN

@@ -11,8 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from esper_audit.auditing import run_audit
-from esper_audit.baseline_file import dumps_baseline, load_baseline
-from esper_audit.changes import ChangeKind, ComparisonReport, Entry, GateReport, Result
 from esper_audit.cli.options import Gating, Replaying, Words, parse_words
 from esper_audit.cli.output import (
     check_places,
@@ -25,10 +23,14 @@ from esper_audit.cli.output import (
 from esper_audit.cli.progress import LiveProgress
 from esper_audit.cli.run import chosen_paths, opened_pool, request_of
 from esper_audit.cli.show import load_report
-from esper_audit.config import Config, load_config
+from esper_audit.data.audits import ProgramReport, Report
+from esper_audit.data.baseline_file import dumps_baseline, load_baseline
+from esper_audit.data.changes import ChangeKind, ComparisonReport, Entry, GateReport, Result
+from esper_audit.data.config import Config, load_config
+from esper_audit.data.storage import check_writable, write_atomically
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.errors import UsageError
-from esper_audit.findings import AuditVerdict, ProgramReport, Report
 from esper_audit.gate import (
     FAIL_ON,
     KINDS,
@@ -43,11 +45,10 @@ from esper_audit.gate import (
     updated,
     verdict_of,
 )
-from esper_audit.journal import SUFFIX
+from esper_audit.recording.journal import SUFFIX
 from esper_audit.report.answer import done_of
 from esper_audit.report.formats import Format, Output, parse_outputs
 from esper_audit.report.gate import print_gate
-from esper_audit.storage import check_writable, write_atomically
 
 _SAY_NOTHING = (AuditVerdict.ERROR, AuditVerdict.SKIPPED)
 _DROPPED = ("--output", "-o", "--format", "--save", "--fail-on", "--reason")

@@ -11,10 +11,10 @@ from rich.table import Table
 
 from esper_audit.cli.output import stdout, stdout_that_may_end
 from esper_audit.cli.run import chosen_paths
-from esper_audit.config import load_config
+from esper_audit.data.config import load_config
+from esper_audit.data.jobs import Collection
 from esper_audit.errors import UsageError
 from esper_audit.replay.pool import open_pool
-from esper_audit.replays import Collection
 
 
 def list_command(paths: Sequence[str], as_json: bool) -> None:

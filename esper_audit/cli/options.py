@@ -12,8 +12,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
+from esper_audit.data.expectations import Budget
 from esper_audit.errors import UsageError
-from esper_audit.findings import Budget
 from esper_audit.report.formats import Format
 
 

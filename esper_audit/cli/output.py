@@ -12,11 +12,12 @@ from typing import NoReturn
 
 from rich.console import Console
 
-from esper_audit.changes import ChangeKind, ComparisonReport
+from esper_audit.data.audits import ProgramReport
+from esper_audit.data.changes import ChangeKind, ComparisonReport
+from esper_audit.data.storage import Document, check_writable, write_atomically
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.errors import ExitCode, IncompleteError, UsageError
-from esper_audit.findings import AuditVerdict, ProgramReport
 from esper_audit.report.formats import WIDTH, Format, Output, print_document, render
-from esper_audit.storage import Document, check_writable, write_atomically
 
 _EXIT_CODES = {
     AuditVerdict.PASSED: ExitCode.CLEAN,

@@ -8,8 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from esper_audit.findings import Audit
-from esper_audit.replays import Job
+from esper_audit.data.audits import Audit
+from esper_audit.data.jobs import Job
 
 
 class LiveProgress:

@@ -11,9 +11,9 @@ from esper_audit.auditing import Request, run_audit
 from esper_audit.cli.options import Replaying, Words
 from esper_audit.cli.output import check_places, leave, stderr, write_files, write_report
 from esper_audit.cli.progress import LiveProgress
-from esper_audit.config import Config, load_config
+from esper_audit.data.config import Config, load_config
 from esper_audit.errors import UsageError
-from esper_audit.plan import Options, parse_params
+from esper_audit.replay.plan import Options, parse_params
 from esper_audit.replay.pool import Pool, open_pool
 from esper_audit.report.formats import parse_outputs
 

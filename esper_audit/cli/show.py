@@ -10,17 +10,12 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
-from esper_audit.changes import ComparisonReport, GateReport
 from esper_audit.cli.options import Words
 from esper_audit.cli.output import leave, write_files, write_report
-from esper_audit.diagnosis import judge_program
-from esper_audit.diagnosis.ranks import merge
-from esper_audit.errors import UsageError
-from esper_audit.events import Recording
-from esper_audit.findings import ProgramAudit, ProgramReport, Report
-from esper_audit.journal import SUFFIX, read_journal
-from esper_audit.report.formats import parse_outputs, print_document
-from esper_audit.storage import (
+from esper_audit.data.audits import ProgramAudit, ProgramReport, Report
+from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import (
     KINDS,
     Document,
     json_schema,
@@ -29,6 +24,11 @@ from esper_audit.storage import (
     read,
     write_atomically,
 )
+from esper_audit.diagnosis import judge_program
+from esper_audit.diagnosis.ranks import merge
+from esper_audit.errors import UsageError
+from esper_audit.recording.journal import SUFFIX, read_journal
+from esper_audit.report.formats import parse_outputs, print_document
 
 _COMMANDS: dict[type[Document], str] = {
     Report: "run",

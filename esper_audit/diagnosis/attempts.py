@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from esper_audit.diagnoses import Diagnosis
+from esper_audit.data.compiles import Compile, Outcome, Stance
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import has_failed, is_refused
-from esper_audit.diagnosis.eager import gist, limit_words, since
-from esper_audit.events import Compile, Outcome, Recording, Stance
-from esper_audit.findings import Finding
+from esper_audit.diagnosis.eager import limit_words, since
+from esper_audit.torch_text.reasons import gist
 
 
 def attempt_findings(recording: Recording) -> tuple[Finding, ...]:

@@ -7,6 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
+from esper_audit.data.audits import Audit, JudgedStep
+from esper_audit.data.expectations import DEFAULT_BUDGET, Budget
+from esper_audit.data.findings import Finding
+from esper_audit.data.jobs import Ending, Job, Replay
+from esper_audit.data.recording import Environment, Recording
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis.attempts import attempt_findings
 from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import count
@@ -15,17 +22,6 @@ from esper_audit.diagnosis.mistakes import scenario_mistake
 from esper_audit.diagnosis.program import uncounted
 from esper_audit.diagnosis.proof import doubts
 from esper_audit.diagnosis.steps import judge_steps
-from esper_audit.events import Environment, Phase, Recording
-from esper_audit.findings import (
-    DEFAULT_BUDGET,
-    Audit,
-    AuditVerdict,
-    Budget,
-    Finding,
-    JudgedStep,
-    StepVerdict,
-)
-from esper_audit.replays import Ending, Job, Replay
 
 
 def judge(replay: Replay, environment: Environment) -> Audit:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 
-from esper_audit.diagnoses import Diagnosis
+from esper_audit.data.audits import JudgedStep
+from esper_audit.data.compiles import GUARDS_FAILED, Compile, GuardFailure, Outcome, Write
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.identify import identify
 from esper_audit.diagnosis.patterns import forecast, pattern_of
-from esper_audit.events import GUARDS_FAILED, Compile, GuardFailure, Outcome, Phase, Write
-from esper_audit.findings import Finding, JudgedStep
 
 _OFTEN_ABSENT = "not looked for in this recording; --provenance does"
 

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from esper_audit.findings import (
-    Audit,
-    AuditVerdict,
-    Claim,
-    ClaimResult,
-    ClaimStatus,
-    backends_of,
-)
+from esper_audit.data.audits import Audit, ClaimResult, backends_of
+from esper_audit.data.expectations import Claim
+from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 
 _BY_VERDICT = {AuditVerdict.PASSED: True, AuditVerdict.FAILED: False}
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from esper_audit.findings import Audit, Control
+from esper_audit.data.audits import Audit
+from esper_audit.data.expectations import Control
 
 
 def is_control(audit: Audit, control: Control | None) -> bool:

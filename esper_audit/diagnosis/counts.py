@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from esper_audit.data.compiles import Compile, LedgerRow, Outcome, RunsAfter
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.phases import is_steady
-from esper_audit.events import Compile, LedgerRow, Outcome, Phase, Recording, RunsAfter
 
 LATE_COMPILES = ("backward", "cuda-graph")
 """Kinds of ledger rows that are compile work of their own."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from esper_audit.comparisons import Comparison, Difference, DifferenceKind
+from esper_audit.data.comparisons import Comparison, Difference, DifferenceKind
 
 _IN = {
     DifferenceKind.SHAPE: "has the shape {actual} instead of {expected}",

@@ -11,9 +11,10 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from esper_audit.comparisons import Comparison
-from esper_audit.events import Recording, Step
-from esper_audit.replays import Ending, Job, Replay
+from esper_audit.data.comparisons import Comparison
+from esper_audit.data.jobs import Ending, Job, Replay
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Step
 
 _SAME = 1e-5
 """Of a checksum's size: compiled code may add up in another order from run to run."""

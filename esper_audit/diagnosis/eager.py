@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from esper_audit.diagnoses import Diagnosis
+from esper_audit.data.audits import JudgedStep
+from esper_audit.data.compiles import Compile, GraphBreak, Outcome, RunsAfter, Skip
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.places import Frame, Location
+from esper_audit.data.recording import Recording
+from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import has_failed
-from esper_audit.events import (
-    Compile,
-    Frame,
-    GraphBreak,
-    Location,
-    Outcome,
-    Recording,
-    RunsAfter,
-    Skip,
-)
-from esper_audit.findings import Finding, JudgedStep, StepVerdict
+from esper_audit.torch_text.reasons import gist
 
 _NO_STATE = "not caused by a state change"
 EVERY_FRAME = Frame("every compiled function", "", 0, "*", "*")
@@ -130,11 +126,6 @@ def _eager(diagnosis: Diagnosis, event: Compile | Skip, reason: str) -> Finding:
         called_from=call,
         written_by_unknown=_NO_STATE,
     )
-
-
-def gist(reason: str) -> str:
-    """The first sentence of torch's page-long reasons."""
-    return reason.split("\n")[0].split(". ")[0].rstrip(".")
 
 
 def _switched_off(recording: Recording) -> Iterator[Finding]:

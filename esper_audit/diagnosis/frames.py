@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+from esper_audit.data.compiles import Compile, Outcome, RunsAfter, Skip
+from esper_audit.data.findings import FrameState, FrameSummary
+from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import IsLate, late
-from esper_audit.diagnosis.eager import gist, limit_words, since
-from esper_audit.events import Compile, Outcome, Recording, RunsAfter, Skip
-from esper_audit.findings import FrameState, FrameSummary
+from esper_audit.diagnosis.eager import limit_words, since
+from esper_audit.torch_text.reasons import gist
 
 _STATES = {
     RunsAfter.EAGER: FrameState.EAGER,

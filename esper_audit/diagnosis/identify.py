@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from esper_audit.diagnoses import Diagnosis
-from esper_audit.events import GuardFailure
+from esper_audit.data.compiles import GuardFailure
+from esper_audit.data.diagnoses import Diagnosis
 
 _FIELD = re.compile(r"(\w+)=")
 _SHAPE = re.compile(r"\.(?:size|stride|storage_offset)\(\)|_dynamo_dynamic_indices")

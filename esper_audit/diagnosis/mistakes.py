@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from esper_audit.events import Compile, Outcome, Phase, Recording
+from esper_audit.data.compiles import Compile, Outcome
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Phase
 
 _MOST_NAMES = 3
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from esper_audit.diagnoses import Diagnosis
-from esper_audit.events import Compile, GuardFailure, Outcome
-from esper_audit.findings import JudgedStep, Pattern, StepVerdict
+from esper_audit.data.audits import JudgedStep
+from esper_audit.data.compiles import Compile, GuardFailure, Outcome
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Pattern
+from esper_audit.data.verdicts import StepVerdict
 
 _AGAIN = (Outcome.RECOMPILED, Outcome.REFUSED)
 

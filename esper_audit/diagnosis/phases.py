@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from esper_audit.events import Compile, Lookups, Phase, Recording
+from esper_audit.data.compiles import Compile
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Lookups, Phase
 
 
 def is_steady(compile_: Compile, warm_up_calls: int | None = None) -> bool:

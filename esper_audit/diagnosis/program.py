@@ -6,15 +6,18 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from esper_audit.diagnoses import Diagnosis
+from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.expectations import ProgramBudget
+from esper_audit.data.findings import Finding
+from esper_audit.data.recording import Recording
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis.attempts import attempt_findings
 from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import break_findings, eager_findings
 from esper_audit.diagnosis.frames import frame_summaries
 from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_after_warm_up, ran_compiled
-from esper_audit.events import Recording
-from esper_audit.findings import AuditVerdict, Finding, ProgramAudit, ProgramBudget
 
 EAGER = (
     Diagnosis.EAGER_AFTER_LIMIT,

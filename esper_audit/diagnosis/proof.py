@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from esper_audit.events import Phase, Recording
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Phase
 
 _NEEDED = ("compile", "convert_frame", "lookup")
 NOT_PROVEN = "no compiled code ran, so nothing is proven"

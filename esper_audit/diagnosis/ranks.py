@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from esper_audit.diagnoses import Diagnosis
-from esper_audit.findings import Finding, FrameSummary, ProgramAudit, ProgramReport
+from esper_audit.data.audits import ProgramAudit, ProgramReport
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding, FrameSummary
 
 
 def merge(audits: Sequence[ProgramAudit], root: str = "") -> ProgramReport:

@@ -13,22 +13,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from esper_audit.diagnoses import Diagnosis
+from esper_audit.data.audits import JudgedStep
+from esper_audit.data.compiles import Compile, LedgerRow, Outcome, RunsAfter, Skip
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.places import Frame, Location
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Step
+from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import LATE_COMPILES
 from esper_audit.diagnosis.differences import wrong
-from esper_audit.diagnosis.eager import gist, limit_words, why_eager
-from esper_audit.events import (
-    Compile,
-    Frame,
-    LedgerRow,
-    Location,
-    Outcome,
-    Recording,
-    RunsAfter,
-    Skip,
-    Step,
-)
-from esper_audit.findings import JudgedStep, StepVerdict
+from esper_audit.diagnosis.eager import limit_words, why_eager
+from esper_audit.torch_text.reasons import gist
 
 Eager = tuple[Diagnosis, str]
 """Why compiled code did not run: what it is, and the evidence in words."""

@@ -6,11 +6,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from esper_audit.changes import UNSURE, Change, ChangeKind, Entry, Result
-from esper_audit.diagnoses import Diagnosis
+from esper_audit.data.changes import UNSURE, Change, ChangeKind, Entry, Result
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import FAIL_ON as DIAGNOSES
 from esper_audit.diagnosis import is_of_kind
-from esper_audit.findings import AuditVerdict
 from esper_audit.gate.measure import Measured
 
 _ALWAYS = (ChangeKind.ERROR, ChangeKind.SAME)

@@ -9,8 +9,14 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from esper_audit.changes import Entry, Subject
-from esper_audit.diagnoses import Diagnosis
+from esper_audit.data.audits import Audit, ProgramAudit, ProgramReport, Report
+from esper_audit.data.changes import Entry, Subject
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding, FrameState
+from esper_audit.data.jobs import was_run
+from esper_audit.data.recording import Environment
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import (
     DEFAULT_OPTIONS,
     NOT_PROVEN,
@@ -18,18 +24,6 @@ from esper_audit.diagnosis import (
     doubts,
     ran_compiled,
 )
-from esper_audit.events import Environment, Phase
-from esper_audit.findings import (
-    Audit,
-    AuditVerdict,
-    Finding,
-    FrameState,
-    ProgramAudit,
-    ProgramReport,
-    Report,
-    StepVerdict,
-)
-from esper_audit.replays import was_run
 
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from esper_audit.changes import Entry
+from esper_audit.data.changes import Entry
 from esper_audit.gate.measure import Measured
 
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.changes import ChangeKind, Entry, Result
-from esper_audit.findings import AuditVerdict
+from esper_audit.data.changes import ChangeKind, Entry, Result
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.gate.measure import Measured
 
 NOT_ACCEPTED = (ChangeKind.ERROR, ChangeKind.NOT_DETERMINISTIC)

@@ -6,8 +6,8 @@ import sys
 import threading
 import time
 
+from esper_audit.data.compiles import RunsAfter
 from esper_audit.diagnosis import count
-from esper_audit.events import RunsAfter
 from esper_audit.program.session import ProgramSession
 
 

@@ -16,15 +16,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from esper_audit.data.notices import HookError
+from esper_audit.data.recording import Environment, Program, Recording
+from esper_audit.data.steps import Phase
 from esper_audit.errors import AuditError, ExitCode, IncompleteError
-from esper_audit.events import (
-    Environment,
-    Phase,
-    Program,
-    Recording,
-)
-from esper_audit.journal import Journal
-from esper_audit.notices import HookError
 from esper_audit.program.endings import (
     Ending,
     EndingKind,
@@ -36,9 +31,10 @@ from esper_audit.program.endings import (
 )
 from esper_audit.program.launch import NotFoundError, Target
 from esper_audit.program.on_import import on_import
+from esper_audit.recording.journal import Journal
 
 if TYPE_CHECKING:
-    from esper_audit.recorder import Recorder
+    from esper_audit.recording.recorder import Recorder
 
 _NO_TORCH = Environment(torch="not imported", python=sys.version.split()[0], device="")
 
@@ -143,7 +139,7 @@ class ProgramSession:
         if os.getpid() != self._pid:
             return  # a forked child that has imported torch itself
         try:
-            from esper_audit.recorder import Recorder
+            from esper_audit.recording.recorder import Recorder
 
             self._recorder = Recorder(
                 self._root,

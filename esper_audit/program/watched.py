@@ -10,12 +10,12 @@ from pathlib import Path
 
 import msgspec
 
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import load
 from esper_audit.errors import AuditError
-from esper_audit.events import Recording
 from esper_audit.program.launch import Target
-from esper_audit.storage import load
-from esper_audit.writers import unexplained, with_writers, without_writers
-from esper_audit.writers import wanted as wanted_sources
+from esper_audit.recording.writers import unexplained, with_writers, without_writers
+from esper_audit.recording.writers import wanted as wanted_sources
 
 _OF_RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 

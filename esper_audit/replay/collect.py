@@ -10,11 +10,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from types import ModuleType
 
+from esper_audit.data.expectations import Claim
+from esper_audit.data.jobs import Collection, ScenarioInfo
 from esper_audit.errors import UsageError
-from esper_audit.findings import Claim
 from esper_audit.replay.home import leave_unless_home
-from esper_audit.replays import Collection, ScenarioInfo
-from esper_audit.scenario_api import Scenario, value_text
+from esper_audit.replay.scenario_api import Scenario, value_text
 
 
 def scenario_files(paths: Iterable[str]) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from esper_audit.comparisons import Difference, DifferenceKind
+from esper_audit.data.comparisons import Difference, DifferenceKind
 from esper_audit.replay.values import Opaque, Thing, plain
 
 DEFAULT_TOLERANCES: dict[str, tuple[float, float]] = {

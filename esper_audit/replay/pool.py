@@ -18,11 +18,11 @@ from pathlib import Path
 
 import msgspec
 
+from esper_audit.data.jobs import Collection, Ending, Job, Replay
+from esper_audit.data.recording import Environment
 from esper_audit.errors import IncompleteError, UsageError
-from esper_audit.events import Environment
 from esper_audit.replay import worker
 from esper_audit.replay.alone import LoneProcess, NoAnswer
-from esper_audit.replays import Collection, Ending, Job, Replay
 
 GRACE_SECONDS = 5.0
 """How long a scenario past its time limit has to stop by itself before its process is killed."""

@@ -10,18 +10,18 @@ from typing import Any, NoReturn
 import torch
 
 from esper_audit import _dynamo
-from esper_audit.comparisons import Comparison
-from esper_audit.events import Lookups, Observation, Phase, Step
-from esper_audit.findings import Claim
-from esper_audit.recorder import Recorder
+from esper_audit.data.comparisons import Comparison
+from esper_audit.data.expectations import Claim
+from esper_audit.data.jobs import Job
+from esper_audit.data.steps import Lookups, Observation, Phase, Step
+from esper_audit.recording.recorder import Recorder
 from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result
 from esper_audit.replay.home import leave_unless_home
+from esper_audit.replay.scenario_api import skip
 from esper_audit.replay.snapshot import modules_of
 from esper_audit.replay.state import gradients, state_of
 from esper_audit.replay.twin import Call, Twins, comparisons_of
 from esper_audit.replay.values import checksum
-from esper_audit.replays import Job
-from esper_audit.scenario_api import skip
 
 Target = Callable[..., Any]
 Loss = Callable[[Any], torch.Tensor]

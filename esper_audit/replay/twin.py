@@ -19,8 +19,8 @@ from typing import Any
 import torch
 
 from esper_audit import _dynamo
-from esper_audit.comparisons import Comparison, Difference, DifferenceKind
-from esper_audit.events import Location
+from esper_audit.data.comparisons import Comparison, Difference, DifferenceKind
+from esper_audit.data.places import Location
 from esper_audit.replay.compare import (
     CannotCompare,
     Result,

@@ -17,9 +17,9 @@ from types import FrameType
 
 import msgspec
 
+from esper_audit.data.jobs import Ending, Job, Replay
 from esper_audit.replay.home import leave_unless_home
-from esper_audit.replays import Ending, Job, Replay
-from esper_audit.scenario_api import Scenario, Skip
+from esper_audit.replay.scenario_api import Scenario, Skip
 
 _AGAIN_SECONDS = 0.02
 
@@ -76,7 +76,7 @@ def _log_to(path: str) -> None:
 def replay(job: Job) -> Replay:
     """Run the job's scenario in this process and return what happened, also after an exception."""
     from esper_audit import _dynamo
-    from esper_audit.recorder import Recorder
+    from esper_audit.recording.recorder import Recorder
     from esper_audit.replay.session import Enough, ReplaySession
 
     if job.recompile_limit is not None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from esper_audit.data.audits import Audit, Report, backends_of
+from esper_audit.data.expectations import Question
+from esper_audit.data.jobs import was_run
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import caught, count, is_control
-from esper_audit.findings import Audit, AuditVerdict, Question, Report, StepVerdict, backends_of
-from esper_audit.replays import was_run
 from esper_audit.report.cells import limit_hit
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from esper_audit.diagnoses import MEANINGS, Diagnosis
-from esper_audit.events import Location
-from esper_audit.findings import Finding
+from esper_audit.data.diagnoses import MEANINGS, Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.places import Location
 
 _SHOWN = 4
 

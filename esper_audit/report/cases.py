@@ -7,23 +7,26 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import PurePath
 
-from esper_audit.changes import UNSURE, Change, ChangeKind, ComparisonReport, GateReport, Result
-from esper_audit.diagnoses import MEANINGS, Diagnosis
-from esper_audit.diagnosis import caught
-from esper_audit.events import Location
-from esper_audit.findings import (
-    Audit,
-    AuditVerdict,
-    Finding,
-    ProgramReport,
-    Report,
+from esper_audit.data.audits import Audit, ProgramReport, Report
+from esper_audit.data.changes import (
+    UNSURE,
+    Change,
+    ChangeKind,
+    ComparisonReport,
+    GateReport,
+    Result,
 )
-from esper_audit.replays import was_run
+from esper_audit.data.diagnoses import MEANINGS, Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.jobs import was_run
+from esper_audit.data.places import Location
+from esper_audit.data.storage import Document
+from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis import caught
 from esper_audit.report.answer import answer
 from esper_audit.report.blocks import details, head
 from esper_audit.report.gate import cause, comparison_answer, gate_answer
 from esper_audit.report.program import summary
-from esper_audit.storage import Document
 
 OVER_BUDGET, NOT_JUDGED = "over-budget", "not-judged"
 RULES = {

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from esper_audit.findings import Audit, Finding, JudgedStep, Pattern, StepVerdict
+from esper_audit.data.audits import Audit, JudgedStep
+from esper_audit.data.findings import Finding, Pattern
+from esper_audit.data.verdicts import StepVerdict
 from esper_audit.report.blocks import attempts, short
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
+from esper_audit.data.audits import Audit
+from esper_audit.data.jobs import was_run
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import count
-from esper_audit.events import Phase
-from esper_audit.findings import Audit, AuditVerdict, StepVerdict
-from esper_audit.replays import was_run
 
 MARKS = {
     AuditVerdict.PASSED: "✓",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.expectations import ProgramBudget
+from esper_audit.data.findings import Finding
+from esper_audit.data.recording import Recording
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, judge_program, ran_compiled
-from esper_audit.events import Recording
-from esper_audit.findings import AuditVerdict, Finding, ProgramAudit, ProgramBudget
 from esper_audit.report.blocks import blocks
 
 _NOT_COMPILED = (

@@ -15,7 +15,7 @@ from esper_audit.errors import UsageError
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from esper_audit.storage import Document
+    from esper_audit.data.storage import Document
 
 WIDTH = 100
 _NAME = re.compile(r"[A-Za-z]+")
@@ -64,7 +64,7 @@ def parse_outputs(texts: Iterable[str], default: Format = Format.JSON) -> tuple[
 def render(document: Document, form: Format, verbosity: int = 0, width: int = WIDTH) -> str:
     """The whole report as text; ``width`` columns wide where the format is for reading."""
     if form is Format.JSON:
-        from esper_audit.storage import dumps
+        from esper_audit.data.storage import dumps
 
         return dumps(document).decode()
     if form in (Format.RICH, Format.PLAIN):
@@ -112,8 +112,8 @@ def _printed(document: Document, form: Format, verbosity: int, width: int) -> st
 
 def print_document(document: Document, console: Console, verbosity: int = 0) -> None:
     """Print a report of any kind."""
-    from esper_audit.changes import ComparisonReport, GateReport
-    from esper_audit.findings import ProgramReport, Report
+    from esper_audit.data.audits import ProgramReport, Report
+    from esper_audit.data.changes import ComparisonReport, GateReport
     from esper_audit.report.gate import print_comparison, print_gate
     from esper_audit.report.program import print_program
     from esper_audit.report.terminal import print_report

@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from esper_audit.changes import (
+from esper_audit.data.changes import (
     UNSURE,
     Change,
     ChangeKind,
@@ -19,7 +19,7 @@ from esper_audit.changes import (
     GateReport,
     Result,
 )
-from esper_audit.findings import AuditVerdict
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.report.blocks import details, head
 
 _TITLES = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from esper_audit.findings import Audit, backends_of
+from esper_audit.data.audits import Audit, backends_of
 from esper_audit.report.cells import Cell, cell, graphs_cell
 
 MISSING = Cell("", "dim")

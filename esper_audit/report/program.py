@@ -10,16 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from esper_audit.data.audits import ProgramAudit, ProgramReport
+from esper_audit.data.findings import Finding, FrameState, FrameSummary
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
-from esper_audit.findings import (
-    AuditVerdict,
-    Finding,
-    FrameState,
-    FrameSummary,
-    ProgramAudit,
-    ProgramReport,
-)
 from esper_audit.report.blocks import details, head
 
 MOST_FRAMES = 12

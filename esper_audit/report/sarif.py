@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from esper_audit._version import __version__
-from esper_audit.events import Location
+from esper_audit import __version__
+from esper_audit.data.places import Location
 from esper_audit.report.cases import Cases, Problem, relative, rule_text
 
 _SCHEMA = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from esper_audit.events import Phase
-from esper_audit.findings import Audit, StepVerdict
+from esper_audit.data.audits import Audit
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import StepVerdict
 
 MARKS = {
     StepVerdict.COMPILED: "C",

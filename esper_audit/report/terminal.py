@@ -10,10 +10,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from esper_audit.data.audits import Audit, ClaimResult, Report
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.jobs import was_run
+from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
-from esper_audit.events import Outcome
-from esper_audit.findings import Audit, AuditVerdict, ClaimResult, ClaimStatus, Report
-from esper_audit.replays import was_run
 from esper_audit.report.answer import alternatives, answer
 from esper_audit.report.blocks import place, sources, who_wrote
 from esper_audit.report.causes import (

@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from esper_audit.data.audits import Audit
+from esper_audit.data.jobs import Job, Replay
 from esper_audit.diagnosis import judge
-from esper_audit.findings import Audit
 from esper_audit.replay.collect import collect
 from esper_audit.replay.worker import replay
-from esper_audit.replays import Job, Replay
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"
@@ -48,7 +48,7 @@ def replay_job(function: Any, **fields: Any) -> Replay:
     import torch
 
     from esper_audit.replay import worker
-    from esper_audit.scenario_api import Scenario
+    from esper_audit.replay.scenario_api import Scenario
 
     torch.compiler.reset()
     job = Job(scenario=function.__name__, file=__file__, **{"backend": "aot_eager", **fields})

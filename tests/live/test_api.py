@@ -9,9 +9,10 @@ from torch import nn
 
 import esper_audit
 from esper_audit import RecompileError
-from esper_audit.events import Outcome, Phase
-from esper_audit.ledger import MOST_IN_FULL
-from esper_audit.recorder import Recorder
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.steps import Phase
+from esper_audit.recording.ledger import MOST_IN_FULL
+from esper_audit.recording.recorder import Recorder
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 
@@ -42,8 +43,8 @@ def test_marks_say_where_and_in_which_phase_a_compile_happened(slot, step):
 
 
 def test_a_recording_can_be_saved_and_loaded(slot, step, tmp_path):
-    from esper_audit.events import Recording
-    from esper_audit.storage import load
+    from esper_audit.data.recording import Recording
+    from esper_audit.data.storage import load
 
     with esper_audit.record() as live:
         step()

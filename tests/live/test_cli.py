@@ -13,8 +13,8 @@ import jsonschema
 import pytest
 from support import CASES, ROOT, audits_of, esper_audit
 
-from esper_audit.replays import NOT_RUN
-from esper_audit.storage import json_schema
+from esper_audit.data.jobs import NOT_RUN
+from esper_audit.data.storage import json_schema
 
 TROUBLES = str(CASES / "troubles.py")
 

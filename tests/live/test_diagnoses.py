@@ -11,7 +11,7 @@ import torch
 from support import ROOT, audits_of, esper_audit
 
 from esper_audit import record
-from esper_audit.diagnoses import Diagnosis
+from esper_audit.data.diagnoses import Diagnosis
 
 PAGES = ROOT / "docs/reference/diagnoses"
 SECTIONS = ["How it looks", "Why Dynamo does it", "How to fix it", "Example"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from support import ROOT, esper_audit
 
-from esper_audit.events import Recording
-from esper_audit.findings import ProgramReport
-from esper_audit.storage import load
+from esper_audit.data.audits import ProgramReport
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import load
 
 EXAMPLES = ROOT / "examples"
 

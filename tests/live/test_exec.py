@@ -12,9 +12,10 @@ import jsonschema
 import pytest
 from support import ROOT, esper_audit
 
-from esper_audit.events import Outcome, Recording
-from esper_audit.findings import ProgramReport
-from esper_audit.storage import json_schema, load
+from esper_audit.data.audits import ProgramReport
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import json_schema, load
 
 PROGRAMS = Path(__file__).parent / "programs"
 ENDS, ALPHA = (str(PROGRAMS / f"{name}.py") for name in ("ends", "alpha"))

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from support import esper_audit
 
-from esper_audit.events import Recording
-from esper_audit.storage import load
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import load
 
 RECOMPILES = """
 import atexit, os, sys, threading, time

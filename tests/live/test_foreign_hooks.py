@@ -16,7 +16,7 @@ from times import X, compiled_times, run
 from esper_audit import Recorder, record
 from esper_audit._dynamo import compiles, names
 from esper_audit._dynamo.hooks import PATCHES
-from esper_audit.events import Outcome
+from esper_audit.data.compiles import Outcome
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 

@@ -13,7 +13,7 @@ from torch import nn
 
 from esper_audit import Recorder, record
 from esper_audit._dynamo import compiles, hooks, names, readings
-from esper_audit.events import Outcome
+from esper_audit.data.compiles import Outcome
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 
@@ -24,7 +24,7 @@ READINGS = [
         for name in ("call_of", "entries_of", "compiles_left", "graph_breaks_since")
     ),
     *((readings, name) for name in ("end_of", "stages_of", "plain_code", "user_lines")),
-    *((compiles.describe, name) for name in ("user_stack", "instance", "is_called_directly")),
+    *((compiles.frames, name) for name in ("user_stack", "instance", "is_called_directly")),
     (compiles, "failing_guards"),
 ]
 

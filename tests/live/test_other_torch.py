@@ -8,7 +8,7 @@ from blend import Blend, drive
 
 from esper_audit import Recorder
 from esper_audit._dynamo import names
-from esper_audit.events import Outcome, RunsAfter
+from esper_audit.data.compiles import Outcome, RunsAfter
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 

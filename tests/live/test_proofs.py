@@ -7,7 +7,7 @@ import torch
 from support import replay_here
 from torch import nn
 
-from esper_audit.findings import AuditVerdict
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.replay import twin
 
 

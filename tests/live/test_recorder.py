@@ -15,8 +15,10 @@ from torch import nn
 
 from esper_audit import Recorder
 from esper_audit._dynamo import find
-from esper_audit.events import Outcome, Phase, Recording, RunsAfter
-from esper_audit.storage import dumps, loads
+from esper_audit.data.compiles import Outcome, RunsAfter
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Phase
+from esper_audit.data.storage import dumps, loads
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from esper_audit import Recorder
-from esper_audit.events import Outcome
+from esper_audit.data.compiles import Outcome
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 

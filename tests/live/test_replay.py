@@ -11,7 +11,7 @@ from support import every_job, replay_here
 from torch import nn
 
 from esper_audit import Claim
-from esper_audit.findings import AuditVerdict, StepVerdict
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.replay import twin
 from esper_audit.replay.pool import open_pool
 from esper_audit.replay.snapshot import Snapshot, same_randomness

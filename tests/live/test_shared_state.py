@@ -13,7 +13,7 @@ from states import KINDS, compiles_of, five_steps, forget, targets
 from support import replay_here
 from torch import nn
 
-from esper_audit.findings import AuditVerdict
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.replay import forked, twin
 
 

@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 from support import audits_of, esper_audit
 
-from esper_audit.storage import json_schema
+from esper_audit.data.storage import json_schema
 
 # Graphs compiled after three steady calls, and after ten new alpha values, in a module of one
 # layer: measured by hand with torch's own counters before the audit existed.

@@ -7,9 +7,9 @@ from states import KINDS, compiles_of, five_steps, forget, targets
 from support import audits_of, esper_audit, replay_here, replay_job
 from torch import nn
 
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge
 from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
-from esper_audit.findings import AuditVerdict
 from esper_audit.replay import twin
 
 

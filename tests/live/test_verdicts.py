@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from support import esper_audit
 
+from esper_audit.data.expectations import ProgramBudget
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import load
 from esper_audit.diagnosis import judge_program
-from esper_audit.events import Recording
-from esper_audit.findings import ProgramBudget
-from esper_audit.storage import load
 
 pytest_plugins = ["pytester"]
 

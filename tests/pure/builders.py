@@ -5,21 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from esper_audit.comparisons import Comparison
-from esper_audit.events import (
-    Compile,
-    Environment,
-    Frame,
-    GuardFailure,
-    Lookups,
-    Outcome,
-    Phase,
-    Recording,
-    Seconds,
-    Step,
-)
-from esper_audit.findings import Audit, AuditVerdict, JudgedStep, StepVerdict
-from esper_audit.replays import Ending, Job, Replay
+from esper_audit.data.audits import Audit, JudgedStep
+from esper_audit.data.comparisons import Comparison
+from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Seconds
+from esper_audit.data.jobs import Ending, Job, Replay
+from esper_audit.data.places import Frame
+from esper_audit.data.recording import Environment, Recording
+from esper_audit.data.steps import Lookups, Phase, Step
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 
 ENVIRONMENT = Environment(torch="2.13.0", python="3.11.7", device="cpu")
 FRAME = Frame("Host.forward", "/p/host.py", 7, "host.py:Host.forward", "Host.forward")

@@ -8,7 +8,7 @@ import pytest
 from report_builders import report
 
 from esper_audit.cli import main
-from esper_audit.storage import save
+from esper_audit.data.storage import save
 
 BASELINE = "esper-audit-baseline.json"
 

@@ -8,9 +8,13 @@ from builders import ENVIRONMENT, audit, compiled, failure, judged
 from rich.console import Console
 
 from esper_audit.auditing import overall
+from esper_audit.data.audits import Report
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.expectations import Control, Question
+from esper_audit.data.places import Location
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import root_causes
-from esper_audit.events import Location, Outcome, Phase
-from esper_audit.findings import AuditVerdict, Control, Question, Report, StepVerdict
 from esper_audit.report.terminal import print_report
 
 LAZY, BUFFER, NEVER = ({"alpha": name} for name in ("lazy", "buffer", "never"))

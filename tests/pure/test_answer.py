@@ -7,7 +7,8 @@ from builders import audit, judged
 from report_builders import CONTROL, LAZY, NEVER, eager, failing, recompiles, report, stale
 
 from esper_audit.auditing import overall
-from esper_audit.findings import AuditVerdict, Budget, Control, StepVerdict
+from esper_audit.data.expectations import Budget, Control
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.report.answer import alternatives, answer
 
 

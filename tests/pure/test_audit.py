@@ -6,12 +6,14 @@ from dataclasses import replace
 
 from builders import ENVIRONMENT, compiled, recording, replay, step
 
-from esper_audit.comparisons import Comparison
+from esper_audit.data.comparisons import Comparison
+from esper_audit.data.compiles import GraphBreak, LedgerRow, Outcome
+from esper_audit.data.expectations import Budget
+from esper_audit.data.jobs import Ending
+from esper_audit.data.notices import HookError
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge
-from esper_audit.events import GraphBreak, LedgerRow, Outcome, Phase
-from esper_audit.findings import AuditVerdict, Budget
-from esper_audit.notices import HookError
-from esper_audit.replays import Ending
 
 STALE = (Comparison("reference", "output", False, "off by 0.3"),)
 

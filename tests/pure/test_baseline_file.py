@@ -9,8 +9,8 @@ import subprocess
 import msgspec
 import pytest
 
-from esper_audit.baseline_file import dumps_baseline, load_baseline
-from esper_audit.changes import Entry
+from esper_audit.data.baseline_file import dumps_baseline, load_baseline
+from esper_audit.data.changes import Entry
 from esper_audit.errors import UsageError
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from builders import compiled, failure, judged
 
+from esper_audit.data.compiles import Outcome, Seconds
+from esper_audit.data.findings import Pattern
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis import attempts_to_watch, closest_failures, root_causes
-from esper_audit.events import Outcome, Phase, Seconds
-from esper_audit.findings import Pattern, StepVerdict
 
 CACHED = {"kind": "TENSOR_MATCH", "expected": "tensor", "actual": "None"}
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from builders import audit
 
+from esper_audit.data.expectations import Claim
+from esper_audit.data.steps import Observation
+from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import decide_claims
-from esper_audit.events import Observation
-from esper_audit.findings import AuditVerdict, Claim, ClaimStatus
 
 CLAIM = Claim("safe", "It is safe", about={"alpha": "lazy"})
 LAZY = {"alpha": "lazy"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from esper_audit.config import load_config
+from esper_audit.data.config import load_config
+from esper_audit.data.expectations import Budget
+from esper_audit.data.verdicts import StepVerdict
 from esper_audit.errors import UsageError
-from esper_audit.findings import Budget, StepVerdict
 
 FULL = """
 [tool.esper-audit]

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import typer
 
-from esper_audit import config, events, findings
 from esper_audit.cli.app import app
+from esper_audit.data import audits, compiles, config, findings, verdicts
 from esper_audit.errors import ExitCode
 from esper_audit.replay.compare import DEFAULT_TOLERANCES
 
@@ -56,7 +56,7 @@ def test_every_configuration_key_is_documented():
 
 
 @pytest.mark.parametrize(
-    "cls", [findings.Report, findings.Audit, events.Compile, events.GuardFailure, findings.Finding]
+    "cls", [audits.Report, audits.Audit, compiles.Compile, compiles.GuardFailure, findings.Finding]
 )
 def test_every_field_of_the_format_is_documented(cls):
     text = read("reference/recording-format.md")
@@ -140,7 +140,7 @@ def test_every_page_is_linked_from_the_readme_or_from_an_index_that_is():
 
 def test_every_verdict_is_explained():
     text = read("explanation/how-it-works.md")
-    for verdict in findings.StepVerdict:
+    for verdict in verdicts.StepVerdict:
         assert f"**{verdict.value}**" in text
 
 

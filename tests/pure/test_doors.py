@@ -8,20 +8,14 @@ import pytest
 from builders import FRAME, OTHER, compiled, recording, replay, step
 from test_program import limit, made
 
+from esper_audit.data.audits import ProgramReport, Report
+from esper_audit.data.compiles import GraphBreak, LedgerRow, Outcome, RunsAfter, Stance
+from esper_audit.data.expectations import ProgramBudget
+from esper_audit.data.places import Location
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Lookups, Phase
 from esper_audit.diagnosis import EAGER, count, judge, judge_program
 from esper_audit.diagnosis.phases import window
-from esper_audit.events import (
-    GraphBreak,
-    LedgerRow,
-    Location,
-    Lookups,
-    Outcome,
-    Phase,
-    Recording,
-    RunsAfter,
-    Stance,
-)
-from esper_audit.findings import ProgramBudget, ProgramReport, Report
 from esper_audit.gate import hold_against, measure, verdict_of
 from esper_audit.report.complaints import at_most, no_eager_fallback
 

@@ -16,13 +16,14 @@ from builders import FRAME, audit, failure, judged
 from report_builders import BUFFER, CONTROL, failing, report, stale
 from rich.console import Console
 
-from esper_audit.changes import ComparisonReport, GateReport
-from esper_audit.events import Frame, Location
-from esper_audit.findings import AuditVerdict, ProgramAudit, ProgramReport, StepVerdict
+from esper_audit.data.audits import ProgramAudit, ProgramReport
+from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.places import Frame, Location
+from esper_audit.data.storage import json_schema
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.gate import compare, hold_against, measure, verdict_of
 from esper_audit.report.cases import cases, line_of
 from esper_audit.report.formats import Format, print_document, render
-from esper_audit.storage import json_schema
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-schema-2.1.0.json").read_text())
 MACHINE = (Format.JSON, Format.MARKDOWN, Format.JUNIT, Format.SARIF, Format.GITHUB)
@@ -331,7 +332,7 @@ def test_code_that_was_made_at_run_time_is_in_no_file():
 
 
 def test_saved_gates_can_be_read_again():
-    from esper_audit.storage import dumps, loads
+    from esper_audit.data.storage import dumps, loads
 
     assert loads(dumps(BROKEN), GateReport) == BROKEN
     assert msgspec.json.decode(dumps(BROKEN))["kind"] == "gate"

@@ -8,13 +8,11 @@ import pytest
 from builders import ENVIRONMENT, audit, compiled, judged, recording
 from report_builders import BUFFER, failing, report
 
-from esper_audit.changes import ChangeKind, Entry
+from esper_audit.data.changes import ChangeKind, Entry
+from esper_audit.data.compiles import GraphBreak
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis.eager import step_findings
-from esper_audit.events import GraphBreak, Phase
-from esper_audit.findings import (
-    AuditVerdict,
-    StepVerdict,
-)
 from esper_audit.gate import compare, differs, hold_against, measure, updated, verdict_of
 
 BREAKS = (GraphBreak("print", None),)

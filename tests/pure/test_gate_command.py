@@ -15,7 +15,7 @@ from builders import ENVIRONMENT, audit
 from desk import BASELINE
 from report_builders import BUFFER, failing
 
-from esper_audit.findings import AuditVerdict
+from esper_audit.data.verdicts import AuditVerdict
 
 PASSING = audit(scenario="rollout", parameters=BUFFER)
 OTHER = audit(scenario="steady", parameters=BUFFER)

@@ -8,11 +8,13 @@ import pytest
 from builders import ENVIRONMENT, FRAME, compiled
 from report_builders import BUFFER, failing
 
-from esper_audit.diagnoses import Diagnosis
-from esper_audit.events import Program
-from esper_audit.findings import AuditVerdict, FrameSummary, ProgramAudit, ProgramReport
+from esper_audit.data.audits import ProgramAudit, ProgramReport
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import FrameSummary
+from esper_audit.data.notices import HookError
+from esper_audit.data.recording import Program
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.gate import hold_against, measure, verdict_of
-from esper_audit.notices import HookError
 
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
 

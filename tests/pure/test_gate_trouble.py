@@ -11,7 +11,7 @@ import pytest
 from builders import audit
 from report_builders import BUFFER, failing
 
-from esper_audit.findings import AuditVerdict
+from esper_audit.data.verdicts import AuditVerdict
 
 PASSING = audit(scenario="rollout", parameters=BUFFER)
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)

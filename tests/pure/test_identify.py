@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from builders import FRAME, OTHER, compiled, failure
 
-from esper_audit.diagnoses import MEANINGS, Diagnosis
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.diagnosis import identify, root_causes
-from esper_audit.events import Outcome
 
 TENSOR = "tensor(size=[4], dtype=float32, device=cpu, stride=[1], requires_grad=False)"
 

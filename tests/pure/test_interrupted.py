@@ -9,12 +9,13 @@ from builders import ENVIRONMENT, audit, compiled, recording, step
 from report_builders import failing, printed, report, stale
 
 from esper_audit.auditing import Request, assemble, overall, run_audit
-from esper_audit.config import Config, ControlConfig
+from esper_audit.data.config import Config, ControlConfig
+from esper_audit.data.expectations import Control, Question
+from esper_audit.data.jobs import Collection, Ending, Job, Replay, ScenarioInfo, not_run
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge
-from esper_audit.events import Phase
-from esper_audit.findings import AuditVerdict, Control, Question
-from esper_audit.plan import Options
-from esper_audit.replays import Collection, Ending, Job, Replay, ScenarioInfo, not_run
+from esper_audit.replay.plan import Options
 from esper_audit.report.answer import answer
 from esper_audit.report.formats import Format, render
 

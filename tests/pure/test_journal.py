@@ -8,15 +8,11 @@ import msgspec
 import pytest
 from builders import FRAME, compiled, recording
 
-from esper_audit.events import (
-    LedgerRow,
-    Lookups,
-    Program,
-    Skip,
-    Stance,
-)
-from esper_audit.journal import Journal, read_journal
-from esper_audit.notices import HookError
+from esper_audit.data.compiles import LedgerRow, Skip, Stance
+from esper_audit.data.notices import HookError
+from esper_audit.data.recording import Program
+from esper_audit.data.steps import Lookups
+from esper_audit.recording.journal import Journal, read_journal
 
 PROGRAM = Program(argv=("train.py",))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import esper_audit
-from esper_audit import marks
+from esper_audit.recording import marks
 
 
 class Listener:

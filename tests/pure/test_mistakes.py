@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from builders import OTHER, compiled, recording, step
 
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.mistakes import scenario_mistake
-from esper_audit.events import Outcome, Phase
 
 WARM = step(0, misses=1, phase=Phase.WARM_UP)
 REUSED = step(1, hits=1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from builders import compiled, failure
 
+from esper_audit.data.compiles import Outcome, Seconds, Write
+from esper_audit.data.findings import Pattern
+from esper_audit.data.places import Location as Line
 from esper_audit.diagnosis import root_causes
-from esper_audit.events import Location as Line
-from esper_audit.events import Outcome, Seconds, Write
-from esper_audit.findings import Pattern
 
 
 def again(number, value, runs=1, before=None, source="self.alpha", expected="0.5", **fields):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from esper_audit.cli.options import Replaying
+from esper_audit.data.expectations import Budget
+from esper_audit.data.jobs import ScenarioInfo
 from esper_audit.errors import UsageError
-from esper_audit.findings import Budget
-from esper_audit.plan import KeywordMatcher, Options, parse_params, plan
-from esper_audit.replays import ScenarioInfo
+from esper_audit.replay.plan import KeywordMatcher, Options, parse_params, plan
 
 ROLLOUT = ScenarioInfo(
     name="rollout",

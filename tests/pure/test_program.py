@@ -7,22 +7,17 @@ from dataclasses import replace
 import pytest
 from builders import ENVIRONMENT, FRAME, OTHER, compiled, failure, recording
 
+from esper_audit.data.compiles import GraphBreak, Outcome, RunsAfter, Skip, Stance
+from esper_audit.data.expectations import ProgramBudget
+from esper_audit.data.findings import FrameState
+from esper_audit.data.notices import HookError, LostEvidence
+from esper_audit.data.places import Location
+from esper_audit.data.recording import Program
+from esper_audit.data.steps import Lookups, Phase
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.phases import window
 from esper_audit.diagnosis.ranks import merge, missing_ranks
-from esper_audit.events import (
-    GraphBreak,
-    Location,
-    Lookups,
-    Outcome,
-    Phase,
-    Program,
-    RunsAfter,
-    Skip,
-    Stance,
-)
-from esper_audit.findings import AuditVerdict, FrameState, ProgramBudget
-from esper_audit.notices import HookError, LostEvidence
 from esper_audit.report.complaints import at_most, no_eager_fallback
 
 PASSED, FAILED, ERROR = AuditVerdict.PASSED, AuditVerdict.FAILED, AuditVerdict.ERROR

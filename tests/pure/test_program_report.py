@@ -9,17 +9,14 @@ from builders import FRAME, OTHER, compiled, failure, recording
 from rich.console import Console
 from test_program import limit, made, rank, skip
 
+from esper_audit.data.audits import ProgramReport
+from esper_audit.data.compiles import GraphBreak, Outcome, Write
+from esper_audit.data.expectations import ProgramBudget
+from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
+from esper_audit.data.places import Location
+from esper_audit.data.recording import Program
 from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.ranks import merge
-from esper_audit.events import (
-    GraphBreak,
-    Location,
-    Outcome,
-    Program,
-    Write,
-)
-from esper_audit.findings import ProgramBudget, ProgramReport
-from esper_audit.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.report.blocks import block
 from esper_audit.report.program import print_program
 

@@ -6,13 +6,13 @@ import pytest
 from builders import audit, compiled, judged
 from report_builders import BUFFER, eager, failing, printed, recompiles, report, stale
 
-from esper_audit.events import (
-    GraphBreak,
-    Location,
-    Phase,
-)
-from esper_audit.findings import AuditVerdict, Claim, ClaimResult, ClaimStatus, StepVerdict
-from esper_audit.notices import HookError, LostEvidence, Unrecognized
+from esper_audit.data.audits import ClaimResult
+from esper_audit.data.compiles import GraphBreak
+from esper_audit.data.expectations import Claim
+from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
+from esper_audit.data.places import Location
+from esper_audit.data.steps import Phase
+from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
 from esper_audit.report.causes import causes, change
 from esper_audit.report.cells import cell, graphs_cell
 from esper_audit.report.matrix import matrix

@@ -6,7 +6,7 @@ import pytest
 
 from esper_audit import Budget, ramp, scenario, skip
 from esper_audit.errors import UsageError
-from esper_audit.scenario_api import Skip, value_text
+from esper_audit.replay.scenario_api import Skip, value_text
 
 
 def test_a_bare_decorator_is_enough():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from esper_audit.sources import frame_key, in_user_terms
+from esper_audit.torch_text.sources import frame_key, in_user_terms
 
 
 @pytest.mark.parametrize(

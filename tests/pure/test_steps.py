@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 from builders import FRAME, OTHER, compiled, recording, step
 
-from esper_audit.comparisons import Comparison
+from esper_audit.data.comparisons import Comparison
+from esper_audit.data.compiles import LedgerRow, Outcome, RunsAfter, Skip
+from esper_audit.data.notices import LostEvidence
+from esper_audit.data.places import Frame, Location
+from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis import judge_steps
-from esper_audit.events import Frame, LedgerRow, Location, Outcome, RunsAfter, Skip
-from esper_audit.findings import StepVerdict
-from esper_audit.notices import LostEvidence
 
 STALE = (Comparison("reference", "output", False, "off by 0.3"),)
 UNCOMPARED = (Comparison("eager", "output", None, "can't be copied"),)

@@ -10,28 +10,16 @@ import jsonschema
 import pytest
 from builders import ENVIRONMENT, audit, compiled, failure, judged, recording, step
 
+from esper_audit.data.audits import ClaimResult, Report
+from esper_audit.data.compiles import GraphBreak, LedgerRow, Outcome, Skip
+from esper_audit.data.expectations import Claim, Control, Question
+from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
+from esper_audit.data.places import Location
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Observation
+from esper_audit.data.storage import check_writable, dumps, json_schema, load, loads, save
+from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
 from esper_audit.errors import UsageError
-from esper_audit.events import (
-    GraphBreak,
-    LedgerRow,
-    Location,
-    Observation,
-    Outcome,
-    Recording,
-    Skip,
-)
-from esper_audit.findings import (
-    AuditVerdict,
-    Claim,
-    ClaimResult,
-    ClaimStatus,
-    Control,
-    Question,
-    Report,
-    StepVerdict,
-)
-from esper_audit.notices import HookError, LostEvidence, Unrecognized
-from esper_audit.storage import check_writable, dumps, json_schema, load, loads, save
 
 FULL = recording(
     [step(0, hits=1, misses=2)],

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from builders import compiled, failure, recording
 
-from esper_audit.events import Location, Outcome, Phase, Write
-from esper_audit.writers import wanted, with_writers, without_writers
+from esper_audit.data.compiles import Outcome, Write
+from esper_audit.data.places import Location
+from esper_audit.data.steps import Phase
+from esper_audit.recording.writers import wanted, with_writers, without_writers
 
 WRITE = Write("L['self'].alpha", Location("/p/slot.py", 120, "set_alpha"))
 

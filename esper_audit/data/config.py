@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import msgspec
 
+from esper_audit.data.expectations import Budget
+from esper_audit.data.verdicts import StepVerdict
 from esper_audit.errors import UsageError
-from esper_audit.findings import Budget, StepVerdict
 
 TABLE = "tool.esper-audit"
 

@@ -1,89 +1,22 @@
-"""Torch's live objects in words: values, tensors, code objects."""
+"""Frames and what they run: whose method, which callable behind a wrapper, the user's stack."""
 
 from __future__ import annotations
 
-import sysconfig
 from collections.abc import Mapping
-from enum import Enum
-from functools import lru_cache
 from inspect import getattr_static
 from itertools import count
-from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
+from types import CodeType, FrameType
 from typing import Any
 from weakref import ref
 
 import torch
 
-from esper_audit.events import Location
+from esper_audit._dynamo.files import is_library_file, is_torch_file
+from esper_audit.data.places import Location
 
-_TORCH_FOLDER = torch.__path__[0] + "/"
-_OWN_FOLDER = __file__.rpartition("/_dynamo/")[0] + "/"
-_STANDARD_LIBRARY = sysconfig.get_path("stdlib") + "/"
-_INSTALLED = sysconfig.get_path("purelib") + "/"
-_NOT_THE_USERS = (_TORCH_FOLDER, _OWN_FOLDER, "<")
-_LONGEST = 120
-_PLAIN = (int, float, bool, str, bytes, complex, type(None), torch.dtype, torch.device, torch.Size)
 STACK_DEPTH = 32
 _EVAL_FRAME = "torch/_dynamo/eval_frame.py"
 _MODULE_CALLS = ("torch/nn/modules/module.py", "torch/_dynamo/external_utils.py")
-
-
-def is_torch_file(path: str) -> bool:
-    """Whether a source file belongs to torch itself."""
-    return path.startswith(_TORCH_FOLDER)
-
-
-def is_library_file(path: str) -> bool:
-    """Whether a source file is torch's, the standard library's, ours or made up (``<string>``)."""
-    in_library = path.startswith(_STANDARD_LIBRARY) and not path.startswith(_INSTALLED)
-    return in_library or path.startswith(_NOT_THE_USERS)
-
-
-@lru_cache(maxsize=4096)
-def is_user_file(path: str) -> bool:
-    """Whether a source file is the user's own: in no library and in no installed package."""
-    return not is_library_file(path) and not path.startswith(_INSTALLED)
-
-
-def value(thing: object) -> str:
-    """A value as a short text; never raises, never calls the user's ``__repr__``."""
-    try:
-        return _shorten(_text(thing))
-    except Exception as error:  # a broken __len__ or a dead proxy must not end the recording
-        return f"<unprintable {type(thing).__name__}: {type(error).__name__}>"
-
-
-def _text(thing: object) -> str:
-    if isinstance(thing, torch.Tensor):
-        return tensor(thing)
-    if isinstance(thing, Enum):
-        return f"{type(thing).__qualname__}.{thing.name}"
-    if isinstance(thing, type):
-        return f"{thing.__module__}.{thing.__qualname__}".removeprefix("builtins.")
-    if isinstance(thing, (FunctionType, BuiltinFunctionType, MethodType)):
-        return f"function {thing.__qualname__}"
-    if isinstance(thing, _PLAIN):
-        return repr(thing)
-    if isinstance(thing, (list, tuple, dict, set, frozenset)):
-        return f"{type(thing).__name__} of {len(thing)}"
-    return f"{type(thing).__qualname__} object"
-
-
-def tensor(thing: torch.Tensor) -> str:
-    """What Dynamo guards on of a tensor, without its numbers."""
-    return (
-        f"tensor(size={list(thing.shape)}, dtype={str(thing.dtype).removeprefix('torch.')},"
-        f" device={thing.device}, stride={_stride(thing)},"
-        f" requires_grad={thing.requires_grad})"
-    )
-
-
-def _stride(thing: torch.Tensor) -> list[int] | str:
-    return list(thing.stride()) if thing.layout == torch.strided else str(thing.layout)
-
-
-def _shorten(text: str) -> str:
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
 
 
 def instance(f_locals: Mapping[str, Any], code: CodeType) -> str:

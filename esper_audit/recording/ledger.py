@@ -8,20 +8,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from esper_audit._dynamo import Begin, Code, End, Stages
-from esper_audit.events import (
-    Compile,
-    Frame,
-    LedgerRow,
-    Outcome,
-    Phase,
-    RunsAfter,
-    Seconds,
-    Skip,
-    Stance,
-)
-from esper_audit.notices import HookError, Unrecognized
-from esper_audit.sources import frame_key, in_user_terms
+from esper_audit.data.compiles import Compile, LedgerRow, Outcome, RunsAfter, Seconds, Skip, Stance
+from esper_audit.data.notices import HookError, Unrecognized
+from esper_audit.data.places import Frame
+from esper_audit.data.signals import Begin, Code, End, Stages
+from esper_audit.data.steps import Phase
+from esper_audit.torch_text.sources import frame_key, in_user_terms
 
 Event = TypeVar("Event", Skip, LedgerRow, Stance, HookError)
 

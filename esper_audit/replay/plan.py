@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from esper_audit.data.expectations import NO_BUDGET, Budget
+from esper_audit.data.jobs import Job, ScenarioInfo
 from esper_audit.errors import UsageError
-from esper_audit.findings import NO_BUDGET, Budget
-from esper_audit.replays import Job, ScenarioInfo
 
 ALL = "all"
 _TOKEN = re.compile(r"[^\s()]+")

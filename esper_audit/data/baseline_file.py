@@ -7,9 +7,9 @@ from pathlib import Path
 
 import msgspec
 
-from esper_audit.changes import Entry
+from esper_audit.data.changes import Entry
+from esper_audit.data.storage import UNREADABLE, read
 from esper_audit.errors import UsageError
-from esper_audit.storage import UNREADABLE, read
 
 VERSION = 1
 """The format that this version writes.

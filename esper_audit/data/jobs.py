@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from esper_audit.events import Recording
-from esper_audit.findings import NO_BUDGET, Audit, Budget, Claim
+from esper_audit.data.audits import Audit
+from esper_audit.data.expectations import NO_BUDGET, Budget, Claim
+from esper_audit.data.recording import Recording
 
 NOT_RUN = "it was not run: the audit was interrupted"
 """The reason of a replay that an interrupted run never came to."""

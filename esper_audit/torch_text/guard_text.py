@@ -10,10 +10,7 @@ import ast
 import re
 from dataclasses import dataclass
 
-import torch
-
-from esper_audit._dynamo import describe, names
-from esper_audit.events import Location
+from esper_audit.data.places import Location
 
 _COMMENT = re.compile(r"#\s(?P<file>\S+):(?P<line>\d+) in (?P<function>\S+)")
 _TENSOR = re.compile(
@@ -55,7 +52,7 @@ def expected_value(kind: str, text: str) -> tuple[str, bool]:
         return (_tensor_text(match), True) if match else (body, False)
     if kind == "TYPE_MATCH":
         match = _TYPE.search(text)
-        return (match["type"].rpartition("'")[2] if match else _checked_type(body)), True
+        return (match["type"].rpartition("'")[2] if match else body), True
     if kind == "ID_MATCH":
         match = _TYPE.search(text)
         which = match["type"].rpartition(".")[2] if match else "object"
@@ -65,19 +62,10 @@ def expected_value(kind: str, text: str) -> tuple[str, bool]:
     return body, bool(body)
 
 
-def _checked_type(body: str) -> str:
-    """2.8 names a type by its id alone."""
-    match = _TYPE_ID.search(body)
-    waiting, wanted = [object], int(match["id"]) if match else 0
-    seen: set[int] = set()
-    while waiting:
-        each = waiting.pop()
-        if id(each) == wanted:
-            return describe.value(each)
-        if id(each) not in seen:
-            seen.add(id(each))
-            waiting += type.__subclasses__(each)
-    return body
+def checked_type_id(text: str) -> int | None:
+    """The id of the wanted type, where the guard names it by that alone, as 2.8 does."""
+    match = _TYPE_ID.search(body_of(text))
+    return int(match["id"]) if match and not _TYPE.search(text) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,67 +138,24 @@ def _right_side(body: str) -> tuple[str, bool]:
 def _tensor_text(match: re.Match[str]) -> str:
     return (
         f"tensor(size={match['size']}, dtype={match['dtype']},"
-        f" device={_device(match['device'], match['keys'])},"
+        f" device={device_of(match['device'], match['keys'])},"
         f" stride={match['stride']}, requires_grad={match['requires_grad']})"
     )
 
 
-def _device(index: str, keys: str) -> str:
+def tensor_fields(text: str) -> dict[str, str]:
+    """The fields of a TENSOR_MATCH guard by name, as torch writes them; empty where it has none."""
+    match = _TENSOR.search(body_of(text))
+    return match.groupdict() if match else {}
+
+
+def device_of(index: str, keys: str) -> str:
     """A guard holds the device's index and, in its keys, the backend's name."""
     if index == "None":
-        return _backend(keys) or "cpu"
-    return f"{_backend(keys)}:{index}"
+        return backend_of(keys) or "cpu"
+    return f"{backend_of(keys)}:{index}"
 
 
-def _backend(keys: str) -> str:
+def backend_of(keys: str) -> str:
+    """The backend that the first of the dispatch keys names: ``cpu``, ``cuda``."""
     return keys.split(",")[0].removeprefix("Autograd").strip().lower()
-
-
-def tensor_difference(text: str, value: torch.Tensor) -> tuple[str, str]:
-    """Of a TENSOR_MATCH guard, the fields that differ: (expected, actual), each as a text."""
-    match = _TENSOR.search(body_of(text))
-    if match is None:
-        return body_of(text), f"tensor(size={list(value.shape)}, dtype={value.dtype})"
-    actual = _tensor_fields(value)
-    differing = {
-        field: (wanted, actual[field])
-        for field, wanted in match.groupdict().items()
-        if not _same(field, wanted, actual[field])
-    }
-    # The printed key sets always differ: they leave out thread-local keys (2.8 to 2.14). They
-    # tell something only where nothing else does, or where the keys' device did change.
-    shown = {field: pair for field, pair in differing.items() if field != "keys"} or differing
-    if "keys" in shown and _backend(match["keys"]) != value.device.type:
-        shown = {"device": ("", "")}  # two devices without an index: only the keys tell
-    if not shown:
-        return "the same tensor", "the same tensor"
-    if "device" in shown:
-        shown["device"] = (_device(match["device"], match["keys"]), str(value.device))
-    return (
-        ", ".join(f"{field}={wanted}" for field, (wanted, _) in shown.items()),
-        ", ".join(f"{field}={found}" for field, (_, found) in shown.items()),
-    )
-
-
-def _tensor_fields(value: torch.Tensor) -> dict[str, str]:
-    dispatch_keys = names.find("dispatch_keys")
-    keys = str(dispatch_keys(value)) if dispatch_keys is not None else ""
-    return {
-        "type": type(value).__name__,
-        "keys": keys.removeprefix("DispatchKeySet(").removesuffix(")"),
-        "dtype": str(value.dtype).removeprefix("torch."),
-        "device": str(value.device.index),
-        "requires_grad": str(value.requires_grad),
-        "size": str(list(value.shape)),
-        "stride": str(list(value.stride())) if value.layout == torch.strided else "[]",
-    }
-
-
-def _same(field: str, wanted: str, actual: str) -> bool:
-    if field not in ("size", "stride"):
-        return wanted == actual
-    try:
-        pairs = list(zip(ast.literal_eval(wanted), ast.literal_eval(actual), strict=True))
-    except (ValueError, SyntaxError):
-        return False
-    return all(left is None or left == right for left, right in pairs)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from esper_audit.events import GraphBreak, GuardFailure, Location, RunsAfter, Write
+from esper_audit.data.compiles import GraphBreak, GuardFailure, RunsAfter, Write
+from esper_audit.data.places import Location
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from esper_audit.events import GUARDS_FAILED, Compile, Recording, Write
+from esper_audit.data.compiles import GUARDS_FAILED, Compile, Write
+from esper_audit.data.recording import Recording
 
 
 def wanted(recording: Recording) -> dict[str, tuple[str, ...]]:

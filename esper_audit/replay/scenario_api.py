@@ -22,8 +22,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, overload
 
+from esper_audit.data.expectations import NO_BUDGET, Budget, Claim
 from esper_audit.errors import UsageError
-from esper_audit.findings import NO_BUDGET, Budget, Claim
 
 
 class Skip(Exception):  # noqa: N818  # not an error: it says that this replay can't be made here

@@ -9,10 +9,10 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from esper_audit.changes import ComparisonReport, GateReport
+from esper_audit.data.audits import ProgramReport, Report
+from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.recording import Recording
 from esper_audit.errors import UsageError
-from esper_audit.events import Recording
-from esper_audit.findings import ProgramReport, Report
 
 SCHEMA_VERSION = 1
 """The format that this version writes.

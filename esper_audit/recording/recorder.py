@@ -9,20 +9,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import TracebackType
 
-from esper_audit import _dynamo, marks
+from esper_audit import _dynamo
 from esper_audit._dynamo import Begin, End, Returned, Stages
-from esper_audit.events import (
-    LedgerRow,
-    Location,
-    Lookups,
-    Phase,
-    Recording,
-    RunsAfter,
-    Skip,
-    Stance,
-)
-from esper_audit.ledger import Draft, Journal, Ledger, Mark, unrecognized
-from esper_audit.notices import HookError
+from esper_audit.data.compiles import LedgerRow, RunsAfter, Skip, Stance
+from esper_audit.data.notices import HookError
+from esper_audit.data.places import Location
+from esper_audit.data.recording import Recording
+from esper_audit.data.steps import Lookups, Phase
+from esper_audit.recording import marks
+from esper_audit.recording.ledger import Draft, Journal, Ledger, Mark, unrecognized
 
 Wanted = Mapping[str, Collection[str]]
 

@@ -1,22 +1,15 @@
-"""What a recording holds: plain frozen data, saved as JSON; the field names are the format.
+"""What torch.compile did: compiles, skips, stances, and work outside Dynamo's own call.
 
-Seconds are floats, latencies are in microseconds, lines count from 1, steps from 0.
+Seconds are floats, latencies are in microseconds, lines count from 1.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 
-from esper_audit.comparisons import Comparison
-from esper_audit.notices import HookError, LostEvidence, Unrecognized
-
-
-class Phase(StrEnum):
-    """Warm-up: compiles are expected. Steady: none are."""
-
-    WARM_UP = "warm-up"
-    STEADY = "steady"
+from esper_audit.data.places import Frame, Location
+from esper_audit.data.steps import Phase
 
 
 class Outcome(StrEnum):
@@ -44,31 +37,6 @@ class RunsAfter(StrEnum):
     COMPILE = "compile"
     EAGER = "eager"
     CACHED_ONLY = "cached-only"
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A line of source."""
-
-    file: str
-    line: int
-    function: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Frame:
-    """What Dynamo compiles: the execution of one code object.
-
-    ``key`` names the frame without line numbers, so that it survives an edit elsewhere in the
-    file. ``name`` is the user's module where torch compiles a wrapper of its own; ``raw_name`` is
-    always torch's.
-    """
-
-    name: str
-    file: str
-    line: int
-    key: str
-    raw_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,117 +202,3 @@ class Skip:
     at: float = 0.0
     label: str = ""
     count: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class Lookups:
-    """Calls of frames that had cache entries: how many matched one, how many matched none."""
-
-    hits: int = 0
-    misses: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One call of the compiled code in a replay, and the evidence of what it did.
-
-    ``callable_index`` tells apart the callables that one scenario compiled. ``seconds`` is the
-    wall time of the call, compiles included. ``operations`` are the user's lines that run a tensor
-    operation in this step, as seen in its eager twin; known only once torch has given up on a
-    frame. ``error`` is what the call raised, if it did. ``shares``: its eager twin ran in the same
-    process; then ``checksum`` holds the sums of its output's tensors, to be held against those of
-    a replay without a twin.
-    """
-
-    index: int
-    phase: Phase
-    label: str
-    callable_index: int
-    lookups: Lookups
-    seconds: float
-    comparisons: tuple[Comparison, ...] = ()
-    operations: tuple[Location, ...] = ()
-    error: str = ""
-    shares: bool = False
-    checksum: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """What a scenario saw for or against one claim while it ran."""
-
-    claim: str
-    holds: bool
-    because: str
-
-
-@dataclass(frozen=True, slots=True)
-class Environment:
-    """Where a recording was made."""
-
-    torch: str
-    python: str
-    device: str
-    platform: str = ""
-    esper_audit: str = ""
-    settings: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Program:
-    """The program that was recorded, and how it ended.
-
-    ``ended`` is ``exit 0``, an exception or a signal in words; empty while it runs, or where the
-    process ended without a word. ``exit_code`` is what plain Python would have ended with.
-    """
-
-    argv: tuple[str, ...]
-    folder: str = ""
-    ended: str = ""
-    exit_code: int | None = None
-    rank: int | None = None
-    world_size: int | None = None
-
-    @property
-    def title(self) -> str:
-        """Its command line, and its rank where it has one."""
-        rank = f" (rank {self.rank})" if self.rank is not None else ""
-        return f"{' '.join(self.argv)}{rank}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recording:
-    """Everything that was seen of torch.compile while some code ran.
-
-    ``torch_counters`` is torch's own count of the same time (``unique_graphs`` and the like).
-    ``watched`` says whether the writers of guarded state were looked for, ``steps_marked`` how
-    many steps the program named, ``steady_at`` after how many seconds it said that warm-up is over,
-    ``steady_hits`` how many lookups had matched by then, ``steady_runs`` how often graphs had run.
-    ``graphs_before`` is how many graphs torch had compiled before the recording began, or None.
-    ``earlier_runs``: of a part of a recording, runs in it of graphs that were compiled before it.
-    ``complete`` is False for what a process left behind that ended without a word.
-    """
-
-    environment: Environment
-    steps: tuple[Step, ...] = ()
-    compiles: tuple[Compile, ...] = ()
-    ledger: tuple[LedgerRow, ...] = ()
-    skips: tuple[Skip, ...] = ()
-    lookups: Lookups = Lookups()
-    observations: tuple[Observation, ...] = ()
-    unrecognized: tuple[Unrecognized, ...] = ()
-    hook_errors: tuple[HookError, ...] = ()
-    lost: tuple[LostEvidence, ...] = ()
-    torch_counters: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-    stances: tuple[Stance, ...] = ()
-    program: Program | None = None
-    watched: bool = False
-    steps_marked: int = 0
-    steady_at: float | None = None
-    steady_hits: int | None = None
-    steady_runs: int | None = None
-    graphs_before: int | None = None
-    earlier_runs: int | None = None
-    seconds: float = 0.0
-    complete: bool = True

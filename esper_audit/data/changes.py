@@ -8,8 +8,9 @@ from enum import StrEnum
 
 import msgspec
 
-from esper_audit.diagnoses import Diagnosis
-from esper_audit.findings import AuditVerdict, Finding
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.verdicts import AuditVerdict
 
 
 class Entry(

@@ -10,17 +10,11 @@ from typing import Any
 
 import msgspec
 
-from esper_audit.events import (
-    Compile,
-    LedgerRow,
-    Lookups,
-    Program,
-    Recording,
-    Skip,
-    Stance,
-)
-from esper_audit.notices import HookError
-from esper_audit.storage import SCHEMA_VERSION
+from esper_audit.data.compiles import Compile, LedgerRow, Skip, Stance
+from esper_audit.data.notices import HookError
+from esper_audit.data.recording import Program, Recording
+from esper_audit.data.steps import Lookups
+from esper_audit.data.storage import SCHEMA_VERSION
 
 SUFFIX = ".partial"
 KIND = "journal"

@@ -1,0 +1,31 @@
+"""Whose a source file is: torch's, a library's, ours, or the user's own."""
+
+from __future__ import annotations
+
+import sysconfig
+from functools import lru_cache
+
+import torch
+
+_TORCH_FOLDER = torch.__path__[0] + "/"
+_OWN_FOLDER = __file__.rpartition("/_dynamo/")[0] + "/"
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib") + "/"
+_INSTALLED = sysconfig.get_path("purelib") + "/"
+_NOT_THE_USERS = (_TORCH_FOLDER, _OWN_FOLDER, "<")
+
+
+def is_torch_file(path: str) -> bool:
+    """Whether a source file belongs to torch itself."""
+    return path.startswith(_TORCH_FOLDER)
+
+
+def is_library_file(path: str) -> bool:
+    """Whether a source file is torch's, the standard library's, ours or made up (``<string>``)."""
+    in_library = path.startswith(_STANDARD_LIBRARY) and not path.startswith(_INSTALLED)
+    return in_library or path.startswith(_NOT_THE_USERS)
+
+
+@lru_cache(maxsize=4096)
+def is_user_file(path: str) -> bool:
+    """Whether a source file is the user's own: in no library and in no installed package."""
+    return not is_library_file(path) and not path.startswith(_INSTALLED)

@@ -1,0 +1,1 @@
+"""Plain frozen data and its saved form: standard library and msgspec only."""

@@ -1,0 +1,116 @@
+"""Judged recordings and the reports that hold them. Plain frozen data, saved as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from esper_audit.data.compiles import GraphBreak
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.expectations import NO_BUDGET, Budget, Claim, Control, ProgramBudget, Question
+from esper_audit.data.findings import Finding, FrameSummary
+from esper_audit.data.recording import Environment, Recording
+from esper_audit.data.steps import Step
+from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedStep(Step):
+    """A step with its verdict and the evidence for it in words; ``eager`` is why it was eager."""
+
+    verdict: StepVerdict = StepVerdict.UNKNOWN
+    because: str = ""
+    eager: Diagnosis | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramAudit(Recording):
+    """A judged recording of a program. ``verdict`` is None where no budget was set."""
+
+    budget: ProgramBudget = ProgramBudget()
+    verdict: AuditVerdict | None = None
+    reasons: tuple[str, ...] = ()
+    frames: tuple[FrameSummary, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramReport:
+    """One recorded program, or each rank of a distributed one.
+
+    ``differences`` are findings where ranks differ.
+    """
+
+    root: str = ""
+    audits: tuple[ProgramAudit, ...]
+    differences: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit(Recording):
+    """A judged replay: one scenario, one set of parameters, one backend."""
+
+    scenario: str
+    question: str = ""
+    file: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    backend: str = ""
+    options: dict[str, str] = field(default_factory=dict)
+    budget: Budget = NO_BUDGET
+    claims: tuple[str, ...] = ()
+    verdict: AuditVerdict
+    reason: str = ""
+    advice: tuple[str, ...] = ()
+    steps: tuple[JudgedStep, ...] = ()
+    graph_breaks: tuple[GraphBreak, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    log: str = ""
+    wall_seconds: float = 0.0
+
+    @property
+    def title(self) -> str:
+        """``scenario [value-value]``: one word or two, so that a table can break it well."""
+        values = "-".join(self.parameters.values())
+        return f"{self.scenario} [{values}]" if values else self.scenario
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimResult:
+    """A claim, what became of it on one backend, and by which audits."""
+
+    claim: Claim
+    backend: str
+    status: ClaimStatus
+    confirmed_by: tuple[str, ...] = ()
+    refuted_by: tuple[str, ...] = ()
+    because: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """A whole run: what ``esper-audit run`` saves and ``esper-audit show`` prints again.
+
+    ``root`` is the project's folder, from which reports shorten paths. ``declared`` are the
+    scenarios of the configured suite with the values of their parameters, whichever of them were
+    replayed; None where the run was of other paths, or a file could not be imported.
+    ``control_missed``: a backend caught no negative control, so the run proves nothing.
+    """
+
+    environment: Environment
+    root: str = ""
+    verdict: AuditVerdict
+    audits: tuple[Audit, ...] = ()
+    claims: tuple[ClaimResult, ...] = ()
+    question: Question = Question()
+    control: Control | None = None
+    columns: str = ""
+    declared: dict[str, dict[str, tuple[str, ...]]] | None = None
+    control_missed: bool = False
+    interrupted: bool = False
+    wall_seconds: float = 0.0
+
+
+def backends_of(audits: Iterable[Audit]) -> list[str]:
+    """Backends in the order of their coming; "" stands for none where no file could be loaded."""
+    found = list(dict.fromkeys(each.backend for each in audits))
+    return [each for each in found if each] or found

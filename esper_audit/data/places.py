@@ -1,0 +1,30 @@
+"""Where something is in the user's source. Plain frozen data, saved as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """A line of source."""
+
+    file: str
+    line: int
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What Dynamo compiles: the execution of one code object.
+
+    ``key`` names the frame without line numbers, so that it survives an edit elsewhere in the
+    file. ``name`` is the user's module where torch compiles a wrapper of its own; ``raw_name`` is
+    always torch's.
+    """
+
+    name: str
+    file: str
+    line: int
+    key: str
+    raw_name: str

@@ -1,0 +1,81 @@
+"""A whole recording: plain frozen data, saved as JSON; the field names are the format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from esper_audit.data.compiles import Compile, LedgerRow, Skip, Stance
+from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
+from esper_audit.data.steps import Lookups, Observation, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Where a recording was made."""
+
+    torch: str
+    python: str
+    device: str
+    platform: str = ""
+    esper_audit: str = ""
+    settings: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """The program that was recorded, and how it ended.
+
+    ``ended`` is ``exit 0``, an exception or a signal in words; empty while it runs, or where the
+    process ended without a word. ``exit_code`` is what plain Python would have ended with.
+    """
+
+    argv: tuple[str, ...]
+    folder: str = ""
+    ended: str = ""
+    exit_code: int | None = None
+    rank: int | None = None
+    world_size: int | None = None
+
+    @property
+    def title(self) -> str:
+        """Its command line, and its rank where it has one."""
+        rank = f" (rank {self.rank})" if self.rank is not None else ""
+        return f"{' '.join(self.argv)}{rank}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recording:
+    """Everything that was seen of torch.compile while some code ran.
+
+    ``torch_counters`` is torch's own count of the same time (``unique_graphs`` and the like).
+    ``watched`` says whether the writers of guarded state were looked for, ``steps_marked`` how
+    many steps the program named, ``steady_at`` after how many seconds it said that warm-up is over,
+    ``steady_hits`` how many lookups had matched by then, ``steady_runs`` how often graphs had run.
+    ``graphs_before`` is how many graphs torch had compiled before the recording began, or None.
+    ``earlier_runs``: of a part of a recording, runs in it of graphs that were compiled before it.
+    ``complete`` is False for what a process left behind that ended without a word.
+    """
+
+    environment: Environment
+    steps: tuple[Step, ...] = ()
+    compiles: tuple[Compile, ...] = ()
+    ledger: tuple[LedgerRow, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    lookups: Lookups = Lookups()
+    observations: tuple[Observation, ...] = ()
+    unrecognized: tuple[Unrecognized, ...] = ()
+    hook_errors: tuple[HookError, ...] = ()
+    lost: tuple[LostEvidence, ...] = ()
+    torch_counters: dict[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    stances: tuple[Stance, ...] = ()
+    program: Program | None = None
+    watched: bool = False
+    steps_marked: int = 0
+    steady_at: float | None = None
+    steady_hits: int | None = None
+    steady_runs: int | None = None
+    graphs_before: int | None = None
+    earlier_runs: int | None = None
+    seconds: float = 0.0
+    complete: bool = True

@@ -1,0 +1,1 @@
+"""Torch's wording, read without torch: guard texts, reasons, trace records, sources."""

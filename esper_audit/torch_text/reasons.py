@@ -1,0 +1,22 @@
+"""Torch's reasons for not compiling a frame, or for giving it up."""
+
+from __future__ import annotations
+
+EACH, ACCUMULATED = "recompile_limit", "accumulated_recompile_limit"
+"""Torch's names of its two limits (torch/_dynamo/config.py)."""
+
+
+def limit_in(failure: str) -> str:
+    """The limit that a failure names, as torch does now; empty for none.
+
+    The names before 2.6 (``cache_size_limit``) are in a long text of 2.13, too.
+    """
+    for name in (ACCUMULATED, EACH):
+        if name in failure or name.replace("recompile", "cache_size") in failure:
+            return name
+    return ""
+
+
+def gist(reason: str) -> str:
+    """The first sentence of torch's page-long reasons."""
+    return reason.split("\n")[0].split(". ")[0].rstrip(".")
