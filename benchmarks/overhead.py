@@ -171,7 +171,7 @@ def default_run() -> None:
         ]
         wall = run(command)
         audits = json.loads(saved.read_text())["audits"]
-    work = sum(step["seconds"] for audit in audits for step in audit["steps"])
+    work = sum(step["step"]["seconds"] for audit in audits for step in audit["steps"])
     print(f"default run: {wall:.0f} s wall, {work:.0f} s in steps (compiles and calls):", end=" ")
     print(f"{wall / work:.2f}, at most 1.3 (one replay at a time)")
     times = [run([sys.executable, __file__, "--one", name]) for name in SAMPLE]

@@ -12,7 +12,7 @@ from typing import Protocol
 from esper_audit.data.audits import Audit, Report
 from esper_audit.data.config import Config
 from esper_audit.data.expectations import Claim, Control, Question
-from esper_audit.data.jobs import Collection, Ending, Job, Replay, not_run, was_run
+from esper_audit.data.jobs import Collection, Job, Replay, ReplayStatus, Variant, not_run, was_run
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
@@ -112,13 +112,12 @@ def _find_writers(
     jobs = [
         replace(
             replay.job,
-            watch=sources,
             compare=False,
-            enough=attempts_to_watch(replay.recording.compiles),
+            variant=Variant(watch=sources, enough=attempts_to_watch(replay.recording.compiles)),
         )
         for replay in done.values()
         if replay.recording is not None
-        and replay.ending is Ending.COMPLETED
+        and replay.status is ReplayStatus.COMPLETED
         and (sources := wanted(_late(replay.recording)))
         and not is_known(replay)
     ]
@@ -130,7 +129,7 @@ def _find_writers(
             key = _key(watched.job)
             first = done[key].recording
             assert first is not None
-            if watched.recording is None or watched.ending is not Ending.COMPLETED:
+            if watched.recording is None or watched.status is not ReplayStatus.COMPLETED:
                 recording = without_writers(first, f"the watched replay: {watched.reason}")
             else:
                 recording = with_writers(first, watched.recording, cut=watched.cut)
@@ -145,13 +144,13 @@ def _late(recording: Recording) -> Recording:
 
 
 def _key(job: Job) -> str:
-    return f"{job.title} {sorted(job.choices.items())} {job.backend}"
+    return f"{job.title} {sorted(job.choices.items())} {job.options.backend}"
 
 
 def _broken(file: str, why: str, environment: Environment) -> Audit:
     """The audit of a file that can't be imported: it costs itself, the others are replayed."""
     return Audit(
-        environment=environment,
+        recording=Recording(environment=environment),
         scenario=Path(file).name,
         file=file,
         verdict=AuditVerdict.ERROR,

@@ -114,7 +114,7 @@ def _checks(recording: Recording) -> list[Check]:
             each for each in compiles if each.seconds.aot_autograd is not None
         ],
         "a backward compiled later is seen": lambda: [
-            row for row in recording.ledger if row.kind == "backward"
+            row for row in recording.deferred if row.kind == "backward"
         ],
         "a graph break is seen with its line": lambda: [
             each.location for compile_ in compiles for each in compile_.graph_breaks

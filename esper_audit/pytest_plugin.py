@@ -226,7 +226,7 @@ def _said(live: LiveRecording) -> dict[str, Any]:
     return {
         "compiles": live.compiles,
         "recompiles": live.recompiles,
-        "reused": audit.lookups.hits,
+        "reused": audit.recording.lookups.hits,
         "seconds": sum(frame.seconds for frame in audit.frames),
         "eager": len(eager),
         "text": live.report(),

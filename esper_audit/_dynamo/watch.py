@@ -16,7 +16,14 @@ from types import CodeType, FrameType, MethodType
 from typing import Any
 
 from esper_audit._dynamo import files, names
-from esper_audit._dynamo.watched import ARGUMENT, Item, Scope, guarded_sources, prefixes, root_of
+from esper_audit._dynamo.watched_value import (
+    ARGUMENT,
+    Item,
+    Scope,
+    guarded_sources,
+    prefixes,
+    root_of,
+)
 from esper_audit.data.compiles import GuardFailure, Write
 from esper_audit.data.places import Location
 

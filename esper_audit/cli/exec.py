@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 from esper_audit.errors import UNCAUGHT, ExitCode, IncompleteError, UsageError
 from esper_audit.program.endings import Ending, EndingKind, die_of
 from esper_audit.program.launch import Target
-from esper_audit.program.session import ProgramSession
+from esper_audit.program.run import ProgramRun
 from esper_audit.report.formats import Format, Output, parse_outputs
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def exec_command(target: Target, options: ExecOptions) -> NoReturn:
     places = _Places(options)
     places.check()
     report = _Reporter(target, options, places)
-    session = ProgramSession(
+    session = ProgramRun(
         target,
         str(Path.cwd()),
         report,
@@ -138,7 +138,7 @@ class _Reporter:
 
     def __call__(self, recording: Recording, ending: Ending) -> int:
         from esper_audit.diagnosis import judge_program
-        from esper_audit.program.session import not_started
+        from esper_audit.program.run import not_started
 
         not_started(recording)
         if self._options.watch is not None:  # a watched run only records
@@ -169,7 +169,7 @@ class _Reporter:
                 ) from None
 
     def _with_writers(self, recording: Recording, ending: Ending) -> Recording:
-        from esper_audit.program.watched import watched_run
+        from esper_audit.program.second_run import watched_run
         from esper_audit.recording.writers import without_writers
 
         if not ending.can_be_repeated:
@@ -181,7 +181,7 @@ class _Reporter:
         from esper_audit.cli.output import write_program
         from esper_audit.data.audits import ProgramReport
 
-        rank = audit.program.rank if audit.program is not None else None
+        rank = audit.rank
         if rank and not self._options.outputs and audit.verdict is None:
             return  # one rank reports; `show` merges what all have saved
         report = ProgramReport(root=self._root, audits=(audit,))
@@ -208,7 +208,7 @@ def _code_of(audit: ProgramAudit) -> int:
     return codes.get(audit.verdict, ExitCode.CLEAN) if audit.verdict else ExitCode.CLEAN
 
 
-def _leave(session: ProgramSession) -> NoReturn:
+def _leave(session: ProgramRun) -> NoReturn:
     """The program's own ending counts; only where that was clean, the verdict does."""
     number = session.ending.signal
     if number == signal.SIGINT:

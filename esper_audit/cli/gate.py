@@ -25,7 +25,7 @@ from esper_audit.cli.run import chosen_paths, opened_pool, request_of
 from esper_audit.cli.show import load_report
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.baseline_file import dumps_baseline, load_baseline
-from esper_audit.data.changes import ChangeKind, ComparisonReport, Entry, GateReport, Result
+from esper_audit.data.changes import ChangeKind, ComparedAudit, ComparisonReport, Entry, GateReport
 from esper_audit.data.config import Config, load_config
 from esper_audit.data.storage import check_writable, write_atomically
 from esper_audit.data.verdicts import AuditVerdict
@@ -100,7 +100,7 @@ def _update(
     report: GateReport,
     baseline: Sequence[Entry],
     entries: Sequence[Entry],
-    after: tuple[Result, ...],
+    after: tuple[ComparedAudit, ...],
     gating: Gating,
     words: Words,
 ) -> GateReport:
@@ -214,7 +214,7 @@ def _doubt(reports: Sequence[Report | ProgramReport]) -> str:
     return ""
 
 
-def _accepting(arguments: Sequence[str], results: Sequence[Result]) -> str:
+def _accepting(arguments: Sequence[str], results: Sequence[ComparedAudit]) -> str:
     """The command line that accepts the state: this one, without what only reports.
 
     Empty where nothing that fails can be accepted.

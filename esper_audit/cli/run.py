@@ -12,6 +12,7 @@ from esper_audit.cli.options import Replaying, Words
 from esper_audit.cli.output import check_places, leave, stderr, write_files, write_report
 from esper_audit.cli.progress import LiveProgress
 from esper_audit.data.config import Config, load_config
+from esper_audit.data.jobs import CompileOptions
 from esper_audit.errors import UsageError
 from esper_audit.replay.plan import Options, parse_params
 from esper_audit.replay.pool import Pool, open_pool
@@ -73,10 +74,12 @@ def _options(config: Config, chosen: Replaying) -> Options:
         params=parse_params(chosen.param or ()),
         default_params=config.params,
         backends=tuple(dict.fromkeys(chosen.backend or config.backends)),
-        dynamic=chosen.dynamic.value_for_torch,
-        fullgraph=chosen.fullgraph,
-        mode=chosen.mode,
-        recompile_limit=chosen.recompile_limit,
+        compile=CompileOptions(
+            dynamic=chosen.dynamic.value_for_torch,
+            fullgraph=chosen.fullgraph,
+            mode=chosen.mode,
+            recompile_limit=chosen.recompile_limit,
+        ),
         compare=chosen.compare,
         tolerances=config.tolerances,
         time_limit=chosen.time_limit or config.time_limit,

@@ -10,28 +10,55 @@ from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim, Control, ProgramBudget, Question
 from esper_audit.data.findings import Finding, FrameSummary
 from esper_audit.data.recording import Environment, Recording
-from esper_audit.data.steps import Step
+from esper_audit.data.steps import Phase, Step
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
 
 
 @dataclass(frozen=True, slots=True)
-class JudgedStep(Step):
+class JudgedStep:
     """A step with its verdict and the evidence for it in words; ``eager`` is why it was eager."""
 
+    step: Step
     verdict: StepVerdict = StepVerdict.UNKNOWN
     because: str = ""
     eager: Diagnosis | None = None
 
+    @property
+    def index(self) -> int:
+        """Of the step, from 0."""
+        return self.step.index
+
+    @property
+    def label(self) -> str:
+        """The last event before the step, in the scenario's words."""
+        return self.step.label
+
+    @property
+    def phase(self) -> Phase:
+        """Of the step."""
+        return self.step.phase
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProgramAudit(Recording):
+class ProgramAudit:
     """A judged recording of a program. ``verdict`` is None where no budget was set."""
 
+    recording: Recording
     budget: ProgramBudget = ProgramBudget()
     verdict: AuditVerdict | None = None
     reasons: tuple[str, ...] = ()
     frames: tuple[FrameSummary, ...] = ()
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The program's; of a recording without one, a general word."""
+        return self.recording.program.title if self.recording.program is not None else "recording"
+
+    @property
+    def rank(self) -> int | None:
+        """The program's, where it has one."""
+        return self.recording.program.rank if self.recording.program is not None else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +74,10 @@ class ProgramReport:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Audit(Recording):
+class Audit:
     """A judged replay: one scenario, one set of parameters, one backend."""
 
+    recording: Recording
     scenario: str
     question: str = ""
     file: str = ""

@@ -68,8 +68,10 @@ def _check_version(raw: object, path: Path) -> None:
     if version != VERSION:
         newer = isinstance(version, int) and version > VERSION
         raise UsageError(
-            f"{path} has format {version}, and this version reads format {VERSION}.",
-            "Upgrade esper-audit." if newer else "Move it away, and update the baseline anew.",
+            f"{path} uses format {version}; this version reads only format {VERSION}.",
+            "Upgrade esper-audit."
+            if newer
+            else "Move it aside and create a new one with `esper-audit gate --update-baseline`.",
         )
 
 

@@ -104,7 +104,7 @@ class ChangeKind(StrEnum):
     NEW = "new"
     NOT_COMPARABLE = "not-comparable"
     IMPROVED = "improved"
-    STALE_ENTRY = "stale-entry"
+    UNMATCHED = "unmatched"
     ERROR = "error"
     SAME = "same"
 
@@ -131,7 +131,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class ComparedAudit:
     """One subject, held against what was accepted. ``kind`` is the gravest of its changes'.
 
     ``before`` and ``after`` are its own entries, ``reason`` the words of the audit's verdict.
@@ -163,7 +163,7 @@ class GateReport:
     root: str = ""
     baseline: str = ""
     verdict: AuditVerdict
-    results: tuple[Result, ...] = ()
+    results: tuple[ComparedAudit, ...] = ()
     known: tuple[str, ...] = ()
     accept: str = ""
     updated: bool = False
@@ -182,5 +182,5 @@ class ComparisonReport:
     root: str = ""
     first: str
     second: str
-    results: tuple[Result, ...] = ()
+    results: tuple[ComparedAudit, ...] = ()
     doubt: str = ""

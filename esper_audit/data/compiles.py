@@ -163,7 +163,7 @@ class Compile:
 
 
 @dataclass(frozen=True, slots=True)
-class LedgerRow:
+class DeferredWork:
     """Compile work outside Dynamo's own call: a backward compiled later, a CUDA-graph recording."""
 
     kind: str
@@ -185,7 +185,7 @@ class Stance:
 
 
 @dataclass(frozen=True, slots=True)
-class Skip:
+class SkippedFrame:
     """A user frame that torch refused before it tried to compile it.
 
     ``sequence`` is that of the next compile. ``for_good``: every later call of the same code object

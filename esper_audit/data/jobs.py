@@ -13,7 +13,7 @@ NOT_RUN = "it was not run: the audit was interrupted"
 """The reason of a replay that an interrupted run never came to."""
 
 
-class Ending(StrEnum):
+class ReplayStatus(StrEnum):
     """How the scenario's function ended."""
 
     COMPLETED = "completed"
@@ -22,14 +22,41 @@ class Ending(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CompileOptions:
+    """What ``torch.compile`` is called with, and the recompile limit that is set before."""
+
+    backend: str = "aot_eager"
+    dynamic: bool | None = None
+    fullgraph: bool = False
+    mode: str | None = None
+    recompile_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variant:
+    """How a further run of a job differs from its first.
+
+    ``watch`` are guard sources, by frame, whose writers are looked for. ``checksums``: keep those
+    of each step's output. ``enough``: end after the step in which Dynamo has made so many attempts
+    to compile. ``record`` is False for a replay that is only timed.
+    """
+
+    watch: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    checksums: bool = False
+    enough: int | None = None
+    record: bool = True
+
+
+FIRST_RUN = Variant()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """One scenario with one set of parameters on one backend, to be replayed in its own process.
 
-    ``options`` go to ``torch.compile``; ``tolerances`` map a dtype's name to (rtol, atol).
-    ``parameters`` are the texts of the values; ``choices`` their places in the declared lists.
-    ``root`` is the project's folder, from which frames are named. ``watch`` are guard sources, by
-    frame, whose writers are looked for. ``checksums``: keep those of each step's output.
-    ``enough``: end after the step in which Dynamo has made so many attempts to compile.
+    ``tolerances`` map a dtype's name to (rtol, atol). ``parameters`` are the texts of the values;
+    ``choices`` their places in the declared lists. ``root`` is the project's folder, from which
+    frames are named. ``compare``: each step with its eager twin.
     """
 
     scenario: str
@@ -37,15 +64,9 @@ class Job:
     question: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     choices: dict[str, int] = field(default_factory=dict)
-    backend: str
-    dynamic: bool | None = None
-    fullgraph: bool = False
-    mode: str | None = None
-    recompile_limit: int | None = None
+    options: CompileOptions = CompileOptions()
     compare: bool = True
-    checksums: bool = False
-    enough: int | None = None
-    record: bool = True
+    variant: Variant = FIRST_RUN
     budget: Budget = NO_BUDGET
     claims: tuple[str, ...] = ()
     tolerances: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -54,7 +75,6 @@ class Job:
     pythonpath: tuple[str, ...] = ()
     root: str = ""
     log_path: str = ""
-    watch: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -71,7 +91,7 @@ class Replay:
     """
 
     job: Job
-    ending: Ending
+    status: ReplayStatus
     cut: bool = False
     callables: int | None = None
     reason: str = ""
@@ -82,7 +102,7 @@ class Replay:
 
 def not_run(job: Job) -> Replay:
     """What an interrupted run has of a job that it never came to, or not to the end of."""
-    return Replay(job=job, ending=Ending.ERROR, reason=NOT_RUN)
+    return Replay(job=job, status=ReplayStatus.ERROR, reason=NOT_RUN)
 
 
 def was_run(audit: Audit) -> bool:

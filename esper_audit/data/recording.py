@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from esper_audit.data.compiles import Compile, LedgerRow, Skip, Stance
+from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stance
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.data.steps import Lookups, Observation, Step
 
@@ -59,8 +59,8 @@ class Recording:
     environment: Environment
     steps: tuple[Step, ...] = ()
     compiles: tuple[Compile, ...] = ()
-    ledger: tuple[LedgerRow, ...] = ()
-    skips: tuple[Skip, ...] = ()
+    deferred: tuple[DeferredWork, ...] = ()
+    skips: tuple[SkippedFrame, ...] = ()
     lookups: Lookups = Lookups()
     observations: tuple[Observation, ...] = ()
     unrecognized: tuple[Unrecognized, ...] = ()

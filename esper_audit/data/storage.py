@@ -14,10 +14,10 @@ from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.recording import Recording
 from esper_audit.errors import UsageError
 
-SCHEMA_VERSION = 1
-"""The format that this version writes.
+SCHEMA_VERSION = 2
+"""The format that this version writes, and the only one that it reads.
 
-1: first format (0.1.0).
+1: first format. 2: an audit holds a recording, a judged step holds a step; reasons are facts.
 """
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -77,10 +77,11 @@ def _check_head(raw: object, name: str) -> str:
             "Save one with `esper-audit run --output FILE`.",
         )
     if version != SCHEMA_VERSION:
-        what = "a newer" if version > SCHEMA_VERSION else "an older"
         raise UsageError(
-            f"{name} has format {version}, {what} one than this version reads ({SCHEMA_VERSION}).",
-            "Upgrade esper-audit." if version > SCHEMA_VERSION else "Save it again.",
+            f"{name} uses format {version}; this version reads only format {SCHEMA_VERSION}.",
+            "Upgrade esper-audit."
+            if version > SCHEMA_VERSION
+            else "Record it again with this version, or read it with the version that saved it.",
         )
     return str(raw.get("kind"))
 

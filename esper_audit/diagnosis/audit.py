@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 from esper_audit.data.audits import Audit, JudgedStep
 from esper_audit.data.expectations import DEFAULT_BUDGET, Budget
 from esper_audit.data.findings import Finding
-from esper_audit.data.jobs import Ending, Job, Replay
+from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
@@ -37,7 +36,7 @@ def judge(replay: Replay, environment: Environment) -> Audit:
         for each in compile_.graph_breaks
     )
     return Audit(
-        **_fields(recording),
+        recording=recording,
         **_identity(replay.job),
         budget=budget,
         verdict=verdict,
@@ -62,18 +61,13 @@ def _findings(recording: Recording, steps: Sequence[JudgedStep]) -> tuple[Findin
     return (*found, *step_findings(steps, recording, found))
 
 
-def _fields(recording: Recording) -> dict[str, Any]:
-    names = (field.name for field in dataclasses.fields(Recording))
-    return {name: getattr(recording, name) for name in names if name != "steps"}
-
-
 def _identity(job: Job) -> dict[str, Any]:
     return {
         "scenario": job.scenario,
         "question": job.question,
         "file": job.file,
         "parameters": job.parameters,
-        "backend": job.backend,
+        "backend": job.options.backend,
         "options": _options(job),
         "claims": job.claims,
     }
@@ -81,15 +75,15 @@ def _identity(job: Job) -> dict[str, Any]:
 
 def _options(job: Job) -> dict[str, str]:
     return {
-        "dynamic": {None: "auto", True: "true", False: "false"}[job.dynamic],
-        "fullgraph": str(job.fullgraph).lower(),
-        "mode": job.mode or "default",
+        "dynamic": {None: "auto", True: "true", False: "false"}[job.options.dynamic],
+        "fullgraph": str(job.options.fullgraph).lower(),
+        "mode": job.options.mode or "default",
         "compare": str(job.compare).lower(),
-        "recompile_limit": str(job.recompile_limit or "default"),
+        "recompile_limit": str(job.options.recompile_limit or "default"),
     }
 
 
-DEFAULT_OPTIONS = _options(Job(scenario="", file="", backend=""))
+DEFAULT_OPTIONS = _options(Job(scenario="", file=""))
 """The options of a replay for which nothing was asked."""
 
 
@@ -100,9 +94,9 @@ def _verdict(
     steps: Sequence[JudgedStep],
     findings: Sequence[Finding],
 ) -> tuple[AuditVerdict, str]:
-    if replay.ending is Ending.SKIPPED:
+    if replay.status is ReplayStatus.SKIPPED:
         return AuditVerdict.SKIPPED, replay.reason
-    if replay.ending is Ending.ERROR:
+    if replay.status is ReplayStatus.ERROR:
         return AuditVerdict.ERROR, replay.reason
     doubt = next(doubts(recording), "")
     if doubt:

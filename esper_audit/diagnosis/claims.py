@@ -44,7 +44,7 @@ def _decide(claim: Claim, backend: str, audits: Sequence[Audit]) -> ClaimResult:
 
 
 def _evidence(claim: Claim, audit: Audit) -> list[tuple[bool, str]]:
-    observed = [each for each in audit.observations if each.claim == claim.id]
+    observed = [each for each in audit.recording.observations if each.claim == claim.id]
     if observed:
         return [(each.holds, each.because) for each in observed]
     if claim.id in audit.claims and audit.verdict in _BY_VERDICT:

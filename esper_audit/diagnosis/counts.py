@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from esper_audit.data.compiles import Compile, LedgerRow, Outcome, RunsAfter
+from esper_audit.data.compiles import Compile, DeferredWork, Outcome, RunsAfter
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.phases import is_steady
@@ -85,11 +85,11 @@ def has_failed(compile_: Compile) -> bool:
 def _other_compiles(recording: Recording, frames: Iterable[Compile]) -> int:
     """Backwards and CUDA graphs after warm-up, of frames that were compiled before."""
     counted = {each.id for each in frames}
-    rows = [each for each in recording.ledger if _is_late_row(each, recording)]
+    rows = [each for each in recording.deferred if _is_late_row(each, recording)]
     return len({(row.step, row.compile_id) for row in rows if row.compile_id not in counted})
 
 
-def _is_late_row(row: LedgerRow, recording: Recording) -> bool:
+def _is_late_row(row: DeferredWork, recording: Recording) -> bool:
     if row.kind not in LATE_COMPILES:
         return False
     if not recording.steps:

@@ -12,7 +12,7 @@ import math
 from dataclasses import replace
 
 from esper_audit.data.comparisons import Comparison
-from esper_audit.data.jobs import Ending, Job, Replay
+from esper_audit.data.jobs import Job, Replay, ReplayStatus, Variant
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Step
 
@@ -27,7 +27,7 @@ def needs_proof(replay: Replay) -> bool:
 
 def proof_job(job: Job) -> Job:
     """The job of the second replay."""
-    return replace(job, compare=False, checksums=True)
+    return replace(job, compare=False, variant=Variant(checksums=True))
 
 
 def settled(first: Replay, second: Replay) -> Replay:
@@ -48,7 +48,7 @@ def settled(first: Replay, second: Replay) -> Replay:
 def _disturbed(first: Recording, second: Replay) -> str:
     """Why the second replay does not prove the first undisturbed; empty where it does."""
     start = "can't be compared without a fork"
-    if second.recording is None or second.ending is not Ending.COMPLETED:
+    if second.recording is None or second.status is not ReplayStatus.COMPLETED:
         return f"{start}: the replay that would prove it undisturbed failed ({second.reason})"
     if _compiles(first) != _compiles(second.recording):
         return f"{start}: the comparison changes what is compiled, by state that it shares"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import Compile, GraphBreak, Outcome, RunsAfter, Skip
+from esper_audit.data.compiles import Compile, GraphBreak, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.places import Frame, Location
@@ -46,7 +46,7 @@ def limit_words(limit: str) -> str:
     return _LIMITS.get(limit, "a recompile limit was hit")
 
 
-def since(event: Compile | Skip) -> str:
+def since(event: Compile | SkippedFrame) -> str:
     """When in the recording something happened, as far as the program said."""
     if event.label:
         return f"step {event.label!r}, {event.at:.1f} s in"
@@ -111,7 +111,7 @@ def _frames(recording: Recording) -> Iterator[Finding]:
             yield _eager(diagnosis, skip, skip.reason)
 
 
-def _eager(diagnosis: Diagnosis, event: Compile | Skip, reason: str) -> Finding:
+def _eager(diagnosis: Diagnosis, event: Compile | SkippedFrame, reason: str) -> Finding:
     if isinstance(event, Compile):
         call = event.stack[-1] if event.stack else None
     else:
@@ -183,7 +183,7 @@ def step_findings(
         diagnosis = Diagnosis.STALE_OUTPUT if step.verdict is StepVerdict.STALE else step.eager
         if diagnosis is not None and diagnosis not in told:
             finding = _of_step(diagnosis, step, recording)
-            found.setdefault((step.callable_index, diagnosis), finding)
+            found.setdefault((step.step.callable_index, diagnosis), finding)
     return tuple(found.values())
 
 
@@ -202,7 +202,7 @@ def _of_step(diagnosis: Diagnosis, step: JudgedStep, recording: Recording) -> Fi
 
 def _frame_of(step: JudgedStep, recording: Recording) -> Frame:
     """The frame that torch was first asked for in the steps of this step's callable."""
-    own = {e.index for e in recording.steps if e.callable_index == step.callable_index}
-    events: list[Compile | Skip] = [*recording.skips, *recording.compiles]
+    own = {e.index for e in recording.steps if e.callable_index == step.step.callable_index}
+    events: list[Compile | SkippedFrame] = [*recording.skips, *recording.compiles]
     frames = [(each.sequence, each.frame) for each in events if each.step in own]
     return min(frames, key=lambda pair: pair[0])[1] if frames else EVERY_FRAME

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-from esper_audit.data.compiles import Compile, Outcome, RunsAfter, Skip
+from esper_audit.data.compiles import Compile, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.findings import FrameState, FrameSummary
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import IsLate, late
@@ -33,7 +33,7 @@ def frame_summaries(
     return tuple(sorted(found, key=lambda each: (-each.seconds, each.direct is False)))
 
 
-def _summary(group: Sequence[Compile], skip: Skip | None, is_late: IsLate) -> FrameSummary:
+def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLate) -> FrameSummary:
     made = [each for each in group if each.succeeded]
     again = [each for each in made if each.outcome is Outcome.RECOMPILED]
     # A compile after it was given up: the program has reset Dynamo meanwhile.
@@ -83,7 +83,7 @@ def _reused(made: Sequence[Compile]) -> int | None:
     return sum(max(0, ran - count) for ran, count in runs) if runs else None
 
 
-def _skipped(skip: Skip) -> FrameSummary:
+def _skipped(skip: SkippedFrame) -> FrameSummary:
     return FrameSummary(
         frame=skip.frame,
         state=FrameState.EAGER,

@@ -31,7 +31,7 @@ def window(before: Recording, after: Recording) -> Recording:
         ),
         skips=after.skips[len(before.skips) :],
         stances=after.stances[len(before.stances) :],
-        ledger=after.ledger[len(before.ledger) :],
+        deferred=after.deferred[len(before.deferred) :],
         hook_errors=after.hook_errors[len(before.hook_errors) :],
         lookups=Lookups(hits, after.lookups.misses - before.lookups.misses),
         earlier_runs=_runs(after, known) - _runs(before, known),

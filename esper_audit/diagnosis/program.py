@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from esper_audit.data.audits import ProgramAudit
 from esper_audit.data.diagnoses import Diagnosis
@@ -55,17 +53,13 @@ def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> 
     )
     verdict, reasons = _verdict(recording, budget, findings)
     return ProgramAudit(
-        **_fields(recording),
+        recording=recording,
         budget=budget,
         verdict=verdict,
         reasons=reasons,
         frames=frame_summaries(recording, budget.warm_up_calls),
         findings=findings,
     )
-
-
-def _fields(recording: Recording) -> dict[str, Any]:
-    return {each.name: getattr(recording, each.name) for each in dataclasses.fields(Recording)}
 
 
 def _verdict(

@@ -16,13 +16,14 @@ def merge(audits: Sequence[ProgramAudit], root: str = "") -> ProgramReport:
 
 
 def _rank(audit: ProgramAudit) -> int:
-    rank = audit.program.rank if audit.program is not None else None
+    rank = audit.rank
     return -1 if rank is None else rank
 
 
 def missing_ranks(audits: Sequence[ProgramAudit]) -> tuple[int, ...]:
     """Ranks that the program had, and that left no recording."""
-    sizes = [a.program.world_size for a in audits if a.program and a.program.world_size]
+    programs = [audit.recording.program for audit in audits]
+    sizes = [program.world_size for program in programs if program and program.world_size]
     present = {_rank(audit) for audit in audits}
     return tuple(rank for rank in range(max(sizes, default=0)) if rank not in present)
 

@@ -6,15 +6,13 @@ eagerly outweighs what else was compiled; and only a lookup that matched proves 
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import Compile, LedgerRow, Outcome, RunsAfter, Skip
+from esper_audit.data.compiles import Compile, DeferredWork, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.recording import Recording
@@ -36,8 +34,8 @@ class _Events:
     """What was recorded in one step."""
 
     compiles: Sequence[Compile]
-    skips: Sequence[Skip]
-    later: Sequence[LedgerRow]
+    skips: Sequence[SkippedFrame]
+    later: Sequence[DeferredWork]
 
 
 @dataclass
@@ -108,18 +106,14 @@ def judge_steps(recording: Recording) -> tuple[JudgedStep, ...]:
         events = _Events(
             [each for each in recording.compiles if each.step == step.index],
             [each for each in recording.skips if each.step == step.index],
-            [each for each in recording.ledger if each.step == step.index],
+            [each for each in recording.deferred if each.step == step.index],
         )
         history.learn(step.callable_index, events)
         eager = _why_eager(step, events, history, sees_lookups)
         verdict, because = _verdict(step, events, eager, sees_lookups)
         why = eager[0] if eager is not None and verdict is StepVerdict.EAGER else None
-        judged.append(JudgedStep(**_fields(step), verdict=verdict, because=because, eager=why))
+        judged.append(JudgedStep(step, verdict=verdict, because=because, eager=why))
     return tuple(judged)
-
-
-def _fields(step: Step) -> dict[str, Any]:
-    return {each.name: getattr(step, each.name) for each in dataclasses.fields(Step)}
 
 
 def _verdict(

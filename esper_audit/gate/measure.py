@@ -86,13 +86,13 @@ def _of_audit(audit: Audit) -> Measured:
     steps = Counter(step.verdict for step in audit.steps)
     steady = Counter(step.verdict for step in audit.steps if step.phase is Phase.STEADY)
     subject = Subject(
-        *_place(audit.environment),
+        *_place(audit.recording.environment),
         scenario=audit.scenario,
         parameters=dict(audit.parameters),
         backend=audit.backend,
         options={n: v for n, v in audit.options.items() if DEFAULT_OPTIONS.get(n) != v},
     )
-    counts = count(audit)
+    counts = count(audit.recording)
     own = _entry(
         subject,
         verdict=audit.verdict,
@@ -128,10 +128,10 @@ def _of_programs(report: ProgramReport) -> list[Measured]:
 
 
 def _of_program(audit: ProgramAudit) -> Measured:
-    name = audit.program.title if audit.program is not None else "a recording"
-    counts = count(audit, audit.budget.warm_up_calls)
+    name = audit.recording.program.title if audit.recording.program is not None else "a recording"
+    counts = count(audit.recording, audit.budget.warm_up_calls)
     unproven = list(_unproven(audit))
-    subject = Subject(*_place(audit.environment), scenario=name)
+    subject = Subject(*_place(audit.recording.environment), scenario=name)
     own = _entry(
         subject,
         verdict=AuditVerdict.ERROR if unproven else audit.verdict,
@@ -147,15 +147,16 @@ def _of_program(audit: ProgramAudit) -> Measured:
         findings=tuple(finding for _, finding in causes),
         reason="; ".join(unproven or audit.reasons),
         file=name,
-        seconds=audit.seconds,
+        seconds=audit.recording.seconds,
     )
 
 
 def _unproven(audit: ProgramAudit) -> Iterator[str]:
-    yield from doubts(audit)
-    if audit.complete and audit.program is not None and audit.program.exit_code:
-        yield f"the program ended with {audit.program.ended}"
-    if not ran_compiled(audit):
+    yield from doubts(audit.recording)
+    program = audit.recording.program
+    if audit.recording.complete and program is not None and program.exit_code:
+        yield f"the program ended with {program.ended}"
+    if not ran_compiled(audit.recording):
         yield NOT_PROVEN
 
 

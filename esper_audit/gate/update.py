@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from esper_audit.data.changes import ChangeKind, Entry, Result
+from esper_audit.data.changes import ChangeKind, ComparedAudit, Entry
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.gate.measure import Measured
 
@@ -16,7 +16,7 @@ NOT_ACCEPTED = (ChangeKind.ERROR, ChangeKind.NOT_DETERMINISTIC)
 def updated(
     baseline: Sequence[Entry],
     measured: Sequence[Measured],
-    results: Sequence[Result],
+    results: Sequence[ComparedAudit],
     reason: str = "",
 ) -> tuple[Entry, ...]:
     """The entries of the baseline with those of the audits in place of their old ones.
@@ -26,7 +26,7 @@ def updated(
     with its entry, and ``reason`` goes to failures and causes that are new or changed.
     """
     refused = {each.subject.key for each in results if each.kind in NOT_ACCEPTED}
-    stale = {each.subject.key for each in results if each.kind is ChangeKind.STALE_ENTRY}
+    stale = {each.subject.key for each in results if each.kind is ChangeKind.UNMATCHED}
     taken = {each.subject.key: each for each in measured if each.subject.key not in refused}
     known = {entry.key: entry for entry in baseline}
     kept = [e for e in baseline if e.subject.key not in taken and e.subject.key not in stale]

@@ -8,10 +8,10 @@ import time
 
 from esper_audit.data.compiles import RunsAfter
 from esper_audit.diagnosis import count
-from esper_audit.program.session import ProgramSession
+from esper_audit.program.run import ProgramRun
 
 
-def beat(session: ProgramSession, seconds: float) -> None:
+def beat(session: ProgramRun, seconds: float) -> None:
     """Say every so many seconds what was recorded up to then, until the process ends."""
     thread = threading.Thread(
         target=_beat, args=(session, seconds), name="esper-audit heartbeat", daemon=True
@@ -19,14 +19,14 @@ def beat(session: ProgramSession, seconds: float) -> None:
     thread.start()
 
 
-def _beat(session: ProgramSession, seconds: float) -> None:
+def _beat(session: ProgramRun, seconds: float) -> None:
     started = time.monotonic()
     while True:
         time.sleep(seconds)
         print(_line(session, time.monotonic() - started), file=sys.stderr, flush=True)
 
 
-def _line(session: ProgramSession, elapsed: float) -> str:
+def _line(session: ProgramRun, elapsed: float) -> str:
     if session.recorder is None:
         return f"esper-audit: {elapsed:.0f} s: torch.compile was not used yet"
     recording = session.recorder.recording()

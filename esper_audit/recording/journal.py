@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from esper_audit.data.compiles import Compile, LedgerRow, Skip, Stance
+from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stance
 from esper_audit.data.notices import HookError
 from esper_audit.data.recording import Program, Recording
 from esper_audit.data.steps import Lookups
@@ -18,12 +18,12 @@ from esper_audit.data.storage import SCHEMA_VERSION
 
 SUFFIX = ".partial"
 KIND = "journal"
-Event = Compile | Skip | Stance | LedgerRow | HookError
+Event = Compile | SkippedFrame | Stance | DeferredWork | HookError
 _NAMES: dict[type, str] = {
     Compile: "compiles",
-    Skip: "skips",
+    SkippedFrame: "skips",
     Stance: "stances",
-    LedgerRow: "ledger",
+    DeferredWork: "deferred",
     HookError: "hook_errors",
 }
 
@@ -101,7 +101,7 @@ def read_journal(data: bytes) -> Recording:
         compiles=tuple(compiles.values()),
         skips=tuple(events["skips"]),
         stances=tuple(events["stances"]),
-        ledger=tuple(events["ledger"]),
+        deferred=tuple(events["deferred"]),
         hook_errors=tuple(events["hook_errors"]),
         lookups=lookups,
     )

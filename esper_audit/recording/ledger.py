@@ -8,14 +8,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
-from esper_audit.data.compiles import Compile, LedgerRow, Outcome, RunsAfter, Seconds, Skip, Stance
+from esper_audit.data.compiles import (
+    Compile,
+    DeferredWork,
+    Outcome,
+    RunsAfter,
+    Seconds,
+    SkippedFrame,
+    Stance,
+)
 from esper_audit.data.notices import HookError, Unrecognized
 from esper_audit.data.places import Frame
 from esper_audit.data.signals import Begin, Code, End, Stages
 from esper_audit.data.steps import Phase
 from esper_audit.torch_text.sources import frame_key, in_user_terms
 
-Event = TypeVar("Event", Skip, LedgerRow, Stance, HookError)
+Event = TypeVar("Event", SkippedFrame, DeferredWork, Stance, HookError)
 
 MOST_IN_FULL = 64
 """Events of one frame that are kept one by one where equal events are added up."""
@@ -68,8 +76,8 @@ class Ledger:
         self.attempts = 0
         self._by_code: dict[Code, list[Draft]] = defaultdict(list)
         self.drafts: list[Draft] = []
-        self.later: list[LedgerRow] = []
-        self.skips: list[Skip] = []
+        self.later: list[DeferredWork] = []
+        self.skips: list[SkippedFrame] = []
         self.stances: list[Stance] = []
         self.errors: list[HookError] = []
 
@@ -123,11 +131,11 @@ class Ledger:
                 return None if draft.stages else draft
         return None
 
-    def skip(self, skip: Skip) -> None:
+    def skip(self, skip: SkippedFrame) -> None:
         """A refused frame."""
         self._add(self.skips, skip, ("frame", "reason", "for_good", "direct"))
 
-    def device_work(self, row: LedgerRow) -> None:
+    def device_work(self, row: DeferredWork) -> None:
         """Compile work outside a frame's compile."""
         self._add(self.later, row, ("kind", "step"))
 
@@ -210,7 +218,7 @@ _UNKNOWN = Begin(Code("<unknown>", "", 0), "?", 0, None, None, (), (), "", "")
 
 
 def _added(kept: Event, event: Event) -> Event:
-    if isinstance(kept, LedgerRow) and isinstance(event, LedgerRow):
+    if isinstance(kept, DeferredWork) and isinstance(event, DeferredWork):
         seconds = (kept.seconds or 0.0) + (event.seconds or 0.0)
         return replace(kept, count=kept.count + 1, seconds=seconds)
     return replace(kept, count=kept.count + 1)
@@ -253,5 +261,5 @@ def unrecognized(compiles: tuple[Compile, ...]) -> Iterator[Unrecognized]:
             yield Unrecognized(f"recompile {compile_.id} of {compile_.frame.name}", reasons)
 
 
-Journal = Callable[[Compile | Skip | Stance | LedgerRow | HookError], None]
+OnEvent = Callable[[Compile | SkippedFrame | Stance | DeferredWork | HookError], None]
 """Told of each event as it is recorded; a compile may come again, with more known of it."""

@@ -5,22 +5,22 @@ from __future__ import annotations
 from typing import Protocol
 
 
-class Listener(Protocol):
+class MarkListener(Protocol):
     """Who hears of marks."""
 
     def mark_step(self, label: str) -> None: ...
     def mark_steady(self) -> None: ...
 
 
-_listeners: list[Listener] = []
+_listeners: list[MarkListener] = []
 
 
-def listen(listener: Listener) -> None:
+def listen(listener: MarkListener) -> None:
     """Tell this listener of marks from now on."""
     _listeners.append(listener)
 
 
-def forget(listener: Listener) -> None:
+def forget(listener: MarkListener) -> None:
     """Tell it no longer."""
     if listener in _listeners:
         _listeners.remove(listener)

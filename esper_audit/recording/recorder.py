@@ -11,13 +11,13 @@ from types import TracebackType
 
 from esper_audit import _dynamo
 from esper_audit._dynamo import Begin, End, Returned, Stages
-from esper_audit.data.compiles import LedgerRow, RunsAfter, Skip, Stance
+from esper_audit.data.compiles import DeferredWork, RunsAfter, SkippedFrame, Stance
 from esper_audit.data.notices import HookError
 from esper_audit.data.places import Location
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Lookups, Phase
 from esper_audit.recording import marks
-from esper_audit.recording.ledger import Draft, Journal, Ledger, Mark, unrecognized
+from esper_audit.recording.ledger import Draft, Ledger, Mark, OnEvent, unrecognized
 
 Wanted = Mapping[str, Collection[str]]
 
@@ -45,7 +45,7 @@ class Recorder:
         phase: Phase = Phase.STEADY,
         adding_up: bool = False,
         watch: bool | Wanted = False,
-        journal: Journal | None = None,
+        journal: OnEvent | None = None,
     ) -> None:
         # A text: it is compared with code objects' files.
         self._root = root or os.getcwd()  # noqa: PTH109
@@ -60,7 +60,7 @@ class Recorder:
         self._watching = watch is not False
         wanted = None if isinstance(watch, bool) else watch
         self._hooks = _dynamo.Hooks(self, _dynamo.Watch(wanted) if self._watching else None)
-        self._journal: Journal = journal or _forget
+        self._journal: OnEvent = journal or _forget
         self._trace_log = _dynamo.TraceLog(self)
         self._counters_before: dict[str, int] = {}
 
@@ -135,7 +135,7 @@ class Recorder:
             return Recording(
                 environment=_dynamo.environment(),
                 compiles=compiles,
-                ledger=tuple(self._kept.later),
+                deferred=tuple(self._kept.later),
                 skips=tuple(self._kept.skips),
                 lookups=self.lookups,
                 unrecognized=tuple(unrecognized(compiles)),
@@ -194,7 +194,7 @@ class Recorder:
                 if token.end is not None and told:
                     self._journal(self._kept.freeze(token))
                 return
-            skip = Skip(
+            skip = SkippedFrame(
                 frame=self._kept.frame(returned.code),
                 reason=returned.reason,
                 step=self._mark.step,
@@ -227,7 +227,7 @@ class Recorder:
 
     def device_work(self, kind: str, compile_id: str, seconds: float | None) -> None:
         with self._lock:
-            row = LedgerRow(kind, compile_id, self._mark.step, seconds)
+            row = DeferredWork(kind, compile_id, self._mark.step, seconds)
             self._kept.device_work(row)
             self._journal(row)
 

@@ -25,7 +25,7 @@ Tolerances = Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)
-class Result:
+class StepResult:
     """What a step gave, or should give, as plain data (see :mod:`values`).
 
     ``output`` holds the loss too, where there is one. ``gradients`` are those left on parameters

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from esper_audit.data.expectations import NO_BUDGET, Budget
-from esper_audit.data.jobs import Job, ScenarioInfo
+from esper_audit.data.jobs import CompileOptions, Job, ScenarioInfo
 from esper_audit.errors import UsageError
 
 ALL = "all"
@@ -23,16 +23,14 @@ class Options:
     ``params`` are those of the command line, ``default_params`` the configuration's; the first
     win. A value ``all`` selects every declared one. Of a budget each bound is that of ``budget``,
     the command line's, else of the scenario, else of ``default_budget``, the configuration's.
+    ``compile`` is for each of ``backends``.
     """
 
     keyword: str = ""
     params: Mapping[str, Sequence[str]] = field(default_factory=dict)
     default_params: Mapping[str, Sequence[str]] = field(default_factory=dict)
     backends: Sequence[str] = ("aot_eager",)
-    dynamic: bool | None = None
-    fullgraph: bool = False
-    mode: str | None = None
-    recompile_limit: int | None = None
+    compile: CompileOptions = CompileOptions()
     compare: bool = True
     tolerances: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     time_limit: float = 120.0
@@ -81,11 +79,7 @@ def _jobs(scenario: ScenarioInfo, backend: str, options: Options) -> Iterable[Jo
             choices={
                 name: scenario.params[name].index(value) for name, value in parameters.items()
             },
-            backend=backend,
-            dynamic=options.dynamic,
-            fullgraph=options.fullgraph,
-            mode=options.mode,
-            recompile_limit=options.recompile_limit,
+            options=replace(options.compile, backend=backend),
             compare=options.compare,
             budget=options.budget.over(scenario.budget).over(options.default_budget),
             claims=scenario.claims,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from esper_audit.data.jobs import Collection, Ending, Job, Replay
+from esper_audit.data.jobs import Collection, Job, Replay, ReplayStatus
 from esper_audit.data.recording import Environment
 from esper_audit.errors import IncompleteError, UsageError
 from esper_audit.replay import worker
@@ -179,7 +179,7 @@ def _result(process: LoneProcess, job: Job, lost: list[Job] | None) -> Replay | 
 
 
 def _lost(job: Job, reason: str) -> Replay:
-    return Replay(job=job, ending=Ending.ERROR, reason=reason, log=_tail(job.log_path))
+    return Replay(job=job, status=ReplayStatus.ERROR, reason=reason, log=_tail(job.log_path))
 
 
 def _death(code: int | None) -> str:

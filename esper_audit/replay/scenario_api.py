@@ -26,13 +26,13 @@ from esper_audit.data.expectations import NO_BUDGET, Budget, Claim
 from esper_audit.errors import UsageError
 
 
-class Skip(Exception):  # noqa: N818  # not an error: it says that this replay can't be made here
+class SkipScenario(Exception):  # noqa: N818  # not an error: it says that this replay can't be made here
     """Raised by :func:`skip`; the audit is reported as skipped, never as passed."""
 
 
 def skip(reason: str) -> NoReturn:
     """End this scenario as skipped, because ``reason``."""
-    raise Skip(reason)
+    raise SkipScenario(reason)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from esper_audit.data.expectations import Claim
 from esper_audit.data.jobs import Job
 from esper_audit.data.steps import Lookups, Observation, Phase, Step
 from esper_audit.recording.recorder import Recorder
-from esper_audit.replay.compare import DEFAULT_TOLERANCES, Result
+from esper_audit.replay.compare import DEFAULT_TOLERANCES, StepResult
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.scenario_api import skip
 from esper_audit.replay.snapshot import modules_of
@@ -66,10 +66,11 @@ class ReplaySession:
             backend: a name or a function, instead of the run's.
             options: more arguments of ``torch.compile``, instead of the run's.
         """
-        chosen: dict[str, Any] = {"fullgraph": self._job.fullgraph, "dynamic": self._job.dynamic}
-        if self._job.mode is not None:
-            chosen["mode"] = self._job.mode
-        chosen |= {"backend": backend or self._job.backend} | options
+        asked = self._job.options
+        chosen: dict[str, Any] = {"fullgraph": asked.fullgraph, "dynamic": asked.dynamic}
+        if asked.mode is not None:
+            chosen["mode"] = asked.mode
+        chosen |= {"backend": backend or self._job.options.backend} | options
         self.callables += 1
         compiled = torch.compile(target, **chosen)
         return CompiledStep(self, self.callables - 1, target, compiled, reference)
@@ -119,9 +120,10 @@ class ReplaySession:
         if _dynamo.accelerator():
             self.note(f"Device moves were made to {_dynamo.accelerator()}")
             return self.device
-        if self._job.backend not in ("eager", "aot_eager"):
+        backend = self._job.options.backend
+        if backend not in ("eager", "aot_eager"):
             skip(
-                f"no accelerator here, and the stand-in device can't run {self._job.backend}:"
+                f"no accelerator here, and the stand-in device can't run {backend}:"
                 " it has no code generator"
             )
         try:
@@ -140,7 +142,7 @@ class ReplaySession:
         """Run, record and compare one call; used by :class:`CompiledStep`."""
         with self._twins(step, loss, args, kwargs) as twins:
             result = self._run(step, loss, args, kwargs, twins)
-        enough, recorder = self._job.enough, self._recorder
+        enough, recorder = self._job.variant.enough, self._recorder
         if enough is not None and recorder is not None and recorder.attempts >= enough:
             raise Enough
         return result
@@ -162,9 +164,9 @@ class ReplaySession:
         finally:
             seconds = time.perf_counter() - started
             state = state_of(modules, args, kwargs) if self._job.compare else {}
-            found = Result(call.output_and_loss, gradients(state), state)
+            found = StepResult(call.output_and_loss, gradients(state), state)
             comparisons = () if call.error else self._compare(found, step, twins)
-            kept = twins.shares or self._job.checksums
+            kept = twins.shares or self._job.variant.checksums
             self.steps.append(
                 Step(
                     index=index,
@@ -217,7 +219,9 @@ class ReplaySession:
             return {}
         return {"eager": None} | ({"reference": step.reference} if step.reference else {})
 
-    def _compare(self, found: Result, step: CompiledStep, twins: Twins) -> tuple[Comparison, ...]:
+    def _compare(
+        self, found: StepResult, step: CompiledStep, twins: Twins
+    ) -> tuple[Comparison, ...]:
         return tuple(
             comparison
             for against, twin in twins.wait(self._runners(step)).items()

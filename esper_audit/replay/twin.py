@@ -23,7 +23,7 @@ from esper_audit.data.comparisons import Comparison, Difference, DifferenceKind
 from esper_audit.data.places import Location
 from esper_audit.replay.compare import (
     CannotCompare,
-    Result,
+    StepResult,
     Tolerances,
     difference,
     root_mean_square,
@@ -58,7 +58,7 @@ class Twin:
     process, where it may have changed what the step reads.
     """
 
-    result: Result | None = None
+    result: StepResult | None = None
     failure: str = ""
     written: tuple[str, ...] = ()
     operations: Mapping[Location, None] = field(default_factory=dict)
@@ -205,14 +205,14 @@ def _run(call: Call) -> Twin:
         after = state_of(modules, call.args, call.kwargs)
         wrote = written(before, after)
         left = {name: plain(after[name]) for name in wrote}
-        result = Result(plain(output), plain(gradients(after)), left, sums(after, wrote))
+        result = StepResult(plain(output), plain(gradients(after)), left, sums(after, wrote))
     except Exception as error:
         return Twin(failure=f"raised {type(error).__name__}: {error}")
     return Twin(result, "", wrote, operations)
 
 
 def comparisons_of(
-    found: Result, against: str, twin: Twin, tolerances: Tolerances
+    found: StepResult, against: str, twin: Twin, tolerances: Tolerances
 ) -> Iterator[Comparison]:
     """Output, gradients and written tensors of a step, held against its twin's."""
     if twin.result is None:
@@ -231,7 +231,7 @@ def comparisons_of(
         yield _comparison(against, what, actual, expected, tolerances, scale)
 
 
-def _quietly_written(found: Result, twin: Twin) -> Iterator[Comparison]:
+def _quietly_written(found: StepResult, twin: Twin) -> Iterator[Comparison]:
     """What compiled code wrote and the twin did not, or one of them without a trace."""
     assert twin.result is not None
     own, wanted = sums(found.state, twin.written), twin.result.sums

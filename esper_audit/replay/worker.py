@@ -17,9 +17,9 @@ from types import FrameType
 
 import msgspec
 
-from esper_audit.data.jobs import Ending, Job, Replay
+from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.replay.home import leave_unless_home
-from esper_audit.replay.scenario_api import Scenario, Skip
+from esper_audit.replay.scenario_api import Scenario, SkipScenario
 
 _AGAIN_SECONDS = 0.02
 
@@ -79,14 +79,14 @@ def replay(job: Job) -> Replay:
     from esper_audit.recording.recorder import Recorder
     from esper_audit.replay.session import Enough, ReplaySession
 
-    if job.recompile_limit is not None:
-        _dynamo.set_recompile_limit(job.recompile_limit)
-    if job.compare and job.backend == "inductor":
+    if job.options.recompile_limit is not None:
+        _dynamo.set_recompile_limit(job.options.recompile_limit)
+    if job.compare and job.options.backend == "inductor":
         _dynamo.draw_as_eager()
-    recorder = Recorder(job.root, watch=job.watch or False)
-    session = ReplaySession(job, recorder if job.record else None)
-    ending, reason, cut = Ending.COMPLETED, "", False
-    with recorder if job.record else nullcontext():
+    recorder = Recorder(job.root, watch=job.variant.watch or False)
+    session = ReplaySession(job, recorder if job.variant.record else None)
+    ending, reason, cut = ReplayStatus.COMPLETED, "", False
+    with recorder if job.variant.record else nullcontext():
         try:
             with leave_unless_home():
                 scenario, parameters = find_scenario(job)
@@ -94,17 +94,17 @@ def replay(job: Job) -> Replay:
                 scenario(session, **parameters)
         except Enough:
             cut = True
-        except Skip as skipped:
-            ending, reason = Ending.SKIPPED, str(skipped)
+        except SkipScenario as skipped:
+            ending, reason = ReplayStatus.SKIPPED, str(skipped)
         except TimeLimitReached as late:
-            ending, reason = Ending.ERROR, str(late)
+            ending, reason = ReplayStatus.ERROR, str(late)
         except KeyboardInterrupt:
-            ending, reason = Ending.ERROR, "interrupted"
+            ending, reason = ReplayStatus.ERROR, "interrupted"
         except SystemExit as left:
-            ending, reason = Ending.ERROR, f"the scenario called sys.exit({left.code!r})"
+            ending, reason = ReplayStatus.ERROR, f"the scenario called sys.exit({left.code!r})"
         except BaseException as error:
             traceback.print_exc()
-            ending, reason = Ending.ERROR, _describe(error, job)
+            ending, reason = ReplayStatus.ERROR, _describe(error, job)
     recording = replace(
         recorder.recording(),
         steps=tuple(session.steps),
@@ -113,7 +113,7 @@ def replay(job: Job) -> Replay:
     )
     return Replay(
         job=job,
-        ending=ending,
+        status=ending,
         cut=cut,
         callables=session.callables,
         reason=reason,

@@ -103,7 +103,8 @@ def _scenarios(audits: Sequence[Audit]) -> set[str]:
 
 def _recompiles_too_often(audit: Audit) -> bool:
     return audit.verdict is AuditVerdict.FAILED and (
-        limit_hit(audit) or count(audit).compiles_after_warm_up > (audit.budget.recompiles or 0)
+        limit_hit(audit)
+        or count(audit.recording).compiles_after_warm_up > (audit.budget.recompiles or 0)
     )
 
 

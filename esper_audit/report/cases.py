@@ -12,9 +12,9 @@ from esper_audit.data.changes import (
     UNSURE,
     Change,
     ChangeKind,
+    ComparedAudit,
     ComparisonReport,
     GateReport,
-    Result,
 )
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding
@@ -35,7 +35,7 @@ RULES = {
     ChangeKind.WORSE.value: "a count is worse than the baseline accepts",
     ChangeKind.NEW.value: "the baseline has no entry for it",
     ChangeKind.IMPROVED.value: "it is better than the baseline accepts",
-    ChangeKind.STALE_ENTRY.value: "an entry of the baseline that nothing matches any more",
+    ChangeKind.UNMATCHED.value: "an entry of the baseline that nothing matches any more",
     ChangeKind.NOT_COMPARABLE.value: "the baseline has no entries for this environment",
     ChangeKind.NOT_DETERMINISTIC.value: "counts differ from run to run",
 }
@@ -217,19 +217,19 @@ def _of_program(report: ProgramReport) -> Iterator[Case]:
         status = _STATUS[audit.verdict] if audit.verdict is not None else Status.PASSED
         failing = audit.verdict is AuditVerdict.FAILED
         yield Case(
-            name=audit.program.title if audit.program is not None else "recording",
+            name=audit.title,
             group="esper-audit.exec",
             status=status,
             reason="; ".join(audit.reasons),
             problems=tuple(_of_finding(each, report.root, failing) for each in audit.findings),
-            seconds=audit.seconds,
+            seconds=audit.recording.seconds,
         )
     if report.differences:
         found = tuple(_of_finding(each, report.root, True) for each in report.differences)
         yield Case("ranks", "esper-audit.exec", Status.FAILED, "ranks differ", found)
 
 
-def _of_result(result: Result, report: GateReport | ComparisonReport) -> Case:
+def _of_result(result: ComparedAudit, report: GateReport | ComparisonReport) -> Case:
     status = Status.PASSED
     if result.fails:
         status = Status.FAILED
@@ -248,7 +248,7 @@ def _of_result(result: Result, report: GateReport | ComparisonReport) -> Case:
     )
 
 
-def _changes(result: Result, report: GateReport | ComparisonReport) -> Iterator[Problem]:
+def _changes(result: ComparedAudit, report: GateReport | ComparisonReport) -> Iterator[Problem]:
     way = f", {result.subject.way}" if result.subject.way else ""
     where = f"in {result.subject.title}{way}"
     found = [each for each in result.changes if each.finding is not None]
@@ -262,7 +262,7 @@ def _changes(result: Result, report: GateReport | ComparisonReport) -> Iterator[
 
 
 def _of_counts(
-    own: Sequence[Change], result: Result, report: GateReport | ComparisonReport
+    own: Sequence[Change], result: ComparedAudit, report: GateReport | ComparisonReport
 ) -> Problem:
     """Counts alone: there is no line to point at but that of the scenario or of the baseline."""
     kind = min((each.kind for each in own), key=list(ChangeKind).index)
@@ -272,7 +272,7 @@ def _of_counts(
     else:
         message = f"{kind.value}: {result.subject.title}: {'; '.join(cause(each) for each in own)}"
     baseline = getattr(report, "baseline", "")
-    of_file = kind in (ChangeKind.NOT_COMPARABLE, ChangeKind.STALE_ENTRY, ChangeKind.IMPROVED)
+    of_file = kind in (ChangeKind.NOT_COMPARABLE, ChangeKind.UNMATCHED, ChangeKind.IMPROVED)
     file = baseline if of_file or not result.file.endswith(".py") else result.file
     fails = kind in UNSURE or any(each.fails for each in own)
     location = Location(file, 1) if file else None

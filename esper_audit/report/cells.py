@@ -35,7 +35,7 @@ class Cell:
 
 def limit_hit(audit: Audit) -> bool:
     """Whether any frame reached the recompile limit in a step."""
-    return any(each.limit_hit for each in audit.compiles)
+    return any(each.limit_hit for each in audit.recording.compiles)
 
 
 def cell(audit: Audit) -> Cell:
@@ -50,7 +50,7 @@ def _words(audit: Audit) -> str:
         return audit.verdict.value
     verdicts = Counter(step.verdict for step in audit.steps)
     steady = Counter(step.verdict for step in audit.steps if step.phase is Phase.STEADY)
-    made = count(audit).compiles_after_warm_up
+    made = count(audit.recording).compiles_after_warm_up
     also = f", recompiled {made}" if made else ""
     if verdicts[StepVerdict.STALE]:
         return f"stale{also}" + (", limit hit" if limit_hit(audit) else "")
@@ -67,7 +67,7 @@ def graphs_cell(audit: Audit) -> Cell:
     """Graphs after warm-up, then in all: how backends are held against each other."""
     if audit.verdict in (AuditVerdict.SKIPPED, AuditVerdict.ERROR):
         return cell(audit)
-    made = [each for each in audit.compiles if each.succeeded]
+    made = [each for each in audit.recording.compiles if each.succeeded]
     early = sum(1 for each in made if each.phase is Phase.WARM_UP)
     stale = any(step.verdict is StepVerdict.STALE for step in audit.steps)
     details = [

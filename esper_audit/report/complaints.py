@@ -49,7 +49,7 @@ def _complaint(audit: ProgramAudit, root: str) -> str:
     if audit.verdict is AuditVerdict.FAILED:
         return _with_causes("; ".join(audit.reasons), telling, root)
     said = f"Nothing is proven: {'; '.join(audit.reasons)}."
-    if not ran_compiled(audit):
+    if not ran_compiled(audit.recording):
         said += f" {_NOT_COMPILED}"
     return _with_causes(said, audit.findings, root)
 

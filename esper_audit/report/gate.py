@@ -14,10 +14,10 @@ from esper_audit.data.changes import (
     UNSURE,
     Change,
     ChangeKind,
+    ComparedAudit,
     ComparisonReport,
     Entry,
     GateReport,
-    Result,
 )
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.report.blocks import details, head
@@ -28,7 +28,7 @@ _TITLES = {
     ChangeKind.NEW: "Not in the baseline",
     ChangeKind.NOT_COMPARABLE: "Not comparable",
     ChangeKind.IMPROVED: "Improved: accept it, or a relapse would pass",
-    ChangeKind.STALE_ENTRY: "Stale entries: nothing matches them any more",
+    ChangeKind.UNMATCHED: "Stale entries: nothing matches them any more",
     ChangeKind.ERROR: "Could not be judged",
 }
 _WORDS = {
@@ -37,7 +37,7 @@ _WORDS = {
     ChangeKind.NEW: "not in the baseline",
     ChangeKind.NOT_COMPARABLE: "not comparable",
     ChangeKind.IMPROVED: "improved",
-    ChangeKind.STALE_ENTRY: "stale",
+    ChangeKind.UNMATCHED: "stale",
     ChangeKind.ERROR: "not judged",
 }
 _STYLES = {AuditVerdict.PASSED: "bold green", AuditVerdict.FAILED: "bold red"}
@@ -152,7 +152,7 @@ def _state(entry: Entry | None) -> Text:
     )
 
 
-def _print_results(results: Sequence[Result], report: GateReport, console: Console) -> None:
+def _print_results(results: Sequence[ComparedAudit], report: GateReport, console: Console) -> None:
     for kind in (*_TITLES, ChangeKind.SAME):
         group = [each for each in results if each.kind is kind]
         if not group or (report.updated and kind is ChangeKind.NOT_COMPARABLE):
@@ -174,7 +174,7 @@ def _indented(text: str, by: int, style: str = "") -> Padding:
     return Padding(Text(text, style=style), (0, 0, 0, by), expand=False)
 
 
-def _print_changes(result: Result, report: GateReport, console: Console) -> None:
+def _print_changes(result: ComparedAudit, report: GateReport, console: Console) -> None:
     counts = [each for each in result.changes if each.finding is None and not _is_gone(each)]
     if counts:
         text = "; ".join(each.text for each in counts)
@@ -198,7 +198,7 @@ def _is_gone(change: Change) -> bool:
     return change.before is not None and bool(change.before.id)
 
 
-def _not_comparable(results: Sequence[Result], report: GateReport) -> Iterator[str]:
+def _not_comparable(results: Sequence[ComparedAudit], report: GateReport) -> Iterator[str]:
     known = f"it knows {'; '.join(report.known)}" if report.known else "it is empty or not there"
     for environment in dict.fromkeys(each.subject.environment for each in results):
         number = sum(each.subject.environment == environment for each in results)
@@ -218,7 +218,7 @@ def _footer(report: GateReport, same: int) -> str:
     return f"{same} of {total} as accepted{runs}{seconds}; {environments}"
 
 
-def _counted(results: Sequence[Result]) -> str:
+def _counted(results: Sequence[ComparedAudit]) -> str:
     """``2 worse, 1 not in the baseline``."""
     numbers = {kind: sum(each.kind is kind for each in results) for kind in _WORDS}
     return ", ".join(f"{number} {_WORDS[kind]}" for kind, number in numbers.items() if number)

@@ -48,10 +48,12 @@ def print_program(report: ProgramReport, console: Console, verbosity: int = 0) -
 
 def summary(audit: ProgramAudit) -> str:
     """What a program did, in one sentence."""
-    name = audit.program.title if audit.program is not None else "recording"
-    if audit.environment.torch == "not imported" or not (audit.frames or audit.lookups.hits):
+    name = audit.title
+    if audit.recording.environment.torch == "not imported" or not (
+        audit.frames or audit.recording.lookups.hits
+    ):
         return f"{name}: nothing was compiled"
-    counts = count(audit, audit.budget.warm_up_calls)
+    counts = count(audit.recording, audit.budget.warm_up_calls)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
     parts = [
         f"{_count(counts.compiles, 'compile')}, {_count(counts.recompiles, 'recompile')}"
@@ -71,8 +73,8 @@ def reused(audit: ProgramAudit) -> int:
 
 def _reused(audit: ProgramAudit) -> str:
     """Of an unfinished recording only lookups are known: a call may make several."""
-    if not audit.complete:
-        return f"in {_count(audit.lookups.hits, 'lookup')}"
+    if not audit.recording.complete:
+        return f"in {_count(audit.recording.lookups.hits, 'lookup')}"
     return _count(reused(audit), "time")
 
 
@@ -167,7 +169,7 @@ def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> RenderableType:
     table.add_column("frame", overflow="fold")
     by_rank = [{frame.frame.key: frame for frame in _shown(audit.frames)} for audit in audits]
     for place, audit in enumerate(audits):
-        rank = audit.program.rank if audit.program is not None else None
+        rank = audit.rank
         table.add_column(f"rank {place if rank is None else rank}", justify="right")
     keys = list(dict.fromkeys(key for frames in by_rank for key in frames))
     for key in keys if verbosity > 0 else keys[:MOST_FRAMES]:
@@ -206,23 +208,23 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
     for rank in missing_ranks(audits):
         yield f"rank {rank} left no recording"
     for audit in audits:
-        if not audit.complete:
+        if not audit.recording.complete:
             yield (
                 "The process died before it could save (crash or kill); this is what it had"
                 " written until then."
             )
-        yield from audit.notes
-        counts = count(audit, audit.budget.warm_up_calls)
+        yield from audit.recording.notes
+        counts = count(audit.recording, audit.budget.warm_up_calls)
         yield from _first_compiles(audit, counts)
         counted = sum(each.compiles for each in audit.findings if each.pattern is not None)
         if counted > counts.recompiles:
             yield "A recompile with several causes counts, with its seconds, in each of them."
-        for each in audit.lost:
+        for each in audit.recording.lost:
             yield f"torch {each.torch_version} has no {each.name}. Lost: {each.lost}."
-        for error in audit.hook_errors:
+        for error in audit.recording.hook_errors:
             last = error.gist
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"
-        for unknown in audit.unrecognized:
+        for unknown in audit.recording.unrecognized:
             yield f"Unrecognized in {unknown.where}: {unknown.text}"
 
 
@@ -240,11 +242,11 @@ def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:
 
 def _footer(report: ProgramReport) -> str:
     audit = report.audits[0]
-    environment = audit.environment
-    program = audit.program
+    environment = audit.recording.environment
+    program = audit.recording.program
     ended = f"; ended with {program.ended}" if program is not None and program.ended else ""
     return (
-        f"{audit.seconds:.1f} s recorded{ended}; torch {environment.torch},"
+        f"{audit.recording.seconds:.1f} s recorded{ended}; torch {environment.torch},"
         f" Python {environment.python}{', ' + environment.device if environment.device else ''}"
     )
 

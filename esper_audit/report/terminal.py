@@ -17,7 +17,9 @@ from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import alternatives, answer
 from esper_audit.report.blocks import place, sources, who_wrote
-from esper_audit.report.causes import (
+from esper_audit.report.cells import cell
+from esper_audit.report.matrix import Matrix, matrix
+from esper_audit.report.shared_causes import (
     Cause,
     causes,
     change,
@@ -25,8 +27,6 @@ from esper_audit.report.causes import (
     failed_attempts,
     wrong_outputs,
 )
-from esper_audit.report.cells import cell
-from esper_audit.report.matrix import Matrix, matrix
 from esper_audit.report.strips import LEGEND, strip
 
 _CLAIM_STYLES = {
@@ -256,14 +256,14 @@ def _notes(report: Report) -> Iterator[str]:
         yield _NOT_COMPARED_NOTE
     for note, names in _collected(report):
         yield f"{note} ({names})."
-    lost = {each.name: each for audit in report.audits for each in audit.lost}
+    lost = {each.name: each for audit in report.audits for each in audit.recording.lost}
     for each in lost.values():
         yield f"torch {each.torch_version} has no {each.name}. Lost: {each.lost}."
     for audit in report.audits:
-        for error in audit.hook_errors:
+        for error in audit.recording.hook_errors:
             last = error.gist
             yield f"The recorder's hook {error.hook} failed in {_title(audit)}: {last}"
-        for unknown in audit.unrecognized:
+        for unknown in audit.recording.unrecognized:
             yield f"Unrecognized in {_title(audit)}, {unknown.where}: {unknown.text}"
 
 
@@ -271,7 +271,7 @@ def _collected(report: Report) -> Iterator[tuple[str, str]]:
     """Each remark of a scenario, with the scenarios that made it."""
     who: dict[str, list[str]] = {}
     for audit in report.audits:
-        for note in audit.notes:
+        for note in audit.recording.notes:
             who.setdefault(note, []).append(audit.scenario)
     for note, names in who.items():
         yield note, ", ".join(dict.fromkeys(names))
@@ -287,8 +287,10 @@ def _item(text: str) -> RenderableType:
 
 def _footer(report: Report) -> str:
     environment = report.environment
-    compiled = sum(c.seconds.total for audit in report.audits for c in audit.compiles)
-    limits = sum(c.outcome is Outcome.LIMIT for audit in report.audits for c in audit.compiles)
+    compiled = sum(c.seconds.total for audit in report.audits for c in audit.recording.compiles)
+    limits = sum(
+        c.outcome is Outcome.LIMIT for audit in report.audits for c in audit.recording.compiles
+    )
     return (
         f"{_count(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
         f" {compiled:.0f} s of compiling, {_count(limits, 'limit')} hit;"

@@ -135,4 +135,4 @@ def five_steps(target):
 
 
 def compiles_of(audit):
-    return [(each.step, each.outcome, each.frame.raw_name) for each in audit.compiles]
+    return [(each.step, each.outcome, each.frame.raw_name) for each in audit.recording.compiles]

@@ -48,7 +48,8 @@ def test_the_counts_are_torchs_own(run, example):
     recording, audit = run(*example)
     graphs = sum(1 for each in recording.compiles if each.succeeded and each.graph_ops)
     assert graphs == recording.torch_counters["unique_graphs"]
-    assert (audit.hook_errors, audit.unrecognized, audit.lost) == ((), (), ())
+    held = audit.recording
+    assert (held.hook_errors, held.unrecognized, held.lost) == ((), (), ())
 
 
 def test_a_growing_cache_recompiles_for_its_size_and_a_static_one_does_not(run):
@@ -78,4 +79,4 @@ def test_a_training_loop_compiles_its_variants_in_the_first_epoch(run):
     assert [frame.recompiles_after_warm_up for frame in audit.frames] == [0]
     ids = {each.id for each in audit.findings}
     assert ids == {"size-changed", "grad-mode-changed", "train-eval-flipped"}
-    assert all(each.label.startswith("epoch 0") for each in audit.compiles)
+    assert all(each.label.startswith("epoch 0") for each in audit.recording.compiles)

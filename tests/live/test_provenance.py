@@ -90,7 +90,9 @@ def test_a_replay_that_does_something_else_names_no_writer_and_says_so(audit):
     assert found["findings"][0]["written_by"] is None
     reason = found["findings"][0]["written_by_unknown"]
     assert reason == "the watched run made other compiles: 3 unwatched, 2 watched"
-    assert any("Writers of guarded state are not named" in note for note in found["notes"])
+    assert any(
+        "Writers of guarded state are not named" in note for note in found["recording"]["notes"]
+    )
 
 
 def test_a_replays_own_comparison_is_no_finding_of_the_program(audit):

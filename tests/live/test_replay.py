@@ -211,8 +211,8 @@ def test_observations_and_notes_are_kept():
         replay.note("remark")
 
     audit = replay_here(scenario)
-    assert audit.observations[0].because == "seen"
-    assert audit.notes == ("remark",)
+    assert audit.recording.observations[0].because == "seen"
+    assert audit.recording.notes == ("remark",)
 
 
 def test_a_dispatch_mode_that_makes_code_eager_is_no_pass():

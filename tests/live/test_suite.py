@@ -83,12 +83,12 @@ def test_the_line_that_wrote_alpha_is_named_with_its_caller(audits):
 
 
 def test_the_watched_replays_made_the_same_compiles(audits):
-    assert not [note for each in audits for note in each["notes"] if "Writers" in note]
+    assert not [note for each in audits for note in each["recording"]["notes"] if "Writers" in note]
 
 
 def test_wherever_alpha_changes_the_tickets_cache_hits_the_limit(audits):
     for audit in of(audits, "lazy_cache"):
-        limits = [each for each in audit["compiles"] if each["outcome"] == "limit"]
+        limits = [each for each in audit["recording"]["compiles"] if each["outcome"] == "limit"]
         assert bool(limits) == (audit["scenario"] in CHANGING), audit["scenario"]
 
 
@@ -121,14 +121,18 @@ def test_the_cause_is_alpha_and_the_line_that_reads_it(audits):
 
 def test_nothing_was_unrecognized_and_no_hook_failed(audits):
     for audit in audits:
-        assert (audit["unrecognized"], audit["hook_errors"], audit["lost"]) == ([], [], [])
+        assert (
+            audit["recording"]["unrecognized"],
+            audit["recording"]["hook_errors"],
+            audit["recording"]["lost"],
+        ) == ([], [], [])
 
 
 def test_our_count_agrees_with_torchs_own(audits):
     for audit in audits:
         made = [
             each
-            for each in audit["compiles"]
+            for each in audit["recording"]["compiles"]
             if each["outcome"] in ("compiled", "recompiled") and each["graph_ops"] != 0
         ]
         assert audit["torch_counters"]["unique_graphs"] == len(made), audit["scenario"]
@@ -137,7 +141,7 @@ def test_our_count_agrees_with_torchs_own(audits):
 def test_alpha_takes_nine_values_wherever_it_changes(audits):
     for audit in of(audits, "buffer"):
         if audit["scenario"] in CHANGING:
-            labels = {step["label"] for step in audit["steps"] if step["label"]}
+            labels = {step["step"]["label"] for step in audit["steps"] if step["step"]["label"]}
             assert len(labels) >= 9, audit["scenario"]
 
 
@@ -158,7 +162,7 @@ def test_the_claims_of_the_ticket_are_decided(default_run):
 def test_the_device_that_was_used_is_said(audits):
     moves = [each for each in audits if each["scenario"] == "device_move_and_back"]
     assert moves
-    assert all("Device moves were made to" in each["notes"][0] for each in moves)
+    assert all("Device moves were made to" in each["recording"]["notes"][0] for each in moves)
 
 
 @pytest.fixture(scope="session")
@@ -177,10 +181,14 @@ def test_the_measured_counts_come_out_of_the_audit(measured, alpha, backend):
         for each in measured
         if each["parameters"]["alpha"] == alpha and each["backend"] == backend
     )
-    made = [each for each in audit["compiles"] if each["outcome"] in ("compiled", "recompiled")]
+    made = [
+        each
+        for each in audit["recording"]["compiles"]
+        if each["outcome"] in ("compiled", "recompiled")
+    ]
     early = [each for each in made if each["phase"] == "warm-up"]
     assert (len(early), len(made)) == MEASURED[alpha][backend]
-    limit = any(each["outcome"] == "limit" for each in audit["compiles"])
+    limit = any(each["outcome"] == "limit" for each in audit["recording"]["compiles"])
     assert limit == (MEASURED[alpha][backend][1] == 8)
 
 
@@ -198,7 +206,11 @@ def test_options_reach_torch_compile(option, wanted):
     args = ("scenarios/ten_alpha_values.py", "--param", f"alpha={alpha}", *option)
     result = esper_audit("run", *args, "--format", "json")
     (audit,) = audits_of(result.stdout).values()
-    made = [each for each in audit["compiles"] if each["outcome"] in ("compiled", "recompiled")]
+    made = [
+        each
+        for each in audit["recording"]["compiles"]
+        if each["outcome"] in ("compiled", "recompiled")
+    ]
     early = [each for each in made if each["phase"] == "warm-up"]
     assert (len(early), len(made)) == counts
 
@@ -211,7 +223,7 @@ def test_the_scope_of_the_compile_and_the_kind_of_host_make_no_difference():
     for (scenario, alpha, _), audit in found.items():
         recompiles = scenario == "set_alpha_mid_rollout" and alpha == "lazy_cache"
         assert audit["verdict"] == ("failed" if recompiles else "passed"), audit["reason"]
-        limit = any(each["outcome"] == "limit" for each in audit["compiles"])
+        limit = any(each["outcome"] == "limit" for each in audit["recording"]["compiles"])
         assert limit == recompiles
 
 
@@ -219,7 +231,11 @@ def test_inductor_counts_as_aot_eager_does():
     chosen = ("--param", "alpha=lazy_cache,buffer", "--backend", "inductor")
     args = ("run", "scenarios/ten_alpha_values.py", *chosen, "--format", "json")
     for (_, alpha), audit in audits_of(esper_audit(*args).stdout).items():
-        made = [each for each in audit["compiles"] if each["outcome"] in ("compiled", "recompiled")]
+        made = [
+            each
+            for each in audit["recording"]["compiles"]
+            if each["outcome"] in ("compiled", "recompiled")
+        ]
         assert len(made) == MEASURED[alpha]["aot_eager"][1]
 
 
@@ -227,5 +243,5 @@ def test_the_stand_in_device_is_skipped_and_not_passed_where_it_cannot_run():
     chosen = ("--param", "alpha=buffer", "--backend", "inductor")
     result = esper_audit("run", "-k", "device_move", *chosen, "--format", "json")
     (audit,) = audits_of(result.stdout).values()
-    if audit["environment"]["device"] == "cpu":
+    if audit["recording"]["environment"]["device"] == "cpu":
         assert (audit["verdict"], result.returncode) == ("skipped", 3)

@@ -28,7 +28,7 @@ def proven(scenario, again):
 
 
 def vars_of(job):
-    return {"compare": job.compare, "checksums": job.checksums}
+    return {"compare": job.compare, "checksums": job.variant.checksums}
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
-from esper_audit.data.audits import Audit, JudgedStep
+from esper_audit.data.audits import Audit, JudgedStep, ProgramAudit
 from esper_audit.data.comparisons import Comparison
 from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Seconds
-from esper_audit.data.jobs import Ending, Job, Replay
+from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.places import Frame
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Lookups, Phase, Step
@@ -62,34 +64,46 @@ def recording(
     )
 
 
-def replay(found: Recording | None, ending: Ending = Ending.COMPLETED, **fields: Any) -> Replay:
+def replay(
+    found: Recording | None, status: ReplayStatus = ReplayStatus.COMPLETED, **fields: Any
+) -> Replay:
     reason = fields.pop("reason", "")
-    job = Job(scenario="some_scenario", file="/p/s.py", backend="aot_eager", **fields)
-    return Replay(job=job, ending=ending, reason=reason, recording=found)
+    job = Job(scenario="some_scenario", file="/p/s.py", **fields)
+    return Replay(job=job, status=status, reason=reason, recording=found)
 
 
 def judged(index: int, verdict: StepVerdict, **fields: Any) -> JudgedStep:
-    plain = step(index, **fields)
-    return JudgedStep(
-        index=plain.index,
-        phase=plain.phase,
-        label=plain.label,
-        callable_index=0,
-        lookups=plain.lookups,
-        seconds=plain.seconds,
-        comparisons=plain.comparisons,
-        verdict=verdict,
-        because="because of evidence",
-    )
+    return JudgedStep(step(index, **fields), verdict=verdict, because="because of evidence")
+
+
+def _parted(fields: dict[str, Any]) -> tuple[Recording, dict[str, Any]]:
+    """Fields of a recording and of an audit, given in one: (the recording, the rest)."""
+    names = {field.name for field in dataclasses.fields(Recording)} - {"steps"}
+    held = {name: value for name, value in fields.items() if name in names}
+    rest = {name: value for name, value in fields.items() if name not in names}
+    steps = tuple(judged_step.step for judged_step in fields.get("steps", ()))
+    return Recording(**{"environment": ENVIRONMENT, "steps": steps, **held}), rest
 
 
 def audit(verdict: AuditVerdict = AuditVerdict.PASSED, **fields: Any) -> Audit:
     defaults: dict[str, Any] = {
-        "environment": ENVIRONMENT,
         "scenario": "some_scenario",
         "parameters": {"alpha": "buffer"},
         "backend": "aot_eager",
         "reason": "a reason",
         "steps": (judged(0, StepVerdict.REUSED),),
     }
-    return Audit(verdict=verdict, **{**defaults, **fields})
+    held, rest = _parted({**defaults, **fields})
+    return Audit(recording=held, verdict=verdict, **rest)
+
+
+def program_audit(**fields: Any) -> ProgramAudit:
+    held, rest = _parted(fields)
+    return ProgramAudit(recording=held, **rest)
+
+
+def but(whole: Audit, **fields: Any) -> Audit:
+    """The audit with other fields, of its recording too."""
+    names = {field.name for field in dataclasses.fields(Recording)} - {"steps"}
+    held = {name: fields.pop(name) for name in list(fields) if name in names}
+    return replace(whole, recording=replace(whole.recording, **held), **fields)

@@ -7,9 +7,9 @@ from dataclasses import replace
 from builders import ENVIRONMENT, compiled, recording, replay, step
 
 from esper_audit.data.comparisons import Comparison
-from esper_audit.data.compiles import GraphBreak, LedgerRow, Outcome
+from esper_audit.data.compiles import DeferredWork, GraphBreak, Outcome
 from esper_audit.data.expectations import Budget
-from esper_audit.data.jobs import Ending
+from esper_audit.data.jobs import ReplayStatus
 from esper_audit.data.notices import HookError
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
@@ -116,26 +116,26 @@ def test_a_failing_hook_makes_a_failure_an_error_too():
 
 
 def test_a_backward_compiled_after_warm_up_is_over_budget():
-    rows = (LedgerRow("backward", "0/0", 0, 0.1),)
-    assert judged(recording([step(0, hits=1)], ledger=rows))[0] == "failed"
+    rows = (DeferredWork("backward", "0/0", 0, 0.1),)
+    assert judged(recording([step(0, hits=1)], deferred=rows))[0] == "failed"
 
 
 def test_the_backward_of_a_recompiled_frame_is_not_counted_again():
-    rows = (LedgerRow("backward", "0/0", 0, 0.1),)
-    found = recording([step(0, misses=1)], [compiled(0, Outcome.RECOMPILED)], ledger=rows)
+    rows = (DeferredWork("backward", "0/0", 0, 0.1),)
+    found = recording([step(0, misses=1)], [compiled(0, Outcome.RECOMPILED)], deferred=rows)
     assert judged(found) == ("failed", "1 compile after warm-up, 0 allowed")
 
 
 def test_a_skipped_replay_is_skipped_and_a_dead_one_an_error():
-    assert judged(None, ending=Ending.SKIPPED, reason="no GPU") == ("skipped", "no GPU")
-    assert judged(None, ending=Ending.ERROR, reason="killed") == ("error", "killed")
+    assert judged(None, status=ReplayStatus.SKIPPED, reason="no GPU") == ("skipped", "no GPU")
+    assert judged(None, status=ReplayStatus.ERROR, reason="killed") == ("error", "killed")
 
 
 def test_an_audit_holds_the_whole_recording_and_the_breaks_with_their_compile():
     broken = compiled(0, graph_breaks=(GraphBreak("print", None),))
     warm = step(9, phase=Phase.WARM_UP)
     audit = judge(replay(recording([step(0), warm], [broken])), ENVIRONMENT)
-    assert audit.compiles == (broken,)
+    assert audit.recording.compiles == (broken,)
     assert audit.graph_breaks == (GraphBreak("print", None, compile_id="0/0"),)
     assert audit.verdict is AuditVerdict.FAILED
 

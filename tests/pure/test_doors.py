@@ -9,7 +9,7 @@ from builders import FRAME, OTHER, compiled, recording, replay, step
 from test_program import limit, made
 
 from esper_audit.data.audits import ProgramReport, Report
-from esper_audit.data.compiles import GraphBreak, LedgerRow, Outcome, RunsAfter, Stance
+from esper_audit.data.compiles import DeferredWork, GraphBreak, Outcome, RunsAfter, Stance
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.places import Location
 from esper_audit.data.recording import Recording
@@ -36,13 +36,13 @@ def refused(number, by="error_on_recompile", **fields):
 
 
 AGAIN = compiled(5, phase=Phase.STEADY, graph_runs=3)
-BACKWARD = LedgerRow("backward", "0/9", None, 0.2, phase=Phase.STEADY)
+BACKWARD = DeferredWork("backward", "0/9", None, 0.2, phase=Phase.STEADY)
 
 RECORDINGS: dict[str, Recording] = {
     "reused": recording((), made(), lookups=REUSING),
     "recompiled": recording((), made(2), lookups=REUSING),
     "compiled again after a reset": recording((), [*made(), AGAIN], lookups=REUSING),
-    "backward after warm-up": recording((), made(), ledger=(BACKWARD,), lookups=REUSING),
+    "backward after warm-up": recording((), made(), deferred=(BACKWARD,), lookups=REUSING),
     "limit hit": recording((), [*made(1), limit()], lookups=REUSING),
     "accumulated limit hit": recording(
         (), [*made(1), replace(limit(), limit="accumulated_recompile_limit")], lookups=REUSING
@@ -177,7 +177,9 @@ def judged(steps, compiles=(), **fields):
 
 def gated(now, before, *fail_on):
     def measured(audit):
-        return measure([Report(environment=audit.environment, verdict="passed", audits=(audit,))])
+        return measure(
+            [Report(environment=audit.recording.environment, verdict="passed", audits=(audit,))]
+        )
 
     baseline = [entry for each in measured(before) for entry in each.entries]
     return verdict_of(hold_against(measured(now), baseline, fail_on or None)).value

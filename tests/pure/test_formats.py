@@ -12,11 +12,11 @@ from pathlib import Path
 import jsonschema
 import msgspec
 import pytest
-from builders import FRAME, audit, failure, judged
+from builders import FRAME, audit, failure, judged, program_audit
 from report_builders import BUFFER, CONTROL, failing, report, stale
 from rich.console import Console
 
-from esper_audit.data.audits import ProgramAudit, ProgramReport
+from esper_audit.data.audits import ProgramReport
 from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.storage import json_schema
@@ -64,7 +64,7 @@ COMPARED = ComparisonReport(
 )
 PROGRAM = ProgramReport(
     root="/p",
-    audits=(ProgramAudit(environment=FAILING.environment, findings=FAILING.findings),),
+    audits=(program_audit(findings=FAILING.findings),),
 )
 DOCUMENTS = {
     "run": report(FAILING, PASSING, ERROR, SKIPPED, stale()),

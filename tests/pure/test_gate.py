@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import ENVIRONMENT, audit, compiled, judged, recording
+from builders import ENVIRONMENT, audit, but, compiled, judged, recording
 from report_builders import BUFFER, failing, report
 
 from esper_audit.data.changes import ChangeKind, Entry
@@ -18,8 +18,8 @@ from esper_audit.gate import compare, differs, hold_against, measure, updated, v
 BREAKS = (GraphBreak("print", None),)
 PASSING = audit(scenario="rollout", parameters=BUFFER)
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
-WHOLE = replace(PASSING, compiles=(compiled(0, phase=Phase.WARM_UP),))
-BROKEN = replace(PASSING, compiles=(replace(WHOLE.compiles[0], graph_breaks=BREAKS),))
+WHOLE = but(PASSING, compiles=(compiled(0, phase=Phase.WARM_UP),))
+BROKEN = but(PASSING, compiles=(replace(WHOLE.recording.compiles[0], graph_breaks=BREAKS),))
 SKIPPED = replace(PASSING, verdict=AuditVerdict.SKIPPED, steps=())
 ERROR = replace(PASSING, verdict=AuditVerdict.ERROR, reason="it crashed")
 OTHER_TORCH = replace(ENVIRONMENT, torch="2.14.1+cu130")
@@ -100,19 +100,19 @@ def test_another_backend_or_other_options_are_no_match():
 
 
 def test_an_environment_without_entries_is_not_comparable_and_never_passes():
-    now = replace(PASSING, environment=OTHER_TORCH)
+    now = but(PASSING, environment=OTHER_TORCH)
     assert gated(now, [PASSING])[::2] == ("not-comparable", "failed")
     assert gated(now, [])[::2] == ("not-comparable", "failed"), "no baseline at all"
 
 
 def test_environments_live_side_by_side():
-    both = [PASSING, replace(FAILING, environment=OTHER_TORCH)]
+    both = [PASSING, but(FAILING, environment=OTHER_TORCH)]
     assert gated(PASSING, both)[0] == "same"
-    assert gated(replace(PASSING, environment=OTHER_TORCH), both)[0] == "improved"
+    assert gated(but(PASSING, environment=OTHER_TORCH), both)[0] == "improved"
 
 
 def test_a_local_label_of_torch_is_no_other_environment():
-    local = replace(PASSING, environment=replace(ENVIRONMENT, torch="2.13.0+cpu"))
+    local = but(PASSING, environment=replace(ENVIRONMENT, torch="2.13.0+cpu"))
     assert gated(local, [PASSING])[0] == "same"
 
 
@@ -136,9 +136,9 @@ DECLARED = {"rollout": {"alpha": ("buffer", "lazy")}, "not_selected": {"alpha": 
     ],
 )
 def test_an_entry_is_stale_where_no_run_can_match_it_any_more(fields, is_stale):
-    baseline = entries(PASSING, replace(PASSING, **fields))
+    baseline = entries(PASSING, but(PASSING, **fields))
     results = hold_against(measured(PASSING), baseline, declared=DECLARED)
-    assert ("stale-entry" in [each.kind.value for each in results]) is is_stale
+    assert ("unmatched" in [each.kind.value for each in results]) is is_stale
     assert verdict_of(results) == ("failed" if is_stale else "passed")
     assert len(accepted(baseline, PASSING, declared=DECLARED)) == (1 if is_stale else 2)
 
@@ -193,7 +193,7 @@ def test_equal_runs_count_once():
         (PASSING, FAILING, ("worse",), "passed"),
         (FAILING, PASSING, ("float-specialized",), "failed"),
         (FAILING, PASSING, ("size-changed",), "passed"),
-        (replace(PASSING, environment=OTHER_TORCH), PASSING, ("worse",), "error"),
+        (but(PASSING, environment=OTHER_TORCH), PASSING, ("worse",), "error"),
         (ERROR, PASSING, ("improved",), "error"),
     ],
 )
@@ -206,7 +206,7 @@ def test_fail_on_selects_what_fails_and_never_what_is_reported(now, before, word
 def test_a_diagnosis_selects_the_growth_of_what_it_counts():
     def stale(number):
         steps = tuple(judged(n, StepVerdict.STALE) for n in range(number))
-        found = step_findings(steps, recording(steps), ())
+        found = step_findings(steps, recording([one.step for one in steps]), ())
         return replace(PASSING, verdict=AuditVerdict.FAILED, steps=steps, findings=found)
 
     assert gated(stale(9), [stale(1)], fail_on=("stale-output",))[2] == "failed"
@@ -236,7 +236,7 @@ def test_an_update_accepts_the_new_state_whatever_it_is():
 
 
 def test_an_update_keeps_other_environments_and_what_was_not_audited():
-    elsewhere = replace(PASSING, environment=OTHER_TORCH)
+    elsewhere = but(PASSING, environment=OTHER_TORCH)
     unselected = replace(PASSING, scenario="not_selected")
     before = entries(elsewhere, unselected, PASSING)
     after = accepted(before, FAILING)
@@ -279,15 +279,15 @@ def test_two_audits_are_compared_without_a_baseline():
 def test_a_backend_that_one_of_them_lacks_is_a_difference():
     both = measured(PASSING, replace(PASSING, backend="inductor"))
     kinds = [each.kind.value for each in compare(both, measured(PASSING))]
-    assert kinds == ["stale-entry", "same"]
-    assert [each.kind.value for each in compare(both, ())] == ["stale-entry"] * 2
+    assert kinds == ["unmatched", "same"]
+    assert [each.kind.value for each in compare(both, ())] == ["unmatched"] * 2
     assert not any(each.fails for each in compare(both, ()))
 
 
 def test_an_audit_in_one_of_them_alone_is_shown():
     other = replace(PASSING, scenario="other")
     kinds = {each.kind.value for each in compare(measured(PASSING), measured(other))}
-    assert kinds == {"new", "stale-entry"}
+    assert kinds == {"new", "unmatched"}
 
 
 def test_an_entry_says_what_it_is_about():

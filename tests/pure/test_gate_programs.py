@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import ENVIRONMENT, FRAME, compiled
+from builders import ENVIRONMENT, FRAME, compiled, program_audit
 from report_builders import BUFFER, failing
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport
@@ -26,7 +26,7 @@ def program(**fields) -> ProgramAudit:
         "compiles": (compiled(None, graph_runs=3),),
         "frames": (FrameSummary(frame=FRAME, compiles=1),),
     }
-    return ProgramAudit(**{**defaults, **fields})
+    return program_audit(**{**defaults, **fields})
 
 
 def of_program(*audits, **fields):

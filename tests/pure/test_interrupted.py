@@ -11,7 +11,15 @@ from report_builders import failing, printed, report, stale
 from esper_audit.auditing import Request, assemble, overall, run_audit
 from esper_audit.data.config import Config, ControlConfig
 from esper_audit.data.expectations import Control, Question
-from esper_audit.data.jobs import Collection, Ending, Job, Replay, ScenarioInfo, not_run
+from esper_audit.data.jobs import (
+    Collection,
+    CompileOptions,
+    Job,
+    Replay,
+    ReplayStatus,
+    ScenarioInfo,
+    not_run,
+)
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge
@@ -21,7 +29,10 @@ from esper_audit.report.formats import Format, render
 
 
 def left(scenario):
-    return judge(not_run(Job(scenario=scenario, file="/p/s.py", backend="eager")), ENVIRONMENT)
+    return judge(
+        not_run(Job(scenario=scenario, file="/p/s.py", options=CompileOptions(backend="eager"))),
+        ENVIRONMENT,
+    )
 
 
 def cut(*audits, **fields):
@@ -122,7 +133,8 @@ def test_a_saved_one_is_shown_as_it_was(desk, arguments):
 
 def test_a_control_that_was_not_run_is_not_missed():
     config = Config(control=ControlConfig(params={"alpha": "never"}))
-    job = Job(scenario="s", file="/p/s.py", backend="eager", parameters={"alpha": "never"})
+    options = CompileOptions(backend="eager")
+    job = Job(scenario="s", file="/p/s.py", options=options, parameters={"alpha": "never"})
     audits = (audit(), judge(not_run(job), ENVIRONMENT))
     whole = assemble(audits, (), ENVIRONMENT, config, interrupted=True, whole=True, seconds=1.0)
     assert (whole.control_missed, whole.verdict) == (False, AuditVerdict.ERROR)
@@ -140,7 +152,7 @@ class InterruptedPool:
 
     def replay(self, jobs, *_):
         made = recording(self._steps, [compiled(0, phase=Phase.WARM_UP)])
-        yield Replay(job=jobs[0], ending=Ending.COMPLETED, recording=made)
+        yield Replay(job=jobs[0], status=ReplayStatus.COMPLETED, recording=made)
         raise KeyboardInterrupt
 
 

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from builders import FRAME, compiled, recording
 
-from esper_audit.data.compiles import LedgerRow, Skip, Stance
+from esper_audit.data.compiles import DeferredWork, SkippedFrame, Stance
 from esper_audit.data.notices import HookError
 from esper_audit.data.recording import Program
 from esper_audit.data.steps import Lookups
@@ -32,15 +32,15 @@ def content(journal):
 def test_every_kind_of_event_comes_back(journal):
     events = [
         compiled(0),
-        Skip(FRAME, "why", None, True),
+        SkippedFrame(FRAME, "why", None, True),
         Stance("force_eager", None),
-        LedgerRow("backward", "0/0", None, 0.1),
+        DeferredWork("backward", "0/0", None, 0.1),
         HookError("compile", "Oops"),
     ]
     for event in events:
         journal.note(event, Lookups(3, 1))
     found = read_journal(content(journal))
-    assert (*found.compiles, *found.skips, *found.stances, *found.ledger, *found.hook_errors) == (
+    assert (*found.compiles, *found.skips, *found.stances, *found.deferred, *found.hook_errors) == (
         *events,
     )
     assert (found.lookups, found.complete, found.program) == (Lookups(3, 1), False, PROGRAM)

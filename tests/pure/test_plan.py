@@ -53,7 +53,7 @@ def test_configured_values_that_a_scenario_lacks_do_not_narrow_it():
 
 def test_each_backend_is_replayed():
     jobs = plan((STEADY,), Options(backends=("eager", "inductor")))
-    assert [job.backend for job in jobs] == ["eager", "inductor"]
+    assert [job.options.backend for job in jobs] == ["eager", "inductor"]
 
 
 def test_of_a_budget_the_nearest_bound_wins():

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from builders import ENVIRONMENT, FRAME, OTHER, compiled, failure, recording
 
-from esper_audit.data.compiles import GraphBreak, Outcome, RunsAfter, Skip, Stance
+from esper_audit.data.compiles import GraphBreak, Outcome, RunsAfter, SkippedFrame, Stance
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.findings import FrameState
 from esper_audit.data.notices import HookError, LostEvidence
@@ -193,7 +193,7 @@ def test_a_frame_at_the_limit_says_since_when():
 
 def skip(**fields):
     defaults = {"reason": "non-infra torch dispatch mode present", "step": None, "for_good": True}
-    return Skip(frame=OTHER, **{**defaults, **fields})
+    return SkippedFrame(frame=OTHER, **{**defaults, **fields})
 
 
 @pytest.mark.parametrize(
@@ -252,7 +252,7 @@ def rank(number, compiles, size=2):
 
 def test_ranks_that_did_the_same_do_not_differ():
     report = merge([rank(1, made(1)), rank(0, made(1))])
-    assert [audit.program.rank for audit in report.audits] == [0, 1]
+    assert [audit.recording.program.rank for audit in report.audits] == [0, 1]
     assert report.differences == ()
 
 

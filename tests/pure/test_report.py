@@ -13,9 +13,9 @@ from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.data.places import Location
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
-from esper_audit.report.causes import causes, change
 from esper_audit.report.cells import cell, graphs_cell
 from esper_audit.report.matrix import matrix
+from esper_audit.report.shared_causes import causes, change
 from esper_audit.report.strips import strip
 
 # --- the table ---

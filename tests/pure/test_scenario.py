@@ -6,7 +6,7 @@ import pytest
 
 from esper_audit import Budget, ramp, scenario, skip
 from esper_audit.errors import UsageError
-from esper_audit.replay.scenario_api import Skip, value_text
+from esper_audit.replay.scenario_api import SkipScenario, value_text
 
 
 def test_a_bare_decorator_is_enough():
@@ -61,7 +61,7 @@ def test_ramp_includes_both_ends():
 
 
 def test_skip_carries_its_reason():
-    with pytest.raises(Skip, match="no GPU"):
+    with pytest.raises(SkipScenario, match="no GPU"):
         skip("no GPU")
 
 

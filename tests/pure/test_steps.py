@@ -6,7 +6,7 @@ import pytest
 from builders import FRAME, OTHER, compiled, recording, step
 
 from esper_audit.data.comparisons import Comparison
-from esper_audit.data.compiles import LedgerRow, Outcome, RunsAfter, Skip
+from esper_audit.data.compiles import DeferredWork, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.notices import LostEvidence
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.verdicts import StepVerdict
@@ -55,7 +55,7 @@ def test_a_frame_skipped_for_good_stays_eager_even_if_callees_are_compiled():
 
 
 def test_a_frame_refused_before_it_was_compiled_is_eager():
-    skip = Skip(FRAME, "dispatch mode", step=0, for_good=True)
+    skip = SkippedFrame(FRAME, "dispatch mode", step=0, for_good=True)
     assert verdicts([step(0), step(1, hits=1)], skips=(skip,)) == ["eager", "eager"]
 
 
@@ -157,17 +157,17 @@ def test_code_that_torch_gave_up_for_one_callable_is_eager_for_another():
 
 
 def test_a_root_refused_before_its_callees_compiled_is_the_root():
-    skip = Skip(FRAME, "disabled", step=0, for_good=True, sequence=0)
+    skip = SkippedFrame(FRAME, "disabled", step=0, for_good=True, sequence=0)
     callee = compiled(0, frame=OTHER)
     assert verdicts([step(0), step(1, hits=1)], [callee], skips=(skip,)) == ["eager", "eager"]
 
 
 def test_a_helper_refused_after_its_caller_compiled_is_no_root():
-    skip = Skip(OTHER, "disabled", step=0, for_good=True, sequence=1)
+    skip = SkippedFrame(OTHER, "disabled", step=0, for_good=True, sequence=1)
     found = verdicts([step(0), step(1, hits=1)], [compiled(0)], skips=(skip,))
     assert found == ["compiled", "reused"]
 
 
 def test_a_backward_that_is_compiled_in_a_step_is_a_compile():
-    rows = (LedgerRow("backward", "0/0", 0, 0.1), LedgerRow("runtime", "0/0", 1, 0.1))
-    assert verdicts([step(0, hits=1), step(1, hits=1)], ledger=rows) == ["compiled", "reused"]
+    rows = (DeferredWork("backward", "0/0", 0, 0.1), DeferredWork("runtime", "0/0", 1, 0.1))
+    assert verdicts([step(0, hits=1), step(1, hits=1)], deferred=rows) == ["compiled", "reused"]

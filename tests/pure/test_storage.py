@@ -11,7 +11,7 @@ import pytest
 from builders import ENVIRONMENT, audit, compiled, failure, judged, recording, step
 
 from esper_audit.data.audits import ClaimResult, Report
-from esper_audit.data.compiles import GraphBreak, LedgerRow, Outcome, Skip
+from esper_audit.data.compiles import DeferredWork, GraphBreak, Outcome, SkippedFrame
 from esper_audit.data.expectations import Claim, Control, Question
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.data.places import Location
@@ -32,8 +32,8 @@ FULL = recording(
             stack=(Location("b.py", 5, "main"),),
         )
     ],
-    ledger=(LedgerRow("backward", "0/0", 0, 0.5),),
-    skips=(Skip(compiled(0).frame, "disabled", None, True),),
+    deferred=(DeferredWork("backward", "0/0", 0, 0.5),),
+    skips=(SkippedFrame(compiled(0).frame, "disabled", None, True),),
     observations=(Observation("claim", True, "seen"),),
     unrecognized=(Unrecognized("guard", "odd ✓"),),
     hook_errors=(HookError("compile", "Traceback"),),
@@ -77,19 +77,19 @@ def test_the_schema_refuses_a_report_without_version():
 
 def test_the_published_schema_file_is_that_of_this_version():
     published = Path(__file__).parents[2] / "docs/reference/report.schema.json"
-    assert json.loads(published.read_text()) == json_schema(), (
-        "run: esper-audit schema > docs/reference/report.schema.json"
-    )
+    assert json.loads(published.read_text()) == json_schema(), "run: ./dev schemas"
 
 
 def test_the_saved_form_holds_what_readers_rely_on():
     data = json.loads(dumps(REPORT))
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
     assert {"torch", "python", "device"} <= data["environment"].keys()
     saved = data["audits"][0]
-    wanted = {"scenario", "parameters", "backend", "verdict", "reason", "steps", "compiles"}
-    assert wanted | {"lookups", "graph_breaks", "findings"} <= saved.keys()
-    assert {"index", "phase", "label", "verdict"} <= saved["steps"][0].keys()
+    wanted = {"scenario", "parameters", "backend", "verdict", "reason", "steps", "recording"}
+    assert wanted | {"graph_breaks", "findings"} <= saved.keys()
+    assert {"compiles", "lookups", "environment"} <= saved["recording"].keys()
+    assert {"step", "verdict", "because"} <= saved["steps"][0].keys()
+    assert {"index", "phase", "label"} <= saved["steps"][0]["step"].keys()
 
 
 def changed(**fields) -> bytes:
@@ -103,10 +103,10 @@ def changed(**fields) -> bytes:
         (dumps(REPORT)[:200], "is not JSON"),
         (b"[]", "is not a file of esper-audit"),
         (b"{}", "is not a file of esper-audit"),
-        (changed(schema_version=99), "a newer one than this version reads"),
-        (changed(schema_version=0), "an older one than this version reads"),
+        (changed(schema_version=99), "uses format 99; this version reads only format 2"),
+        (changed(schema_version=0), "uses format 0; this version reads only format 2"),
         (changed(kind="recording"), "holds a recording, not a report"),
-        (changed(verdict="splendid"), "does not fit format 1: Invalid enum value 'splendid'"),
+        (changed(verdict="splendid"), "does not fit format 2: Invalid enum value 'splendid'"),
     ],
 )
 def test_a_broken_file_is_refused_by_name_and_reason(data, message):

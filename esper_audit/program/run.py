@@ -45,7 +45,7 @@ Finished = Callable[[Recording, Ending], int]
 _OURS = Ending("an error of esper-audit", 1, EndingKind.OUR_ERROR)
 
 
-class ProgramSession:
+class ProgramRun:
     """Around one program: calls ``finished`` once with its recording, in this process alone.
 
     Its user executes the program itself, inside, and tells what it :meth:`raised`; then
@@ -97,7 +97,7 @@ class ProgramSession:
         """The program's own exit code; where that is 0, the verdict's."""
         return kept_of(self.ending.code) or self._verdict_code
 
-    def __enter__(self) -> ProgramSession:
+    def __enter__(self) -> ProgramRun:
         self._exits.callback(on_import("torch._dynamo", self._start))
         self._exits.enter_context(self._signals())
         self._report_hard_exits()

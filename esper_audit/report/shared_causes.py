@@ -87,7 +87,7 @@ def wrong_outputs(audits: Sequence[Audit]) -> list[str]:
 
 
 def _largest(step: JudgedStep) -> float:
-    found = [each.difference for each in step.comparisons if each.difference is not None]
+    found = [each.difference for each in step.step.comparisons if each.difference is not None]
     return max((each.largest or 0.0 for each in found), default=0.0)
 
 

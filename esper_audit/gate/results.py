@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from esper_audit.data.changes import UNSURE, Change, ChangeKind, Entry, Result
+from esper_audit.data.changes import UNSURE, Change, ChangeKind, ComparedAudit, Entry
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import FAIL_ON as DIAGNOSES
@@ -48,7 +48,7 @@ def hold_against(
     baseline: Sequence[Entry],
     fail_on: Iterable[str] | None = None,
     declared: Declared | None = None,
-) -> tuple[Result, ...]:
+) -> tuple[ComparedAudit, ...]:
     """Each audit against its entries, the gravest first.
 
     Args:
@@ -73,7 +73,7 @@ def hold_against(
     return _ordered(results, KINDS if fail_on is None else fail_on)
 
 
-def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[Result, ...]:
+def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[ComparedAudit, ...]:
     """The second audits against the first; no change fails. Their environments must be alike."""
     before = [entry for each in first for entry in each.entries]
     known = {each.subject.key for each in second}
@@ -82,7 +82,7 @@ def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[Resu
     return _ordered(results, ())
 
 
-def verdict_of(results: Sequence[Result], doubt: str = "") -> AuditVerdict:
+def verdict_of(results: Sequence[ComparedAudit], doubt: str = "") -> AuditVerdict:
     """Failed where a change fails; error where one could not be judged or compared, or none was.
 
     ``doubt``: why the audit as a whole proves nothing.
@@ -105,13 +105,13 @@ def _by_subject(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[Entry]]:
     return found
 
 
-def _ordered(results: Iterable[Result], fail_on: Iterable[str]) -> tuple[Result, ...]:
+def _ordered(results: Iterable[ComparedAudit], fail_on: Iterable[str]) -> tuple[ComparedAudit, ...]:
     words = set(fail_on)
     chosen = (_with_failures(result, words) for result in results)
     return tuple(sorted(chosen, key=lambda result: _GRAVITY.index(result.kind)))
 
 
-def _with_failures(result: Result, words: set[str]) -> Result:
+def _with_failures(result: ComparedAudit, words: set[str]) -> ComparedAudit:
     changes = tuple(replace(each, fails=_fails(each, words)) for each in result.changes)
     return replace(result, changes=changes)
 
@@ -132,7 +132,7 @@ def _is_about(change: Change, word: str) -> bool:
     return bool({*change.about, *finding} & set(FAIL_ON[word]))
 
 
-def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: bool) -> Result:
+def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: bool) -> ComparedAudit:
     first = runs[0]
     failed = next((each for each in runs if each.verdict is AuditVerdict.ERROR), None)
     if failed is not None:
@@ -156,7 +156,7 @@ def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: boo
     else:
         changes = list(_changes(first, accepted))
     kinds = [change.kind for change in changes] or [ChangeKind.SAME]
-    return Result(
+    return ComparedAudit(
         subject=first.subject,
         kind=min(kinds, key=_GRAVITY.index),
         changes=tuple(changes),
@@ -294,9 +294,9 @@ def _is_gone(entry: Entry, declared: Declared) -> bool:
     return any(value not in values[name] for name, value in entry.parameters.items())
 
 
-def _unmatched(entries: Sequence[Entry]) -> Result:
+def _unmatched(entries: Sequence[Entry]) -> ComparedAudit:
     before = next((each for each in entries if each.is_audit), entries[0])
-    change = Change(kind=ChangeKind.STALE_ENTRY, text="nothing matches it", before=before)
-    return Result(
-        subject=before.subject, kind=ChangeKind.STALE_ENTRY, changes=(change,), before=before
+    change = Change(kind=ChangeKind.UNMATCHED, text="nothing matches it", before=before)
+    return ComparedAudit(
+        subject=before.subject, kind=ChangeKind.UNMATCHED, changes=(change,), before=before
     )
