@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from esper_audit.data.audits import Audit
-from esper_audit.data.jobs import Job, Replay
+from esper_audit.data.jobs import CompileOptions, Job, Replay, Variant
 from esper_audit.diagnosis import judge
 from esper_audit.replay.collect import collect
 from esper_audit.replay.worker import replay
@@ -43,6 +44,15 @@ def replay_here(function: Any, **fields: Any) -> Audit:
     return judge(result, result.recording.environment)
 
 
+def parted(fields: dict[str, Any]) -> dict[str, Any]:
+    """Fields of a job, of what torch.compile is called with and of the variant, given in one."""
+    rest = dict(fields)
+    for name, holder in (("options", CompileOptions), ("variant", Variant)):
+        own = {field.name for field in dataclasses.fields(holder)}
+        rest[name] = holder(**{key: rest.pop(key) for key in list(rest) if key in own})
+    return rest
+
+
 def replay_job(function: Any, **fields: Any) -> Replay:
     """Replay a function of a test in this process."""
     import torch
@@ -51,7 +61,7 @@ def replay_job(function: Any, **fields: Any) -> Replay:
     from esper_audit.replay.scenario_api import Scenario
 
     torch.compiler.reset()
-    job = Job(scenario=function.__name__, file=__file__, **{"backend": "aot_eager", **fields})
+    job = Job(scenario=function.__name__, file=__file__, **parted(fields))
     scenario = Scenario(function, function.__name__, "")
     original = worker.find_scenario
     worker.find_scenario = lambda _job: (scenario, {})
@@ -76,7 +86,7 @@ def every_job(alpha: str, **fields: Any) -> list[Job]:
                 parameters=parameters,
                 choices={n: scenario.params[n].index(v) for n, v in parameters.items()},
                 pythonpath=(str(ROOT),),
-                **{"backend": "aot_eager", **fields},
+                **parted(fields),
             )
         )
     return jobs

@@ -218,7 +218,7 @@ def test_batch_norm_statistics_are_compared_and_agree():
 
     audit = replay_here(scenario)
     assert audit.verdict is AuditVerdict.PASSED
-    assert "state" in {each.what for each in audit.steps[1].comparisons}
+    assert "state" in {each.what for each in audit.steps[1].step.comparisons}
 
 
 @pytest.mark.parametrize("leaf", [True, False])

@@ -84,7 +84,7 @@ def test_output_that_differs_from_the_reference_is_stale_though_eager_agrees():
         step(torch.ones(1, 2))
 
     audit = replay_here(scenario)
-    assert [c.equal for c in audit.steps[0].comparisons] == [True, False]
+    assert [c.equal for c in audit.steps[0].step.comparisons] == [True, False]
     assert "differs from reference" in audit.steps[0].because
 
 
@@ -201,7 +201,7 @@ def test_a_step_that_raises_is_kept_with_its_error():
 
     audit = replay_here(scenario)
     assert audit.verdict is AuditVerdict.ERROR
-    assert audit.steps[0].error
+    assert audit.steps[0].step.error
 
 
 def test_observations_and_notes_are_kept():

@@ -139,7 +139,7 @@ def test_with_several_threads_nothing_is_forked_and_nothing_hangs():
         return (x @ x).exp().sum()
 
     step = one_step(target, torch.ones(512, 512) / 512)
-    assert (step.verdict.value, step.shares) == ("compiled", True)
+    assert (step.verdict.value, step.step.shares) == ("compiled", True)
 
 
 def test_the_program_never_meets_a_twin_among_its_children():
