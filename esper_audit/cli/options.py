@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from esper_audit.data.expectations import Budget
-from esper_audit.errors import UsageError
 from esper_audit.report.formats import Format
 
 
@@ -182,15 +181,6 @@ class Gating:
     save: Annotated[
         Path | None, typer.Option(help="Save the audit here, for `show` and `compare`.")
     ] = None
-
-
-def parse_words(text: str, known: Collection[str]) -> tuple[str, ...]:
-    """The words of ``--fail-on``, each once; raises UsageError for one that is not known."""
-    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    for word in words:
-        if word not in known:
-            raise UsageError(f"--fail-on knows no {word}.", f"It takes {', '.join(known)}.")
-    return words
 
 
 def with_options(*groups: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
