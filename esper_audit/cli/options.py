@@ -126,7 +126,11 @@ class Replaying:
     ] = True
     start: Annotated[Start, typer.Option(help="How replays get a process.")] = Start.AUTO
     max_recompiles_after_warm_up: Annotated[
-        int | None, typer.Option(min=0, help="Allow so many compiles after warm-up.")
+        int | None, typer.Option(min=0, help="Fail above this many recompiles after warm-up.")
+    ] = None
+    max_compiles_after_warm_up: Annotated[
+        int | None,
+        typer.Option(min=0, help="Fail above this many compiles of any kind after warm-up."),
     ] = None
     max_eager_steps: Annotated[
         int | None, typer.Option(min=0, help="Allow so many eager steps after warm-up.")
@@ -146,6 +150,7 @@ class Replaying:
     def budget(self) -> Budget:
         return Budget(
             recompiles=self.max_recompiles_after_warm_up,
+            compiles_after_warm_up=self.max_compiles_after_warm_up,
             eager_steps=self.max_eager_steps,
             compiles=self.max_compiles,
             graph_breaks=self.max_graph_breaks,

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from esper_audit.data.audits import Audit, JudgedStep
-from esper_audit.data.expectations import DEFAULT_BUDGET, Budget
+from esper_audit.data.expectations import Budget
 from esper_audit.data.findings import Finding
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.recording import Environment, Recording
@@ -27,7 +27,7 @@ def judge(replay: Replay, environment: Environment) -> Audit:
     """The audit of a replay. ``environment`` stands in where the process died without one."""
     recording = replay.recording or Recording(environment=environment)
     steps = judge_steps(recording)
-    budget = replay.job.budget.over(DEFAULT_BUDGET)
+    budget = replay.job.budget.over_default()
     findings = _findings(recording, steps)
     verdict, reason = _verdict(replay, budget, recording, steps, findings)
     breaks = tuple(
@@ -118,12 +118,14 @@ def _over_budget(budget: Budget, recording: Recording, findings: Sequence[Findin
     """What fails the audit beside wrong output and eager steps."""
     counts = count(recording)
     late, refused = counts.compiles_after_warm_up, counts.refused_after_warm_up
-    also = f" and {refused} refused" if refused else ""
+    again = counts.recompiles_after_warm_up
+    also = f"{f' and {refused} refused' if refused else ''} after warm-up"
     every = counts.compiles_in_warm_up + late
     failures = [
         f"{said}, {allowed} allowed"
         for made, allowed, said in (
-            (late + refused, budget.recompiles, f"{_several(late, 'compile')}{also} after warm-up"),
+            (again + refused, budget.recompiles, f"{_several(again, 'recompile')}{also}"),
+            (late + refused, budget.compiles_after_warm_up, f"{_several(late, 'compile')}{also}"),
             (every, budget.compiles, f"{_several(every, 'compile')} in all"),
             (
                 counts.graph_breaks,
