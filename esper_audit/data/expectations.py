@@ -24,6 +24,12 @@ class Budget:
     graph_breaks: int | None = None
     compile_share: float | None = None
 
+    @property
+    def bounds_compiles(self) -> bool:
+        """Whether a bound is one of compiles, which a limit or a failed compile would escape."""
+        bounds = (self.recompiles, self.compiles_after_warm_up, self.compiles)
+        return any(bound is not None for bound in bounds)
+
     def over(self, other: Budget) -> Budget:
         """This budget, with the bounds of the other where this one says nothing."""
         own = {each.name: getattr(self, each.name) for each in fields(self)}

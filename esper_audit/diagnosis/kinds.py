@@ -6,7 +6,7 @@ or a size changed. ``worse`` is in the table, too, but only the gate compares au
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -113,6 +113,15 @@ def is_of_kind(finding: Finding, name: str) -> bool:
     """Whether a finding is of a kind of the table."""
     kind = KINDS[name]
     return finding.id in kind.diagnoses and kind.selects(finding)
+
+
+def failures_of(findings: Iterable[Finding], names: Iterable[str]) -> Iterator[str]:
+    """For each kind that was found, the kind and the frames that it was found in."""
+    findings = tuple(findings)
+    for name in names:
+        found = [each for each in findings if is_of_kind(each, name)]
+        if found:
+            yield f"{name} in {', '.join(dict.fromkeys(each.frame.name for each in found))}"
 
 
 def kinds_at(door: Door) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import break_findings, eager_findings
 from esper_audit.diagnosis.frames import frame_summaries
-from esper_audit.diagnosis.kinds import is_of_kind
+from esper_audit.diagnosis.kinds import failures_of
 from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_after_warm_up, ran_compiled
 
 
@@ -60,11 +60,7 @@ def _failures(
     yield from _over_bounds(counts, budget)
     if budget.bounds:
         yield from uncounted(findings)
-    for kind in budget.fail_on:
-        found = [each for each in findings if is_of_kind(each, kind)]
-        if found:
-            names = ", ".join(dict.fromkeys(each.frame.name for each in found))
-            yield f"{kind} in {names}"
+    yield from failures_of(findings, budget.fail_on)
 
 
 def _over_bounds(counts: Counts, budget: ProgramBudget) -> Iterator[str]:

@@ -145,6 +145,35 @@ def test_the_backward_of_a_recompiled_frame_is_not_counted_again():
     assert judged(found) == ("failed", "1 compile after warm-up, 0 allowed")
 
 
+AGAIN = recording(
+    [step(0, phase=Phase.WARM_UP), step(1, misses=1)],
+    [compiled(0, phase=Phase.WARM_UP), compiled(1, Outcome.RECOMPILED)],
+)
+
+
+def test_kinds_to_fail_on_take_the_place_of_the_default_budget():
+    assert judged(AGAIN)[0] == "failed"
+    assert judged(AGAIN, fail_on=("graph-break",))[0] == "passed"
+    eagerly = recording([step(0), step(1, hits=1)])
+    assert judged(eagerly, fail_on=("recompile",))[0] == "passed"
+    assert judged(eagerly, fail_on=("eager",)) == ("failed", "eager in every compiled function")
+
+
+def test_a_bound_counts_beside_kinds_to_fail_on():
+    bound = Budget(recompiles=0)
+    assert judged(AGAIN, fail_on=("graph-break",), budget=bound)[0] == "failed"
+
+
+def test_wrong_output_fails_whatever_kinds_fail():
+    stale = recording([step(0, hits=1, comparisons=STALE)])
+    verdict, reason = judged(stale, fail_on=("graph-break", "stale-output"))
+    assert (verdict, reason.count("output")) == ("failed", 2), reason
+
+
+def test_an_audit_holds_the_kinds_that_it_fails_on():
+    assert judge(replay(AGAIN, fail_on=("limit",)), ENVIRONMENT).fail_on == ("limit",)
+
+
 def test_a_skipped_replay_is_skipped_and_a_dead_one_an_error():
     assert judged(None, status=ReplayStatus.SKIPPED, reason="no GPU") == ("skipped", "no GPU")
     assert judged(None, status=ReplayStatus.ERROR, reason="killed") == ("error", "killed")
