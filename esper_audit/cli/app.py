@@ -19,7 +19,6 @@ from esper_audit.cli.options import (
     PlainOption,
     Replaying,
     Words,
-    parse_words,
     with_options,
 )
 from esper_audit.report.formats import Format
@@ -179,7 +178,7 @@ def exec_(
     """
     from esper_audit.cli.exec import ExecOptions, exec_command, parse_target
     from esper_audit.data.expectations import ProgramBudget
-    from esper_audit.diagnosis import FAIL_ON
+    from esper_audit.diagnosis import Door, parse_kinds
 
     # Run by our caller: torch takes a traceback for every traced operation, and typer's frames
     # below the program make each compile a tenth slower.
@@ -192,7 +191,7 @@ def exec_(
                 recompiles_after_warm_up=max_recompiles_after_warm_up,
                 compiles_after_warm_up=max_compiles_after_warm_up,
                 warm_up_calls=warm_up_calls,
-                fail_on=parse_words(fail_on, FAIL_ON),
+                fail_on=parse_kinds(fail_on, Door.EXEC),
             ),
             format=output_format,
             outputs=tuple(output or ()),

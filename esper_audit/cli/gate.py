@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from esper_audit.auditing import run_audit
-from esper_audit.cli.options import Gating, Replaying, Words, parse_words
+from esper_audit.cli.options import Gating, Replaying, Words
 from esper_audit.cli.output import (
     check_places,
     leave,
@@ -29,11 +29,10 @@ from esper_audit.data.changes import ChangeKind, ComparedAudit, ComparisonReport
 from esper_audit.data.config import Config, load_config
 from esper_audit.data.storage import check_writable, write_atomically
 from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis import CHANGES, Door, parse_kinds
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.errors import UsageError
 from esper_audit.gate import (
-    FAIL_ON,
-    KINDS,
     NOT_ACCEPTED,
     Declared,
     Side,
@@ -133,9 +132,9 @@ def _saved(gating: Gating) -> list[Output]:
 
 def _fail_on(gating: Gating) -> tuple[str, ...]:
     """What fails; raises UsageError for a word of ``--fail-on`` that is none."""
-    words = parse_words(gating.fail_on, FAIL_ON)
+    kinds = parse_kinds(gating.fail_on, Door.GATE)
     allowed = (ChangeKind.IMPROVED,) if gating.allow_improvement else ()
-    return tuple(word for word in words or KINDS if word not in allowed)
+    return tuple(kind for kind in kinds or CHANGES if kind not in allowed)
 
 
 def _declared(reports: Sequence[Report | ProgramReport]) -> Declared | None:

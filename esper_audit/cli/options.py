@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from enum import StrEnum
 from pathlib import Path
@@ -13,7 +13,6 @@ from typing import Annotated, Any, get_type_hints
 import typer
 
 from esper_audit.data.expectations import Budget
-from esper_audit.errors import UsageError
 from esper_audit.report.formats import Format
 
 
@@ -127,7 +126,11 @@ class Replaying:
     ] = True
     start: Annotated[Start, typer.Option(help="How replays get a process.")] = Start.AUTO
     max_recompiles_after_warm_up: Annotated[
-        int | None, typer.Option(min=0, help="Allow so many compiles after warm-up.")
+        int | None, typer.Option(min=0, help="Fail above this many recompiles after warm-up.")
+    ] = None
+    max_compiles_after_warm_up: Annotated[
+        int | None,
+        typer.Option(min=0, help="Fail above this many compiles of any kind after warm-up."),
     ] = None
     max_eager_steps: Annotated[
         int | None, typer.Option(min=0, help="Allow so many eager steps after warm-up.")
@@ -147,6 +150,7 @@ class Replaying:
     def budget(self) -> Budget:
         return Budget(
             recompiles=self.max_recompiles_after_warm_up,
+            compiles_after_warm_up=self.max_compiles_after_warm_up,
             eager_steps=self.max_eager_steps,
             compiles=self.max_compiles,
             graph_breaks=self.max_graph_breaks,
@@ -182,15 +186,6 @@ class Gating:
     save: Annotated[
         Path | None, typer.Option(help="Save the audit here, for `show` and `compare`.")
     ] = None
-
-
-def parse_words(text: str, known: Collection[str]) -> tuple[str, ...]:
-    """The words of ``--fail-on``, each once; raises UsageError for one that is not known."""
-    words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
-    for word in words:
-        if word not in known:
-            raise UsageError(f"--fail-on knows no {word}.", f"It takes {', '.join(known)}.")
-    return words
 
 
 def with_options(*groups: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

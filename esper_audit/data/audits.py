@@ -75,7 +75,10 @@ class ProgramReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """A judged replay: one scenario, one set of parameters, one backend."""
+    """A judged replay: one scenario, one set of parameters, one backend.
+
+    ``fail_on`` are kinds of findings that failed it, in place of the default budget.
+    """
 
     recording: Recording
     scenario: str
@@ -85,6 +88,7 @@ class Audit:
     backend: str = ""
     options: dict[str, str] = field(default_factory=dict)
     budget: Budget = NO_BUDGET
+    fail_on: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     verdict: AuditVerdict
     reason: str = ""

@@ -68,6 +68,7 @@ class Job:
     compare: bool = True
     variant: Variant = FIRST_RUN
     budget: Budget = NO_BUDGET
+    fail_on: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     tolerances: dict[str, tuple[float, float]] = field(default_factory=dict)
     time_limit: float = 120.0

@@ -7,7 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from esper_audit.data.audits import Audit, JudgedStep
-from esper_audit.data.expectations import DEFAULT_BUDGET, Budget
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.expectations import Budget
 from esper_audit.data.findings import Finding
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.recording import Environment, Recording
@@ -17,6 +18,7 @@ from esper_audit.diagnosis.attempts import attempt_findings
 from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import count
 from esper_audit.diagnosis.eager import break_findings, eager_findings, step_findings
+from esper_audit.diagnosis.kinds import failures_of
 from esper_audit.diagnosis.mistakes import scenario_mistake
 from esper_audit.diagnosis.program import uncounted
 from esper_audit.diagnosis.proof import doubts
@@ -27,7 +29,7 @@ def judge(replay: Replay, environment: Environment) -> Audit:
     """The audit of a replay. ``environment`` stands in where the process died without one."""
     recording = replay.recording or Recording(environment=environment)
     steps = judge_steps(recording)
-    budget = replay.job.budget.over(DEFAULT_BUDGET)
+    budget = replay.job.budget if replay.job.fail_on else replay.job.budget.over_default()
     findings = _findings(recording, steps)
     verdict, reason = _verdict(replay, budget, recording, steps, findings)
     breaks = tuple(
@@ -70,6 +72,7 @@ def _identity(job: Job) -> dict[str, Any]:
         "backend": job.options.backend,
         "options": _options(job),
         "claims": job.claims,
+        "fail_on": job.fail_on,
     }
 
 
@@ -102,7 +105,7 @@ def _verdict(
     if doubt:
         return AuditVerdict.ERROR, doubt
     wrong = [*_stale(steps), *_eager(budget, steps)]
-    failures = [*wrong, *_over_budget(budget, recording, findings)]
+    failures = [*wrong, *_other_failures(replay.job, budget, recording, findings)]
     unproven = _unproven(steps)
     mistake = scenario_mistake(recording, replay.callables)
     if mistake and not wrong and (failures or unproven):
@@ -114,16 +117,30 @@ def _verdict(
     return AuditVerdict.PASSED, _passed(recording, steps)
 
 
-def _over_budget(budget: Budget, recording: Recording, findings: Sequence[Finding]) -> list[str]:
-    """What fails the audit beside wrong output and eager steps."""
+def _other_failures(
+    job: Job, budget: Budget, recording: Recording, findings: Sequence[Finding]
+) -> Iterator[str]:
+    """What fails the audit beside wrong output and a bound of eager steps."""
+    yield from _over_budget(budget, recording)
+    if budget.bounds_compiles:
+        # Eager steps that nothing explains have a bound of their own.
+        yield from uncounted([finding for finding in findings if not finding.unanswered])
+    untold = [kind for kind in job.fail_on if kind != Diagnosis.STALE_OUTPUT]
+    yield from failures_of(findings, untold)
+
+
+def _over_budget(budget: Budget, recording: Recording) -> list[str]:
+    """The bounds of counts that were exceeded."""
     counts = count(recording)
     late, refused = counts.compiles_after_warm_up, counts.refused_after_warm_up
-    also = f" and {refused} refused" if refused else ""
+    again = counts.recompiles_after_warm_up
+    also = f"{f' and {refused} refused' if refused else ''} after warm-up"
     every = counts.compiles_in_warm_up + late
-    failures = [
+    return [
         f"{said}, {allowed} allowed"
         for made, allowed, said in (
-            (late + refused, budget.recompiles, f"{_several(late, 'compile')}{also} after warm-up"),
+            (again + refused, budget.recompiles, f"{_several(again, 'recompile')}{also}"),
+            (late + refused, budget.compiles_after_warm_up, f"{_several(late, 'compile')}{also}"),
             (every, budget.compiles, f"{_several(every, 'compile')} in all"),
             (
                 counts.graph_breaks,
@@ -133,9 +150,6 @@ def _over_budget(budget: Budget, recording: Recording, findings: Sequence[Findin
         )
         if _exceeds(made, allowed)
     ]
-    # Eager steps that nothing explains have a bound of their own.
-    known = [each for each in findings if not each.unanswered]
-    return [*failures, *uncounted(known)]
 
 
 def _stale(steps: Sequence[JudgedStep]) -> Iterator[str]:

@@ -15,31 +15,8 @@ from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import break_findings, eager_findings
 from esper_audit.diagnosis.frames import frame_summaries
+from esper_audit.diagnosis.kinds import failures_of
 from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_after_warm_up, ran_compiled
-
-EAGER = (
-    Diagnosis.EAGER_AFTER_LIMIT,
-    Diagnosis.EAGER_EMPTY_GRAPH,
-    Diagnosis.EAGER_DISPATCH_MODE,
-    Diagnosis.EAGER_UNSUPPORTED,
-    Diagnosis.EAGER_DISABLED,
-    Diagnosis.EAGER_UNEXPLAINED,
-    Diagnosis.COMPILE_FAILED,
-)
-"""Code that was compiled, or should have been, ran eagerly. A refused call ran not at all."""
-
-AT_A_LIMIT = (Diagnosis.EAGER_AFTER_LIMIT, Diagnosis.COMPILE_REFUSED)
-"""What comes of a recompile limit: eager code, or with fullgraph an error."""
-
-_OF_OTHERS = (Diagnosis.STALE_OUTPUT, Diagnosis.RANKS_DIFFER)
-"""What one recorded program can't show: it takes a comparison, or several ranks."""
-
-FAIL_ON: dict[str, tuple[Diagnosis, ...]] = {
-    "eager": EAGER,
-    "limit": AT_A_LIMIT,
-    **{each.value: (each,) for each in Diagnosis if each not in _OF_OTHERS},
-}
-"""What ``--fail-on`` takes: groups, and every diagnosis that a program can have."""
 
 
 def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> ProgramAudit:
@@ -83,16 +60,7 @@ def _failures(
     yield from _over_bounds(counts, budget)
     if budget.bounds:
         yield from uncounted(findings)
-    for kind in budget.fail_on:
-        found = [each for each in findings if is_of_kind(each, kind)]
-        if found:
-            names = ", ".join(dict.fromkeys(each.frame.name for each in found))
-            yield f"{kind} in {names}"
-
-
-def is_of_kind(finding: Finding, kind: str) -> bool:
-    """Whether a finding is of a kind that ``--fail-on`` names."""
-    return finding.id in FAIL_ON[kind] and (kind != "limit" or finding.limit_hit)
+    yield from failures_of(findings, budget.fail_on)
 
 
 def _over_bounds(counts: Counts, budget: ProgramBudget) -> Iterator[str]:

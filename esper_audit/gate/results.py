@@ -9,19 +9,10 @@ from dataclasses import replace
 from esper_audit.data.changes import UNSURE, Change, ChangeKind, ComparedAudit, Entry
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import FAIL_ON as DIAGNOSES
-from esper_audit.diagnosis import is_of_kind
+from esper_audit.diagnosis import CHANGES, EAGER, KINDS, is_of_kind
 from esper_audit.gate.measure import Measured
 
 _ALWAYS = (ChangeKind.ERROR, ChangeKind.SAME)
-KINDS = tuple(kind for kind in ChangeKind if kind not in _ALWAYS)
-FAIL_ON: dict[str, tuple[Diagnosis, ...]] = {
-    **{kind.value: () for kind in KINDS},
-    **DIAGNOSES,
-    Diagnosis.STALE_OUTPUT.value: (Diagnosis.STALE_OUTPUT,),
-}
-"""What ``gate --fail-on`` takes: kinds of change, and diagnoses of what got worse."""
-
 COUNTS = {
     "after_warm_up": "compiles after warm-up",
     "in_warm_up": "compiles in warm-up",
@@ -30,7 +21,7 @@ COUNTS = {
     "stale": "stale",
 }
 _BEHIND = {
-    "eager": DIAGNOSES["eager"],
+    "eager": EAGER,
     "stale": (Diagnosis.STALE_OUTPUT,),
     "graph_breaks": (Diagnosis.GRAPH_BREAK,),
 }
@@ -53,7 +44,7 @@ def hold_against(
 
     Args:
         measured: audits; several of one subject are repetitions, and must not differ.
-        fail_on: keys of FAIL_ON; without, every kind of change fails.
+        fail_on: names of KINDS; without, every kind of change fails.
         declared: all scenarios that there are, so that an entry of another one is stale.
     """
     accepted = _by_subject(baseline)
@@ -70,7 +61,7 @@ def hold_against(
     if declared is not None:
         gone = [e for e in left if e[0].subject.environment in here and _is_gone(e[0], declared)]
         results += [_unmatched(entries) for entries in gone]
-    return _ordered(results, KINDS if fail_on is None else fail_on)
+    return _ordered(results, CHANGES if fail_on is None else fail_on)
 
 
 def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[ComparedAudit, ...]:
@@ -126,10 +117,9 @@ def _fails(change: Change, words: set[str]) -> bool:
 
 def _is_about(change: Change, word: str) -> bool:
     """Whether a change is one of a diagnosis that ``--fail-on`` names, or of a count behind it."""
-    if change.finding is not None and word in DIAGNOSES:
+    if change.finding is not None:
         return is_of_kind(change.finding, word)
-    finding = [change.finding.id] if change.finding is not None else []
-    return bool({*change.about, *finding} & set(FAIL_ON[word]))
+    return bool(set(change.about) & set(KINDS[word].diagnoses))
 
 
 def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: bool) -> ComparedAudit:

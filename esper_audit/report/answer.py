@@ -103,9 +103,19 @@ def _scenarios(audits: Sequence[Audit]) -> set[str]:
 
 def _recompiles_too_often(audit: Audit) -> bool:
     return audit.verdict is AuditVerdict.FAILED and (
-        limit_hit(audit)
-        or count(audit.recording).compiles_after_warm_up > (audit.budget.recompiles or 0)
+        limit_hit(audit) or _is_over_a_bound_after_warm_up(audit)
     )
+
+
+def _is_over_a_bound_after_warm_up(audit: Audit) -> bool:
+    """Over either bound; where neither is set, any compile after warm-up is one too many."""
+    counts, budget = count(audit.recording), audit.budget
+    if budget.recompiles is not None and counts.recompiles_after_warm_up > budget.recompiles:
+        return True
+    allowed = budget.compiles_after_warm_up
+    if allowed is None and budget.recompiles is not None:
+        return False
+    return counts.compiles_after_warm_up > (allowed or 0)
 
 
 def _limit_words(limited: int, recompiling: int) -> str:

@@ -268,7 +268,7 @@ def test_a_module_runs_with_its_own_options(tmp_path):
         ([], "There is nothing to run: no script given."),
         (["nope.py"], "There is no script nope.py."),
         (["-m", "no.such.module"], "There is no module no.such.module that can be run."),
-        (["--fail-on", "weather", "x.py"], "--fail-on knows no weather."),
+        (["--fail-on", "weather", "x.py"], "--fail-on: unknown kind 'weather'"),
         (["--save", "no/such/r.json", "x.py"], "can't be written"),
         (["--output", "no/such/r.txt", "x.py"], "can't be written"),
         (["--save", "x.py/", "x.py"], "x.py can't be made"),

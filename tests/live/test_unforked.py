@@ -88,7 +88,7 @@ def five(replay, target):
 def plain(replay):
     five(replay, torch.nn.functional.relu)
 
-@scenario(budget=__import__("esper_audit").Budget(recompiles=9))
+@scenario(budget=__import__("esper_audit").Budget(compiles_after_warm_up=9))
 def counting(replay):
     five(replay, counted)
 """

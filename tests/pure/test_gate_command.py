@@ -146,7 +146,7 @@ def test_fail_on_selects_what_fails(desk):
     assert desk.gate(name, "--fail-on", "improved", "--allow-improvement")[0] == 0
     code, _, err = desk.gate(name, "--fail-on", "odd")
     assert code == 2
-    assert "--fail-on knows no odd." in err
+    assert "--fail-on: unknown kind 'odd'" in err
     assert "not-deterministic" in err
 
 

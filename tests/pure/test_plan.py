@@ -121,10 +121,18 @@ def test_a_param_that_is_no_pair_is_refused(text):
 def test_the_options_of_the_command_line_make_a_budget():
     chosen = Replaying(
         max_recompiles_after_warm_up=1,
+        max_compiles_after_warm_up=6,
         max_eager_steps=2,
         max_compiles=3,
         max_graph_breaks=4,
         max_compile_share=0.5,
     )
-    assert chosen.budget == Budget(1, 2, 3, 4, 0.5)
+    assert chosen.budget == Budget(
+        recompiles=1,
+        compiles_after_warm_up=6,
+        eager_steps=2,
+        compiles=3,
+        graph_breaks=4,
+        compile_share=0.5,
+    )
     assert Replaying().budget == Budget(), "what is not given bounds nothing"
