@@ -21,6 +21,7 @@ from esper_audit.data.changes import (
 )
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.report.blocks import details, head
+from esper_audit.report.words.numbers import several
 
 _TITLES = {
     ChangeKind.NOT_DETERMINISTIC: "Not deterministic: counts differ from run to run",
@@ -47,7 +48,7 @@ _MARKS = {ChangeKind.WORSE: "+", ChangeKind.NEW: "+", ChangeKind.IMPROVED: "-"}
 def gate_answer(report: GateReport) -> str:
     """One sentence: whether the state is the accepted one."""
     file = _file(report)
-    total = _count(sum(each.after is not None for each in report.results), "audit")
+    total = several(sum(each.after is not None for each in report.results), "audit")
     failing = [each for each in report.results if each.fails]
     unsure = [each for each in report.results if each.kind in UNSURE]
     if report.updated:
@@ -68,7 +69,7 @@ def gate_answer(report: GateReport) -> str:
 def comparison_answer(report: ComparisonReport) -> str:
     """One sentence: how many audits differ."""
     differing = [each for each in report.results if each.kind is not ChangeKind.SAME]
-    total = _count(len(report.results), "audit")
+    total = several(len(report.results), "audit")
     if report.doubt:
         return f"Not comparable: {report.doubt}."
     if not differing:
@@ -204,7 +205,7 @@ def _not_comparable(results: Sequence[ComparedAudit], report: GateReport) -> Ite
         number = sum(each.subject.environment == environment for each in results)
         yield (
             f"{_file(report)} has no entries for {environment}: {known}."
-            f" {_count(number, 'audit')} compared with nothing."
+            f" {several(number, 'audit')} compared with nothing."
         )
 
 
@@ -214,7 +215,7 @@ def _footer(report: GateReport, same: int) -> str:
         return environments
     runs = f", each run {report.runs} times" if report.runs > 1 else ""
     seconds = f" in {report.wall_seconds:.0f} s" if report.wall_seconds else ""
-    total = _count(len(report.results), "audit")
+    total = several(len(report.results), "audit")
     return f"{same} of {total} as accepted{runs}{seconds}; {environments}"
 
 
@@ -228,7 +229,3 @@ def _file(report: GateReport) -> str:
     name = report.baseline
     prefix = f"{report.root}/"
     return name.removeprefix(prefix) if report.root else name
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

@@ -16,6 +16,7 @@ from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.report.blocks import details, head
+from esper_audit.report.words.numbers import several
 
 MOST_FRAMES = 12
 MOST_CAUSES = 8
@@ -56,12 +57,12 @@ def summary(audit: ProgramAudit) -> str:
     counts = count(audit.recording, audit.budget.warm_up_calls)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
     parts = [
-        f"{_count(counts.compiles, 'compile')}, {_count(counts.recompiles, 'recompile')}"
+        f"{several(counts.compiles, 'compile')}, {several(counts.recompiles, 'recompile')}"
         f" in {_seconds(audit)}",
         f"compiled code was reused {_reused(audit)}",
     ]
     if eager:
-        parts.append(f"{_count(len(eager), 'frame')} run{'s' * (len(eager) == 1)} eagerly")
+        parts.append(f"{several(len(eager), 'frame')} run{'s' * (len(eager) == 1)} eagerly")
     verdict = f"{audit.verdict.value}: " if audit.verdict is not None else ""
     return f"{verdict}{name}: {'; '.join(parts)}"
 
@@ -74,8 +75,8 @@ def reused(audit: ProgramAudit) -> int:
 def _reused(audit: ProgramAudit) -> str:
     """Of an unfinished recording only lookups are known: a call may make several."""
     if not audit.recording.complete:
-        return f"in {_count(audit.recording.lookups.hits, 'lookup')}"
-    return _count(reused(audit), "time")
+        return f"in {several(audit.recording.lookups.hits, 'lookup')}"
+    return several(reused(audit), "time")
 
 
 def _seconds(audit: ProgramAudit) -> str:
@@ -234,7 +235,7 @@ def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:
     budget = audit.budget
     if first and budget.recompiles_after_warm_up is not None and not budget.compiles_after_warm_up:
         yield (
-            f"{_count(first, 'compile')} after warm-up {'was' if first == 1 else 'were'} not a"
+            f"{several(first, 'compile')} after warm-up {'was' if first == 1 else 'were'} not a"
             " recompile: a first call, or one after torch._dynamo.reset()."
             " --max-compiles-after-warm-up bounds these too."
         )
@@ -249,7 +250,3 @@ def _footer(report: ProgramReport) -> str:
         f"{audit.recording.seconds:.1f} s recorded{ended}; torch {environment.torch},"
         f" Python {environment.python}{', ' + environment.device if environment.device else ''}"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -16,7 +16,7 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import alternatives, answer
-from esper_audit.report.blocks import place, sources, who_wrote
+from esper_audit.report.blocks import sources, who_wrote
 from esper_audit.report.cells import cell
 from esper_audit.report.matrix import Matrix, matrix
 from esper_audit.report.shared_causes import (
@@ -28,6 +28,8 @@ from esper_audit.report.shared_causes import (
     wrong_outputs,
 )
 from esper_audit.report.strips import LEGEND, strip
+from esper_audit.report.words.numbers import several
+from esper_audit.report.words.paths import place
 
 _CLAIM_STYLES = {
     ClaimStatus.CONFIRMED: "green",
@@ -202,16 +204,12 @@ def _cause(cause: Cause, root: str) -> RenderableType:
     lines = [
         who_wrote(finding, root),
         f"guarded in {finding.frame.name} by {place(finding.user_line, root)}",
-        f"{cause.pattern.value}: {_count(cause.compiles, 'recompile')}"
-        f" and {_count(cause.limits, 'limit')} hit in {_count(len(cause.scenarios), 'scenario')},"
+        f"{cause.pattern.value}: {several(cause.compiles, 'recompile')}"
+        f" and {several(cause.limits, 'limit')} hit in {several(len(cause.scenarios), 'scenario')},"
         f" {cause.seconds:.1f} s lost",
     ]
     head = Text.assemble((finding.id.value, "bold"), f": {sources(finding)}: {change(cause)}")
     return Group(head, *(Padding(Text(line), (0, 0, 0, 4)) for line in lines))
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
 
 
 def _claims(results: Sequence[ClaimResult]) -> RenderableType:
@@ -292,7 +290,7 @@ def _footer(report: Report) -> str:
         c.outcome is Outcome.LIMIT for audit in report.audits for c in audit.recording.compiles
     )
     return (
-        f"{_count(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
-        f" {compiled:.0f} s of compiling, {_count(limits, 'limit')} hit;"
+        f"{several(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
+        f" {compiled:.0f} s of compiling, {several(limits, 'limit')} hit;"
         f" torch {environment.torch}, Python {environment.python}, {environment.device}"
     )
