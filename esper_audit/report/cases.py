@@ -24,7 +24,8 @@ from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import caught
 from esper_audit.report.answer import answer
 from esper_audit.report.blocks import details, head
-from esper_audit.report.gate import cause, comparison_answer, gate_answer
+from esper_audit.report.comparison import comparison_answer
+from esper_audit.report.gate import cause, gate_answer
 from esper_audit.report.program import summary
 from esper_audit.report.words.paths import is_own
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
 
     from esper_audit.data.storage import Document
 
-WIDTH = 100
 _NAME = re.compile(r"[A-Za-z]+")
 
 
@@ -61,15 +59,26 @@ def parse_outputs(texts: Iterable[str], default: Format = Format.JSON) -> tuple[
     return tuple(found)
 
 
-def render(document: Document, form: Format, verbosity: int = 0, width: int = WIDTH) -> str:
-    """The whole report as text; ``width`` columns wide where the format is for reading."""
+def render(document: Document, form: Format, verbosity: int = 0, width: int | None = None) -> str:
+    """The whole report as text; a format for reading is ``width`` columns wide, or unwrapped."""
     if form is Format.JSON:
         from esper_audit.data.storage import dumps
 
         return dumps(document).decode()
     if form in (Format.RICH, Format.PLAIN):
-        return _printed(document, form, verbosity, width)
+        return _for_readers(document, form, verbosity, width)
     return _for_machines(document, form)
+
+
+def _for_readers(document: Document, form: Format, verbosity: int, width: int | None) -> str:
+    from esper_audit.report.build import page
+    from esper_audit.report.text.plain import plain
+    from esper_audit.report.text.terminal import drawn
+
+    made = page(document, verbosity)
+    if form is Format.PLAIN and width is None:
+        return plain(made)
+    return drawn(made, width, colours=form is Format.RICH)
 
 
 def _for_machines(document: Document, form: Format) -> str:
@@ -93,37 +102,9 @@ def _for_machines(document: Document, form: Format) -> str:
     return github(whole)
 
 
-def _printed(document: Document, form: Format, verbosity: int, width: int) -> str:
-    from rich.console import Console
-
-    colours = form is Format.RICH
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=width,
-        highlight=False,
-        force_terminal=colours,
-        no_color=not colours,
-        color_system="truecolor" if colours else None,
-    )
-    print_document(document, console, verbosity)
-    return stream.getvalue()
-
-
 def print_document(document: Document, console: Console, verbosity: int = 0) -> None:
     """Print a report of any kind."""
-    from esper_audit.data.audits import ProgramReport, Report
-    from esper_audit.data.changes import ComparisonReport, GateReport
-    from esper_audit.report.gate import print_comparison, print_gate
-    from esper_audit.report.program import print_program
-    from esper_audit.report.terminal import print_report
+    from esper_audit.report.build import page
+    from esper_audit.report.text.terminal import print_page
 
-    match document:
-        case Report():
-            print_report(document, console, verbosity)
-        case ProgramReport():
-            print_program(document, console, verbosity)
-        case GateReport():
-            print_gate(document, console, verbosity)
-        case ComparisonReport():
-            print_comparison(document, console, verbosity)
+    print_page(page(document, verbosity), console)
