@@ -20,7 +20,7 @@ from esper_audit.data.places import Frame, Location
 from esper_audit.data.storage import json_schema
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.gate import compare, hold_against, measure, verdict_of
-from esper_audit.report.cases import cases, line_of
+from esper_audit.report.ci.cases import cases, line_of
 from esper_audit.report.formats import Format, render
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-schema-2.1.0.json").read_text())
@@ -312,3 +312,8 @@ def test_saved_gates_can_be_read_again():
 
     assert loads(dumps(BROKEN), GateReport) == BROKEN
     assert msgspec.json.decode(dumps(BROKEN))["kind"] == "gate"
+
+
+def test_no_two_formats_share_a_suffix():
+    suffixes = [suffix for form in Format for suffix in form.suffixes]
+    assert len(suffixes) == len(set(suffixes))

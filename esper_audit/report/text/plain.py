@@ -8,12 +8,15 @@ from rich.cells import cell_len
 
 from esper_audit.report.sections import Page, Table
 from esper_audit.report.text.flow import Row, flow
+from esper_audit.report.text.terminal import drawn
 
 _GAP = "  "
 
 
-def plain(page: Page) -> str:
-    """The whole page; columns are as wide as what they hold."""
+def plain(page: Page, width: int | None = None) -> str:
+    """The whole page; columns are as wide as what they hold, unless a terminal has a ``width``."""
+    if width is not None:
+        return drawn(page, width, colours=False)
     made = (part for found in flow(page) for part in _lines(found))
     return "".join(f"{text.rstrip()}\n" for text in made)
 

@@ -6,7 +6,7 @@ import re
 
 import junitparser
 
-from esper_audit.report.cases import Case, Cases, Problem, Status
+from esper_audit.report.ci.cases import Case, Cases, Problem, Status
 from esper_audit.report.words.paths import place, relative
 
 # What XML 1.0 can't hold, however it is escaped.
