@@ -46,8 +46,7 @@ from esper_audit.gate import (
 )
 from esper_audit.recording.journal import SUFFIX
 from esper_audit.report.answer import done_of
-from esper_audit.report.formats import Format, Output, parse_outputs
-from esper_audit.report.gate import print_gate
+from esper_audit.report.formats import Format, Output, parse_outputs, print_document
 
 _SAY_NOTHING = (AuditVerdict.ERROR, AuditVerdict.SKIPPED)
 _DROPPED = ("--output", "-o", "--format", "--save", "--fail-on", "--reason")
@@ -121,7 +120,7 @@ def _is_wanted(report: GateReport, gating: Gating, words: Words) -> bool:
     streams = (sys.stdin, sys.stderr)
     if gating.yes or not all(each is not None and each.isatty() for each in streams):
         return True
-    print_gate(replace(report, accept=""), stderr(), words.verbosity)
+    print_document(replace(report, accept=""), stderr(), words.verbosity)
     print(f"\nAccept this into {report.baseline}? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 

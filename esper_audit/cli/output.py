@@ -17,7 +17,7 @@ from esper_audit.data.changes import ChangeKind, ComparisonReport
 from esper_audit.data.storage import Document, check_writable, write_atomically
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.errors import ExitCode, IncompleteError, UsageError
-from esper_audit.report.formats import WIDTH, Format, Output, print_document, render
+from esper_audit.report.formats import Format, Output, print_document, render
 
 _EXIT_CODES = {
     AuditVerdict.PASSED: ExitCode.CLEAN,
@@ -51,11 +51,17 @@ def write_report(document: Document, form: Format, verbosity: int) -> None:
         sys.stdout.reconfigure(errors="replace")  # marks that a code page lacks cost no verdict
     with stdout_that_may_end():
         console = stdout()
-        if form is Format.RICH:
-            print_document(document, console, verbosity)
-        else:
-            width = console.width if console.is_terminal else WIDTH
-            sys.stdout.write(render(document, form, verbosity, width))
+        _print(document, form, verbosity, console)
+
+
+def _print(document: Document, form: Format, verbosity: int, console: Console) -> None:
+    """On a terminal as wide as that is; anywhere else for other tools, unwrapped."""
+    if form is Format.RICH and console.is_terminal:
+        print_document(document, console, verbosity)
+    else:
+        form = Format.PLAIN if form is Format.RICH else form
+        width = console.width if console.is_terminal else None
+        console.file.write(render(document, form, verbosity, width))
 
 
 def printable(text: str) -> str:
@@ -107,10 +113,7 @@ def write_program(
     if sys.stderr is None:
         return
     with suppress(OSError, ValueError):  # stderr is closed or full; the exit code stands
-        if form is Format.RICH:
-            print_document(report, stderr(), verbosity)
-        else:
-            sys.stderr.write(render(report, form, verbosity))
+        _print(report, form, verbosity, stderr())
         sys.stderr.flush()
 
 

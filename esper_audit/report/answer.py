@@ -10,6 +10,7 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import caught, count, is_control
 from esper_audit.report.cells import limit_hit
+from esper_audit.report.words.numbers import several
 
 
 def answer(report: Report) -> str:
@@ -42,14 +43,14 @@ def _interrupted(report: Report, subjects: Sequence[Audit]) -> str:
     )
     failed = [audit for audit in subjects if audit.verdict is AuditVerdict.FAILED]
     names = ", ".join(dict.fromkeys(audit.scenario for audit in failed))
-    until_then = f" Until then {_count(len(failed), 'audit')} failed: {names}." if failed else ""
+    until_then = f" Until then {several(len(failed), 'audit')} failed: {names}." if failed else ""
     return f"Interrupted: {done_of(report)}{rest}.{until_then}"
 
 
 def done_of(report: Report) -> str:
     """How many audits of a run were done, of how many."""
     done = sum(was_run(audit) for audit in report.audits)
-    total = _count(len(report.audits), "audit")
+    total = several(len(report.audits), "audit")
     return f"{done} of {total} {'was' if done == 1 else 'were'} done"
 
 
@@ -60,7 +61,7 @@ def _wrong_output(audits: Sequence[Audit]) -> list[str]:
         return []
     step = next(step for step in wrong[0].steps if step.verdict is StepVerdict.STALE)
     judged = [a for a in audits if a.verdict in (AuditVerdict.PASSED, AuditVerdict.FAILED)]
-    total = _count(len(_scenarios(judged)), "scenario")
+    total = several(len(_scenarios(judged)), "scenario")
     return [
         f"Output is wrong in {len(_scenarios(wrong))} of {total}:"
         f" in {wrong[0].title}, step {step.index}, {step.because}."
@@ -73,9 +74,9 @@ def _sentence(question: Question, asked: Sequence[Audit]) -> str:
     other = [each for each in judged if each.verdict is AuditVerdict.FAILED]
     who = f"with {_values(question.about)}, " if question.about else ""
     yes, no = ("Yes", "No") if question.text else ("Failed", "Failed" if other else "Passed")
-    total = _count(len(_scenarios(judged)), "scenario")
+    total = several(len(_scenarios(judged)), "scenario")
     if not judged:
-        return f"Not answered: {who}none of {_count(len(asked), 'audit')} could be judged."
+        return f"Not answered: {who}none of {several(len(asked), 'audit')} could be judged."
     if recompiling:
         limited = _scenarios([each for each in judged if limit_hit(each)])
         return (
@@ -91,7 +92,7 @@ def _sentence(question: Question, asked: Sequence[Audit]) -> str:
     every = f"all {total}" if len(_scenarios(judged)) > 1 else f"the {total}"
     if unsure:
         return (
-            f"Not answered: {who}{_count(unsure, 'audit')} could not be judged; compiled code was"
+            f"Not answered: {who}{several(unsure, 'audit')} could not be judged; compiled code was"
             f" reused after warm-up in {every} that could."
         )
     return f"{no}: {who}compiled code was reused after warm-up in {every}."
@@ -172,7 +173,7 @@ def _alternative(title: str, audits: Sequence[Audit]) -> str:
         return ", ".join(dict.fromkeys(audit.scenario for audit in audits if test(audit)))
 
     passed = sum(1 for audit in audits if audit.verdict is AuditVerdict.PASSED)
-    parts = [f"{title}: {passed} of {_count(len(audits), 'audit')} passed"]
+    parts = [f"{title}: {passed} of {several(len(audits), 'audit')} passed"]
     rest = (
         ("failed", names(lambda audit: audit.verdict is AuditVerdict.FAILED)),
         ("could not be judged", names(lambda audit: audit.verdict is AuditVerdict.ERROR)),
@@ -190,9 +191,5 @@ def _control(report: Report) -> str:
     if not seen:
         tail = ", so this run proves nothing" if control.required else " in this selection"
         return f"{title}: not caught{tail}."
-    scenarios = _count(len(_scenarios(seen)), "scenario")
+    scenarios = several(len(_scenarios(seen)), "scenario")
     return f"{title}: caught as {control.verdict.value} in {scenarios}."
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import PurePath
 
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding
-from esper_audit.data.places import Location
+from esper_audit.report.words.numbers import several
+from esper_audit.report.words.paths import place, writer
 
 _SHOWN = 4
 
@@ -60,7 +60,7 @@ def attempts(finding: Finding) -> list[str]:
     if not finding.attempts:
         return []
     instead = "the call raised an error" if finding.raised else "the code ran eagerly instead"
-    times = f"{finding.attempts} attempt{'s' * (finding.attempts != 1)}"
+    times = several(finding.attempts, "attempt")
     if finding.id is Diagnosis.COMPILE_REFUSED:
         by = f" by {finding.refused_by}" if finding.refused_by else ""
         return [f"{times} refused{by}: {instead}"]
@@ -104,30 +104,9 @@ def who_wrote(finding: Finding, root: str = "") -> str:
 
 def _course(finding: Finding) -> str:
     assert finding.pattern is not None
-    count = f"{finding.compiles} recompile{'s' * (finding.compiles != 1)}"
+    count = several(finding.compiles, "recompile")
     if finding.refused:
         count += f" and {finding.refused} refused"
     limit = ", limit hit" if finding.limit_hit else ""
     text = f"{finding.pattern.value}: {count}{limit}, {finding.seconds:.2g} s"
     return f"{text}; {finding.forecast}" if finding.forecast else text
-
-
-def writer(location: Location, root: str) -> str:
-    """``SeedSlot.set_alpha (slot/slot.py:120)``; of a script's own lines, the line alone."""
-    line = f"{_short_file(location.file, root)}:{location.line}"
-    return line if location.function in ("", "<module>") else f"{location.function} ({line})"
-
-
-def place(location: Location | None, root: str = "") -> str:
-    """``file:line in function``, the file from ``root`` on where it lies there."""
-    if location is None:
-        return "unknown"
-    inside = f" in {location.function}" if location.function else ""
-    return f"{_short_file(location.file, root)}:{location.line}{inside}"
-
-
-def _short_file(file: str, root: str) -> str:
-    path = PurePath(file)
-    if "site-packages" in path.parts:
-        return str(PurePath(*path.parts[path.parts.index("site-packages") + 1 :]))
-    return str(path.relative_to(root)) if root and path.is_relative_to(root) else file

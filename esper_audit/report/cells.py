@@ -10,19 +10,8 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import count
-
-MARKS = {
-    AuditVerdict.PASSED: "✓",
-    AuditVerdict.FAILED: "✗",
-    AuditVerdict.SKIPPED: "–",
-    AuditVerdict.ERROR: "!",
-}
-STYLES = {
-    AuditVerdict.PASSED: "green",
-    AuditVerdict.FAILED: "red",
-    AuditVerdict.SKIPPED: "dim",
-    AuditVerdict.ERROR: "yellow",
-}
+from esper_audit.report.sections import Style
+from esper_audit.report.words.marks import AUDIT_MARKS, AUDIT_STYLES
 
 
 @dataclass(frozen=True)
@@ -30,7 +19,7 @@ class Cell:
     """A mark, a word and, where there is more to say, a detail; readable without the style."""
 
     text: str
-    style: str
+    style: Style
 
 
 def limit_hit(audit: Audit) -> bool:
@@ -40,7 +29,7 @@ def limit_hit(audit: Audit) -> bool:
 
 def cell(audit: Audit) -> Cell:
     """Verdict, compiles after warm-up, and whether the limit was hit."""
-    return Cell(f"{MARKS[audit.verdict]} {_words(audit)}", STYLES[audit.verdict])
+    return Cell(f"{AUDIT_MARKS[audit.verdict]} {_words(audit)}", AUDIT_STYLES[audit.verdict])
 
 
 def _words(audit: Audit) -> str:
@@ -77,4 +66,4 @@ def graphs_cell(audit: Audit) -> Cell:
     ]
     if not made:
         details[0] = "eager"
-    return Cell(f"{MARKS[audit.verdict]} {', '.join(details)}", STYLES[audit.verdict])
+    return Cell(f"{AUDIT_MARKS[audit.verdict]} {', '.join(details)}", AUDIT_STYLES[audit.verdict])

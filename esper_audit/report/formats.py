@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +17,45 @@ if TYPE_CHECKING:
 
     from esper_audit.data.storage import Document
 
-WIDTH = 100
 _NAME = re.compile(r"[A-Za-z]+")
 
 
-class Format(StrEnum):
-    """How a report is written."""
+class MadeOf(Enum):
+    """What a format's renderer takes: the sections for readers, the cases for machines, or all."""
 
-    RICH = "rich"
-    PLAIN = "plain"
-    JSON = "json"
-    MARKDOWN = "markdown"
-    JUNIT = "junit"
-    SARIF = "sarif"
-    GITHUB = "github"
+    PAGE = auto()
+    CASES = auto()
+    DOCUMENT = auto()
+
+
+class Format(StrEnum):
+    """How a report is written: name, suffixes of its files, what it is made of, its renderer.
+
+    A renderer is ``module:function``, imported when it is needed. It takes the page and a width in
+    columns (None: unwrapped), the cases, or the document, and returns text. To add a format, write
+    a renderer and name it here.
+    """
+
+    made_of: MadeOf
+    suffixes: tuple[str, ...]
+    renderer: str
+
+    def __new__(
+        cls, name: str, made_of: MadeOf, renderer: str, suffixes: tuple[str, ...] = ()
+    ) -> Format:
+        """A member of the registry."""
+        member = str.__new__(cls, name)
+        member._value_ = name
+        member.made_of, member.renderer, member.suffixes = made_of, renderer, suffixes
+        return member
+
+    RICH = "rich", MadeOf.PAGE, "text.terminal:drawn", (".ansi",)
+    PLAIN = "plain", MadeOf.PAGE, "text.plain:plain", (".txt",)
+    JSON = "json", MadeOf.DOCUMENT, "ci.saved:saved", (".json",)
+    MARKDOWN = "markdown", MadeOf.CASES, "ci.markdown:markdown", (".md",)
+    JUNIT = "junit", MadeOf.CASES, "ci.junit:junit", (".xml",)
+    SARIF = "sarif", MadeOf.CASES, "ci.sarif:sarif", (".sarif",)
+    GITHUB = "github", MadeOf.CASES, "ci.github:github"
 
 
 _TAKES = f"It takes FORMAT=FILE with {', '.join(Format)}."
@@ -61,69 +86,26 @@ def parse_outputs(texts: Iterable[str], default: Format = Format.JSON) -> tuple[
     return tuple(found)
 
 
-def render(document: Document, form: Format, verbosity: int = 0, width: int = WIDTH) -> str:
-    """The whole report as text; ``width`` columns wide where the format is for reading."""
-    if form is Format.JSON:
-        from esper_audit.data.storage import dumps
+def render(document: Document, form: Format, verbosity: int = 0, width: int | None = None) -> str:
+    """The whole report as text; a format for reading is ``width`` columns wide, or unwrapped."""
+    module, _, name = form.renderer.partition(":")
+    renderer = getattr(import_module(f"esper_audit.report.{module}"), name)
+    if form.made_of is MadeOf.DOCUMENT:
+        made = renderer(document)
+    elif form.made_of is MadeOf.CASES:
+        from esper_audit.report.ci.cases import cases
 
-        return dumps(document).decode()
-    if form in (Format.RICH, Format.PLAIN):
-        return _printed(document, form, verbosity, width)
-    return _for_machines(document, form)
+        made = renderer(cases(document))
+    else:
+        from esper_audit.report.build import page
 
-
-def _for_machines(document: Document, form: Format) -> str:
-    from esper_audit.report.cases import cases
-
-    whole = cases(document)
-    if form is Format.MARKDOWN:
-        from esper_audit.report.markdown import markdown
-
-        return markdown(whole)
-    if form is Format.JUNIT:
-        from esper_audit.report.junit import junit
-
-        return junit(whole)
-    if form is Format.SARIF:
-        from esper_audit.report.sarif import sarif
-
-        return sarif(whole)
-    from esper_audit.report.github import github
-
-    return github(whole)
-
-
-def _printed(document: Document, form: Format, verbosity: int, width: int) -> str:
-    from rich.console import Console
-
-    colours = form is Format.RICH
-    stream = io.StringIO()
-    console = Console(
-        file=stream,
-        width=width,
-        highlight=False,
-        force_terminal=colours,
-        no_color=not colours,
-        color_system="truecolor" if colours else None,
-    )
-    print_document(document, console, verbosity)
-    return stream.getvalue()
+        made = renderer(page(document, verbosity), width)
+    return str(made)
 
 
 def print_document(document: Document, console: Console, verbosity: int = 0) -> None:
     """Print a report of any kind."""
-    from esper_audit.data.audits import ProgramReport, Report
-    from esper_audit.data.changes import ComparisonReport, GateReport
-    from esper_audit.report.gate import print_comparison, print_gate
-    from esper_audit.report.program import print_program
-    from esper_audit.report.terminal import print_report
+    from esper_audit.report.build import page
+    from esper_audit.report.text.terminal import print_page
 
-    match document:
-        case Report():
-            print_report(document, console, verbosity)
-        case ProgramReport():
-            print_program(document, console, verbosity)
-        case GateReport():
-            print_gate(document, console, verbosity)
-        case ComparisonReport():
-            print_comparison(document, console, verbosity)
+    print_page(page(document, verbosity), console)

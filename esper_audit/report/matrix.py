@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from esper_audit.data.audits import Audit, backends_of
 from esper_audit.report.cells import Cell, cell, graphs_cell
+from esper_audit.report.sections import Style
 
-MISSING = Cell("", "dim")
+MISSING = Cell("", Style.MUTED)
 
 
 @dataclass(frozen=True)

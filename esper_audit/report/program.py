@@ -4,46 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
 from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import Finding, FrameState, FrameSummary
-from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.report.blocks import details, head
+from esper_audit.report.sections import (
+    Closing,
+    Item,
+    Line,
+    Page,
+    Section,
+    Style,
+    Table,
+    bullets,
+    item,
+    line,
+    words,
+)
+from esper_audit.report.words.marks import FRAME_STYLES, answer_style
+from esper_audit.report.words.numbers import several
 
 MOST_FRAMES = 12
 MOST_CAUSES = 8
 MOST_BREAKS = 8
-_STYLES = {AuditVerdict.PASSED: "bold green", AuditVerdict.FAILED: "bold red"}
-_STATE_STYLES = {
-    FrameState.COMPILED: "green",
-    FrameState.CACHED_ONLY: "red",
-    FrameState.EAGER: "red",
-    FrameState.FAILED: "red",
-}
+_NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 
-def print_program(report: ProgramReport, console: Console, verbosity: int = 0) -> None:
-    """Print the whole report; ``verbosity`` -1 leaves the first sentences, 1 shows every frame."""
-    for audit in report.audits:
-        style = _STYLES.get(audit.verdict, "bold yellow") if audit.verdict else "bold"
-        console.print(Text(summary(audit), style=style))
-        for reason in audit.reasons:
-            console.print(Padding(Text(reason), (0, 0, 0, 2), expand=False))
+def program_page(report: ProgramReport, verbosity: int = 0) -> Page:
+    """The whole report; ``verbosity`` -1 leaves the first sentences, 1 shows every frame."""
+    headline = tuple(map(_headline, report.audits))
     if verbosity < 0:
-        return
-    for title, body in _sections(report, verbosity):
-        console.print()
-        console.print(Text(title, style="bold"))
-        console.print(body)
-    console.print()
-    console.print(Text(_footer(report), style="dim"))
+        return Page(headline)
+    closing = Closing(facts=line(_facts(report)))
+    return Page(headline, tuple(_sections(report, verbosity)), closing)
+
+
+def _headline(audit: ProgramAudit) -> Item:
+    return item(line(summary(audit), style=answer_style(audit.verdict)), *audit.reasons)
 
 
 def summary(audit: ProgramAudit) -> str:
@@ -56,12 +54,12 @@ def summary(audit: ProgramAudit) -> str:
     counts = count(audit.recording, audit.budget.warm_up_calls)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
     parts = [
-        f"{_count(counts.compiles, 'compile')}, {_count(counts.recompiles, 'recompile')}"
+        f"{several(counts.compiles, 'compile')}, {several(counts.recompiles, 'recompile')}"
         f" in {_seconds(audit)}",
         f"compiled code was reused {_reused(audit)}",
     ]
     if eager:
-        parts.append(f"{_count(len(eager), 'frame')} run{'s' * (len(eager) == 1)} eagerly")
+        parts.append(f"{several(len(eager), 'frame')} run{'s' * (len(eager) == 1)} eagerly")
     verdict = f"{audit.verdict.value}: " if audit.verdict is not None else ""
     return f"{verdict}{name}: {'; '.join(parts)}"
 
@@ -74,8 +72,8 @@ def reused(audit: ProgramAudit) -> int:
 def _reused(audit: ProgramAudit) -> str:
     """Of an unfinished recording only lookups are known: a call may make several."""
     if not audit.recording.complete:
-        return f"in {_count(audit.recording.lookups.hits, 'lookup')}"
-    return _count(reused(audit), "time")
+        return f"in {several(audit.recording.lookups.hits, 'lookup')}"
+    return several(reused(audit), "time")
 
 
 def _seconds(audit: ProgramAudit) -> str:
@@ -87,29 +85,28 @@ def _shown(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
     return [frame for frame in frames if frame.compiles or frame.direct]
 
 
-def _sections(report: ProgramReport, verbosity: int) -> Iterator[tuple[str, RenderableType]]:
+def _sections(report: ProgramReport, verbosity: int) -> Iterator[Section]:
     audits = report.audits
     frames = [frame for audit in audits for frame in audit.frames]
     if frames and len(audits) == 1:
-        yield "Frames", _frames(frames if verbosity > 0 else _shown(frames), verbosity)
+        yield _frames(frames if verbosity > 0 else _shown(frames), verbosity)
     elif frames:
-        yield "Frames by rank: compiles, of these recompiles, reused", _by_rank(audits, verbosity)
+        yield _by_rank(audits, verbosity)
     if report.differences:
-        yield "Ranks differ", _findings(report.differences, report.root, MOST_CAUSES)
+        yield _findings("Ranks differ", report.differences, report.root, MOST_CAUSES)
     found = _distinct(audits)
-    causes = [each for each in found if each.pattern is not None]
-    eager = [each for each in found if each.id in EAGER or each.attempts]
-    breaks = [each for each in found if each.pattern is None and each not in eager]
+    causes = [finding for finding in found if finding.pattern is not None]
+    eager = [finding for finding in found if finding.id in EAGER or finding.attempts]
+    breaks = [f for f in found if f.pattern is None and f not in eager]
     for title, group, most in (
         ("Causes of recompiles", causes, MOST_CAUSES),
         ("Eager execution and failed compiles", eager, MOST_CAUSES),
         ("Graph breaks", breaks, MOST_BREAKS),
     ):
         if group:
-            yield title, _findings(group, report.root, len(group) if verbosity > 0 else most)
-    notes = list(dict.fromkeys(_notes(audits)))
-    if notes:
-        yield "Notes", Group(*(Text(f"- {note}") for note in notes))
+            yield _findings(title, group, report.root, len(group) if verbosity > 0 else most)
+    if notes := dict.fromkeys(_notes(audits)):
+        yield Section("Notes", bullets(*notes))
 
 
 def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
@@ -122,27 +119,27 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
     return list(found.values())
 
 
-def _frames(frames: Sequence[FrameSummary], verbosity: int) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), header_style="bold")
-    table.add_column("frame", overflow="fold", ratio=3)
-    for name in ("compiles", "recompiles", "reused", "seconds", "left"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("now", overflow="fold", ratio=4)
+def _frames(frames: Sequence[FrameSummary], verbosity: int) -> Section:
     shown = frames if verbosity > 0 else _telling(frames)
-    for frame in shown:
-        table.add_row(
-            Text(frame.frame.name),
-            str(frame.compiles),
-            str(frame.recompiles),
-            "-" if frame.reused is None else f"{frame.reused:,}",
-            f"{frame.seconds:.1f}",
-            "-" if frame.recompiles_left is None else str(frame.recompiles_left),
-            Text(_now(frame), style=_STATE_STYLES[frame.state]),
-        )
+    rows = tuple(map(_frame, shown))
+    numbers = frozenset(range(1, 1 + len(_NUMBERS)))
     legend = "left: compiles until the recompile limit"
     if len(shown) < len(frames):
         legend += f"; {len(frames) - len(shown)} more frames that cost less: see them with -v"
-    return Group(table, Text(legend, style="dim"))
+    table = Table(rows, ("frame", *_NUMBERS, "now"), numbers)
+    return Section("Frames", (table,), (line(legend),))
+
+
+def _frame(frame: FrameSummary) -> tuple[Line, ...]:
+    cells = (
+        str(frame.compiles),
+        str(frame.recompiles),
+        "-" if frame.reused is None else f"{frame.reused:,}",
+        f"{frame.seconds:.1f}",
+        "-" if frame.recompiles_left is None else str(frame.recompiles_left),
+    )
+    now = line(words(_now(frame), FRAME_STYLES[frame.state]))
+    return line(frame.frame.name), *map(line, cells), now
 
 
 def _telling(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
@@ -164,19 +161,23 @@ def _now(frame: FrameSummary) -> str:
     return f"{what} since {frame.since}: {frame.reason}"
 
 
-def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> RenderableType:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1), header_style="bold")
-    table.add_column("frame", overflow="fold")
+def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
     by_rank = [{frame.frame.key: frame for frame in _shown(audit.frames)} for audit in audits]
-    for place, audit in enumerate(audits):
-        rank = audit.rank
-        table.add_column(f"rank {place if rank is None else rank}", justify="right")
+    ranks = [place if audit.rank is None else audit.rank for place, audit in enumerate(audits)]
     keys = list(dict.fromkeys(key for frames in by_rank for key in frames))
-    for key in keys if verbosity > 0 else keys[:MOST_FRAMES]:
-        cells = [frames.get(key) for frames in by_rank]
-        name = next(cell.frame.name for cell in cells if cell is not None)
-        table.add_row(Text(name), *map(_cell, cells), style=_row_style(cells))
-    return table
+    shown = keys if verbosity > 0 else keys[:MOST_FRAMES]
+    rows = tuple(_over_ranks([frames.get(key) for frames in by_rank]) for key in shown)
+    heads = ("frame", *(f"rank {rank}" for rank in ranks))
+    table = Table(rows, heads, frozenset(range(1, len(heads))), breaks=True)
+    return Section("Frames by rank: compiles, of these recompiles, reused", (table,))
+
+
+def _over_ranks(frames: Sequence[FrameSummary | None]) -> tuple[Line, ...]:
+    """One frame on each rank; in red where ranks differ."""
+    known = [frame for frame in frames if frame is not None]
+    counts = {(frame.compiles, frame.recompiles) for frame in known}
+    style = Style.PLAIN if len(counts) == 1 and len(known) == len(frames) else Style.BAD
+    return tuple(line(text, style=style) for text in (known[0].frame.name, *map(_cell, frames)))
 
 
 def _cell(frame: FrameSummary | None) -> str:
@@ -186,22 +187,15 @@ def _cell(frame: FrameSummary | None) -> str:
     return f"{frame.compiles}, {frame.recompiles}, {frame.reused or 0:,}{state}"
 
 
-def _row_style(cells: Sequence[FrameSummary | None]) -> str:
-    counts = {(cell.compiles, cell.recompiles) if cell is not None else None for cell in cells}
-    return "red" if len(counts) > 1 else ""
+def _findings(title: str, findings: Sequence[Finding], root: str, most: int) -> Section:
+    more = f"and {len(findings) - most} more: see them with -v"
+    notes = (line(more),) if len(findings) > most else ()
+    return Section(title, tuple(_finding(finding, root) for finding in findings[:most]), notes)
 
 
-def _findings(findings: Sequence[Finding], root: str, most: int) -> RenderableType:
-    parts: list[RenderableType] = []
-    for finding in findings[:most]:
-        name, _, rest = head(finding, root).partition(": ")
-        parts.append(Text.assemble((name, "bold"), ": ", rest))
-        parts += [
-            Padding(Text(line), (0, 0, 0, 4), expand=False) for line in details(finding, root)
-        ]
-    if len(findings) > most:
-        parts.append(Text(f"and {len(findings) - most} more: see them with -v", style="dim"))
-    return Group(*parts)
+def _finding(finding: Finding, root: str) -> Item:
+    name, _, rest = head(finding, root).partition(": ")
+    return item(line(words(name, Style.STRONG), f": {rest}"), *details(finding, root))
 
 
 def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
@@ -234,13 +228,13 @@ def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:
     budget = audit.budget
     if first and budget.recompiles_after_warm_up is not None and not budget.compiles_after_warm_up:
         yield (
-            f"{_count(first, 'compile')} after warm-up {'was' if first == 1 else 'were'} not a"
+            f"{several(first, 'compile')} after warm-up {'was' if first == 1 else 'were'} not a"
             " recompile: a first call, or one after torch._dynamo.reset()."
             " --max-compiles-after-warm-up bounds these too."
         )
 
 
-def _footer(report: ProgramReport) -> str:
+def _facts(report: ProgramReport) -> str:
     audit = report.audits[0]
     environment = audit.recording.environment
     program = audit.recording.program
@@ -249,7 +243,3 @@ def _footer(report: ProgramReport) -> str:
         f"{audit.recording.seconds:.1f} s recorded{ended}; torch {environment.torch},"
         f" Python {environment.python}{', ' + environment.device if environment.device else ''}"
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'s' * (number != 1)}"

@@ -4,34 +4,17 @@ from __future__ import annotations
 
 from esper_audit.data.audits import Audit
 from esper_audit.data.steps import Phase
-from esper_audit.data.verdicts import StepVerdict
-
-MARKS = {
-    StepVerdict.COMPILED: "C",
-    StepVerdict.REUSED: "·",
-    StepVerdict.RECOMPILED: "R",
-    StepVerdict.EAGER: "E",
-    StepVerdict.STALE: "S",
-    StepVerdict.UNKNOWN: "?",
-}
-STYLES = {
-    StepVerdict.COMPILED: "cyan",
-    StepVerdict.REUSED: "green",
-    StepVerdict.RECOMPILED: "red",
-    StepVerdict.EAGER: "magenta",
-    StepVerdict.STALE: "bold red",
-    StepVerdict.UNKNOWN: "yellow",
-}
-LEGEND = "C compiled, · reused, R recompiled, E eager, S stale, ? unknown; | warm-up begins or ends"
+from esper_audit.report.sections import Line, Span, Style
+from esper_audit.report.words.marks import STEP_MARKS, STEP_STYLES
 
 
-def strip(audit: Audit) -> list[tuple[str, str]]:
-    """(mark, style) pairs; a bar wherever warm-up begins or ends."""
-    marks: list[tuple[str, str]] = []
+def strip(audit: Audit) -> Line:
+    """A mark for each step; a bar wherever warm-up begins or ends."""
+    marks: list[Span] = []
     phase = Phase.WARM_UP
     for step in audit.steps:
         if step.phase is not phase:
-            marks.append(("|", "dim"))
+            marks.append(Span("|", Style.MUTED))
             phase = step.phase
-        marks.append((MARKS[step.verdict], STYLES[step.verdict]))
-    return marks
+        marks.append(Span(STEP_MARKS[step.verdict], STEP_STYLES[step.verdict]))
+    return Line(tuple(marks))

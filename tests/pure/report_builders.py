@@ -15,7 +15,7 @@ from esper_audit.data.places import Location
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import root_causes
-from esper_audit.report.terminal import print_report
+from esper_audit.report.formats import print_document
 
 LAZY, BUFFER, NEVER = ({"alpha": name} for name in ("lazy", "buffer", "never"))
 CONTROL = Control({"alpha": "never"})
@@ -73,5 +73,5 @@ def report(*audits, **fields) -> Report:
 
 def printed(whole: Report, width: int = 100, verbosity: int = 0) -> str:
     stream = io.StringIO()
-    print_report(whole, Console(file=stream, width=width, highlight=False), verbosity)
+    print_document(whole, Console(file=stream, width=width, highlight=False), verbosity)
     return stream.getvalue()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import re
 import xml.etree.ElementTree as ElementTree
@@ -14,7 +13,6 @@ import msgspec
 import pytest
 from builders import FRAME, audit, failure, judged, program_audit
 from report_builders import BUFFER, CONTROL, failing, report, stale
-from rich.console import Console
 
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.changes import ComparisonReport, GateReport
@@ -22,8 +20,8 @@ from esper_audit.data.places import Frame, Location
 from esper_audit.data.storage import json_schema
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.gate import compare, hold_against, measure, verdict_of
-from esper_audit.report.cases import cases, line_of
-from esper_audit.report.formats import Format, print_document, render
+from esper_audit.report.ci.cases import cases, line_of
+from esper_audit.report.formats import Format, render
 
 SCHEMA = json.loads((Path(__file__).parents[1] / "data" / "sarif-schema-2.1.0.json").read_text())
 MACHINE = (Format.JSON, Format.MARKDOWN, Format.JUNIT, Format.SARIF, Format.GITHUB)
@@ -262,28 +260,6 @@ def test_json_fits_the_published_schema(name):
     jsonschema.Draft202012Validator(schema).validate(json.loads(render(document, Format.JSON)))
 
 
-@pytest.mark.parametrize("width", [80, 100, 140])
-@pytest.mark.parametrize("name", ["gate", "gate without baseline", "comparison"])
-def test_the_report_fits_the_terminal_but_for_the_command(name, width):
-    stream = io.StringIO()
-    print_document(DOCUMENTS[name], Console(file=stream, width=width, highlight=False))
-    lines = stream.getvalue().splitlines()
-    assert max(len(line) for line in lines if not line.startswith("esper-audit gate")) <= width
-
-
-def test_the_last_line_of_a_failure_is_the_command_whole():
-    long = f"{ACCEPT} {'x' * 300}"
-    text = render(gate([FAILING], [PASSING], accept=long), Format.PLAIN, width=80)
-    assert text.rstrip("\n").splitlines()[-1] == long
-    quiet = render(gate([FAILING], [PASSING], accept=long), Format.PLAIN, verbosity=-1)
-    assert quiet.rstrip("\n").splitlines()[-1] == long
-
-
-def test_plain_text_has_no_colour_and_rich_has():
-    assert "\x1b[" not in render(BROKEN, Format.PLAIN)
-    assert "\x1b[" in render(BROKEN, Format.RICH)
-
-
 # --- the line to change ---
 
 FINDING = FAILING.findings[0]
@@ -336,3 +312,8 @@ def test_saved_gates_can_be_read_again():
 
     assert loads(dumps(BROKEN), GateReport) == BROKEN
     assert msgspec.json.decode(dumps(BROKEN))["kind"] == "gate"
+
+
+def test_no_two_formats_share_a_suffix():
+    suffixes = [suffix for form in Format for suffix in form.suffixes]
+    assert len(suffixes) == len(set(suffixes))

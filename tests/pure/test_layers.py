@@ -85,7 +85,7 @@ def test_scenarios_use_public_names():
     [
         "import esper_audit",
         "from esper_audit import scenario, Claim, Budget, ramp, skip",
-        "import esper_audit.data.storage, esper_audit.report.terminal, esper_audit.diagnosis",
+        "import esper_audit.data.storage, esper_audit.report.build, esper_audit.report.text.terminal, esper_audit.diagnosis",
         "import esper_audit.cli.app, esper_audit.cli.run, esper_audit.cli.show",
     ],
 )

@@ -18,7 +18,7 @@ from esper_audit.data.recording import Program
 from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.ranks import merge
 from esper_audit.report.blocks import block
-from esper_audit.report.program import print_program
+from esper_audit.report.formats import print_document
 
 PROGRAM = Program(argv=("train.py", "--fast"), ended="exit 0", exit_code=0)
 WRITE = Write(
@@ -33,7 +33,7 @@ def report(compiles=(), budget=None, root="/p", **fields):
 
 def printed(shown, verbosity=0, width=80):
     console = Console(file=io.StringIO(), width=width, record=True, highlight=False)
-    print_program(shown, console, verbosity)
+    print_document(shown, console, verbosity)
     return console.export_text()
 
 

@@ -91,7 +91,7 @@ def test_a_file_that_could_not_be_loaded_stands_in_the_first_column():
 
 
 def test_a_strip_has_a_mark_a_step_and_a_bar_where_warm_up_ends():
-    assert "".join(mark for mark, _ in strip(failing())) == "C|RRRRRRE"
+    assert strip(failing()).text == "C|RRRRRRE"
 
 
 def test_one_cause_of_many_audits_is_told_once():
@@ -167,7 +167,7 @@ def test_more_columns_than_fit_make_a_second_table():
     names = [f"strategy_{number}" for number in range(9)]
     audits = [audit(parameters={"alpha": name}, scenario="mid_rollout_of_alpha") for name in names]
     text = printed(report(*audits), width=80)
-    assert text.count("mid_rollout_of_alpha") == 3
+    assert text.count("mid_rollout_of_alpha") == 2
     assert all(name in text for name in names)
 
 

@@ -6,8 +6,8 @@ import re
 
 import junitparser
 
-from esper_audit.report.blocks import place
-from esper_audit.report.cases import Case, Cases, Problem, Status, relative
+from esper_audit.report.ci.cases import Case, Cases, Problem, Status
+from esper_audit.report.words.paths import place, relative
 
 # What XML 1.0 can't hold, however it is escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

@@ -11,7 +11,8 @@ import msgspec
 
 from esper_audit import __version__
 from esper_audit.data.places import Location
-from esper_audit.report.cases import Cases, Problem, relative, rule_text
+from esper_audit.report.ci.cases import Cases, Problem, rule_text
+from esper_audit.report.words.paths import relative
 
 _SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePath
 
 from esper_audit.data.audits import Audit, ProgramReport, Report
 from esper_audit.data.changes import (
@@ -25,8 +24,10 @@ from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import caught
 from esper_audit.report.answer import answer
 from esper_audit.report.blocks import details, head
-from esper_audit.report.gate import cause, comparison_answer, gate_answer
+from esper_audit.report.comparison import comparison_answer
+from esper_audit.report.gate import cause, gate_answer
 from esper_audit.report.program import summary
+from esper_audit.report.words.paths import is_own
 
 OVER_BUDGET, NOT_JUDGED = "over-budget", "not-judged"
 RULES = {
@@ -157,21 +158,7 @@ def line_of(finding: Finding, root: str) -> Location | None:
     ]
     # Code that was made at run time is in no file: ``<string>``, ``<eval_with_key>``.
     places = [each for each in known if each and each.file and not each.file.startswith("<")]
-    return next((each for each in places if _is_own(each.file, root)), next(iter(places), None))
-
-
-def _is_own(file: str, root: str) -> bool:
-    path = PurePath(file)
-    return not path.is_absolute() or (
-        bool(root) and path.is_relative_to(root) and "site-packages" not in path.parts
-    )
-
-
-def relative(file: str, root: str) -> str:
-    """A path from the project's folder on, with slashes, where it lies there."""
-    path = PurePath(file)
-    inside = bool(root) and path.is_relative_to(root)
-    return (path.relative_to(root) if inside else path).as_posix()
+    return next((each for each in places if is_own(each.file, root)), next(iter(places), None))
 
 
 def _of_finding(finding: Finding, root: str, fails: bool, said: str = "", *more: str) -> Problem:

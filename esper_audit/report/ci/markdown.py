@@ -7,8 +7,8 @@ import re
 
 import jinja2
 
-from esper_audit.report.blocks import place
-from esper_audit.report.cases import Case, Cases, Problem, Status
+from esper_audit.report.ci.cases import Case, Cases, Problem, Status
+from esper_audit.report.words.paths import place
 
 LONGEST = 60_000
 """Characters: GitHub takes comments of 65,536."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from esper_audit.report.cases import Cases, Problem, relative
+from esper_audit.report.ci.cases import Cases, Problem
+from esper_audit.report.words.paths import relative
 
 
 def github(whole: Cases) -> str:

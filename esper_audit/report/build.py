@@ -1,0 +1,27 @@
+"""The page of a report of any kind."""
+
+from __future__ import annotations
+
+from esper_audit.data.audits import ProgramReport, Report
+from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.storage import Document
+from esper_audit.report.comparison import comparison_page
+from esper_audit.report.gate import gate_page
+from esper_audit.report.program import program_page
+from esper_audit.report.run import run_page
+from esper_audit.report.sections import Page
+
+
+def page(document: Document, verbosity: int = 0) -> Page:
+    """What a report says; ``verbosity`` -1 leaves the answer, 1 adds all evidence."""
+    match document:
+        case Report():
+            return run_page(document, verbosity)
+        case ProgramReport():
+            return program_page(document, verbosity)
+        case GateReport():
+            return gate_page(document, verbosity)
+        case ComparisonReport():
+            return comparison_page(document, verbosity)
+        case _:
+            raise TypeError(f"{type(document).__name__} is no report")

@@ -1,0 +1,1 @@
+"""Reports for machines: every kind as cases with problems, and the formats made of those."""

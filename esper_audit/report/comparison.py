@@ -1,0 +1,66 @@
+"""Two audits side by side, as sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from esper_audit.data.changes import Change, ChangeKind, ComparedAudit, ComparisonReport, Entry
+from esper_audit.report.gate import about_cause
+from esper_audit.report.sections import Item, Line, Page, Section, Style, Table, item, line
+from esper_audit.report.words.marks import ANSWER_STYLES
+from esper_audit.report.words.numbers import several
+
+
+def comparison_answer(report: ComparisonReport) -> str:
+    """One sentence: how many audits differ."""
+    differing = [result for result in report.results if result.kind is not ChangeKind.SAME]
+    total = several(len(report.results), "audit")
+    if report.doubt:
+        return f"Not comparable: {report.doubt}."
+    if not differing:
+        return f"No difference in {total}: {report.first} and {report.second}."
+    return f"{len(differing)} of {total} differ from {report.first} to {report.second}."
+
+
+def comparison_page(report: ComparisonReport, verbosity: int = 0) -> Page:
+    """Both sides of what differs; ``verbosity`` -1 leaves the answer, 1 shows the equal, too."""
+    headline = (item(comparison_answer(report)),)
+    shown = [r for r in report.results if r.kind is not ChangeKind.SAME or verbosity > 0]
+    if verbosity < 0 or not shown:
+        return Page(headline)
+    rows = tuple(
+        (line(f"{r.subject.title} {r.subject.way}".strip()), _state(r.before), _state(r.after))
+        for r in shown
+    )
+    table = Table(rows, ("audit", f"A: {report.first}", f"B: {report.second}"))
+    sections = [Section("Audits", (table,))]
+    found = tuple(_cause(r, c, report.root) for r in shown for c in _of_causes(r))
+    if found:
+        sections.append(Section("Causes that differ", found))
+    return Page(headline, tuple(sections))
+
+
+def _of_causes(result: ComparedAudit) -> Iterator[Change]:
+    for change in result.changes:
+        if change.finding or (change.before and change.before.id):
+            yield change
+
+
+def _cause(result: ComparedAudit, change: Change, root: str) -> Item:
+    where = "in B alone" if change.before is None else "in A alone"
+    where = change.text if change.before and change.after else where
+    said = line(f"{where}: {result.subject.title}", style=Style.MUTED)
+    return item(about_cause(change, root), item(said))
+
+
+def _state(entry: Entry | None) -> Line:
+    """Verdict and counts of one side, for a cell."""
+    if entry is None:
+        return line("absent", style=Style.MUTED)
+    parts = [f"{entry.in_warm_up} then {entry.in_warm_up + entry.after_warm_up} compiles"]
+    parts += [f"{entry.eager} eager"] if entry.eager else []
+    parts += [f"{entry.stale} stale"] if entry.stale else []
+    parts += [f"{entry.graph_breaks} graph breaks"] if entry.graph_breaks else []
+    words = f"{entry.verdict.value}: " if entry.verdict is not None else ""
+    style = ANSWER_STYLES.get(entry.verdict, Style.PLAIN) if entry.verdict else Style.PLAIN
+    return line(f"{words}{', '.join(parts)}", style=style)

@@ -1,0 +1,235 @@
+"""The report on a run of scenarios, as sections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from esper_audit.data.audits import Audit, ClaimResult, Report
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.jobs import was_run
+from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis import is_control
+from esper_audit.report.answer import alternatives, answer
+from esper_audit.report.blocks import sources, who_wrote
+from esper_audit.report.cells import cell
+from esper_audit.report.matrix import matrix
+from esper_audit.report.sections import (
+    Block,
+    Closing,
+    Item,
+    Page,
+    Section,
+    Style,
+    Table,
+    bullets,
+    item,
+    line,
+    words,
+)
+from esper_audit.report.shared_causes import (
+    Cause,
+    causes,
+    change,
+    eager_causes,
+    failed_attempts,
+    wrong_outputs,
+)
+from esper_audit.report.strips import strip
+from esper_audit.report.words.marks import AUDIT_LEGEND, CLAIM_STYLES, STEP_LEGEND, answer_style
+from esper_audit.report.words.numbers import several
+from esper_audit.report.words.paths import place
+
+MOST_CAUSES = 8
+_EAGER_NOTE = (
+    "The backend 'eager' stops before the compiler stages that bake values in:"
+    " it understates recompiles. Trust aot_eager or inductor."
+)
+_NOT_COMPARED_NOTE = (
+    "Steps were not compared: wrong output can't be seen, nor eager code past a graph break."
+    " A pass proves that compiled code ran, no more."
+)
+
+
+def run_page(report: Report, verbosity: int = 0) -> Page:
+    """The whole report; ``verbosity`` -1 leaves the answer alone, 1 shows every audit."""
+    said = line(answer(report), style=answer_style(report.verdict))
+    headline = item(said, *alternatives(report))
+    if verbosity < 0:
+        return Page((headline,))
+    closing = Closing(facts=line(_facts(report)))
+    return Page((headline,), tuple(_sections(report, verbosity)), closing)
+
+
+def _sections(report: Report, verbosity: int) -> Iterator[Section]:
+    failed = [audit for audit in report.audits if _is_telling(audit, report)]
+    shown = report.audits if verbosity > 0 else failed
+    if report.audits:
+        yield _scenarios(report)
+    if shown:
+        yield _steps(shown, verbosity)
+    if wrong := wrong_outputs(shown):
+        yield Section("Wrong output", bullets(*wrong))
+    if found := causes(failed):
+        most = len(found) if verbosity > 0 else MOST_CAUSES
+        yield _causes(found, report.root, most)
+    if other := [audit for audit in failed if cell(audit).text.endswith("failed")]:
+        lines = [f"{_title(audit)}: {audit.reason}" for audit in other]
+        yield Section("Other failures", bullets(*lines, *_breaks(other, report.root)))
+    if eager := eager_causes(shown):
+        yield Section("Eager execution", bullets(*eager))
+    if tried := failed_attempts(shown):
+        yield Section("Failed and refused compiles", bullets(*tried))
+    if report.claims:
+        yield _claims(report.claims)
+    if troubles := tuple(_troubles(report.audits, verbosity)):
+        yield Section("Not judged", troubles)
+    if advised := [f"{_title(a)}: {advice}" for a in report.audits for advice in a.advice]:
+        yield Section("Advice", bullets(*advised))
+    if notes := list(_notes(report)):
+        yield Section("Notes", bullets(*notes))
+
+
+def _breaks(audits: Sequence[Audit], root: str) -> list[str]:
+    """The graph breaks of audits that failed for having too many, each line once."""
+    found = (graph_break for audit in audits for graph_break in audit.graph_breaks)
+    lines = (f"graph break at {place(b.location, root)}: {_first(b.reason)}" for b in found)
+    return list(dict.fromkeys(lines))
+
+
+def _first(text: str) -> str:
+    return text.strip().splitlines()[0] if text.strip() else ""
+
+
+def _is_telling(audit: Audit, report: Report) -> bool:
+    return audit.verdict is AuditVerdict.FAILED and not is_control(audit, report.control)
+
+
+def _scenarios(report: Report) -> Section:
+    laid_out = matrix(report.audits, report.columns)
+    rows = tuple(
+        (line(label), *(line(words(cell.text, cell.style)) for cell in cells))
+        for label, cells in laid_out.rows
+    )
+    table = Table(rows, (laid_out.corner, *laid_out.heads), breaks=True)
+    legend = (
+        "graphs compiled after warm-up, then in all"
+        if laid_out.counts_graphs
+        else "recompiled N: compiles after warm-up"
+    )
+    return Section("Scenarios", (table,), (line(f"{AUDIT_LEGEND}; {legend}"),))
+
+
+def _steps(audits: Sequence[Audit], verbosity: int) -> Section:
+    several_backends = len({audit.backend for audit in audits}) > 1
+    rows = tuple((line(_title(audit, several_backends)), strip(audit)) for audit in audits)
+    evidence = map(_evidence, audits) if verbosity > 0 else ()
+    return Section("Steps", (Table(rows), *evidence), (line(STEP_LEGEND),))
+
+
+def _evidence(audit: Audit) -> Item:
+    """Each step of an audit, and what its verdict rests on."""
+    lines = []
+    for step in audit.steps:
+        label = f" after {step.label}" if step.label else ""
+        text = f"{step.index} {step.verdict.value}{label}: {step.because}"
+        lines.append(item(line(text, style=Style.MUTED)))
+    return item(_title(audit), *lines)
+
+
+def _title(audit: Audit, with_backend: bool = True) -> str:
+    return f"{audit.title} {audit.backend}" if with_backend else audit.title
+
+
+def _causes(found: Sequence[Cause], root: str, most: int) -> Section:
+    more = f"and {len(found) - most} more that cost less: see them with -v"
+    notes = (line(more),) if len(found) > most else ()
+    shown = tuple(_cause(cause, root) for cause in found[:most])
+    return Section("Causes of compiles after warm-up", shown, notes)
+
+
+def _cause(cause: Cause, root: str) -> Item:
+    finding = cause.finding
+    head = line(words(finding.id.value, Style.STRONG), f": {sources(finding)}: {change(cause)}")
+    return item(
+        head,
+        who_wrote(finding, root),
+        f"guarded in {finding.frame.name} by {place(finding.user_line, root)}",
+        f"{cause.pattern.value}: {several(cause.compiles, 'recompile')}"
+        f" and {several(cause.limits, 'limit')} hit in {several(len(cause.scenarios), 'scenario')},"
+        f" {cause.seconds:.1f} s lost",
+    )
+
+
+def _claims(results: Sequence[ClaimResult]) -> Section:
+    several_backends = len({result.backend for result in results}) > 1
+    rows = []
+    for result in results:
+        claim = result.claim
+        status = words(result.status.value, CLAIM_STYLES[result.status])
+        source = f" ({claim.source})" if claim.source else ""
+        rows.append((line(status), line(words(claim.text, Style.STRONG), source)))
+        rows.append((line(), line(_by(result, several_backends), style=Style.MUTED)))
+    return Section("Claims", (Table(tuple(rows)),))
+
+
+def _by(result: ClaimResult, with_backend: bool) -> str:
+    who = result.refuted_by or result.confirmed_by
+    on = f" on {result.backend}" if with_backend and result.backend else ""
+    return f"by {', '.join(who)}{on}: {result.because}" if who else result.because
+
+
+def _troubles(audits: Sequence[Audit], verbosity: int) -> Iterator[Block]:
+    for audit in audits:
+        if audit.verdict in (AuditVerdict.ERROR, AuditVerdict.SKIPPED) and was_run(audit):
+            log = _log(audit) if verbosity > 0 else ()
+            reason = f"{_title(audit)}: {audit.verdict.value}: {audit.reason}"
+            yield item(reason, *log, mark="-")
+    left = [_title(audit) for audit in audits if not was_run(audit)]
+    if left:
+        yield from bullets(f"not run, as the audit was interrupted: {', '.join(left)}")
+
+
+def _log(audit: Audit) -> list[Item]:
+    tail = audit.log.strip().splitlines()[-12:]
+    return [item(line(text, style=Style.MUTED)) for text in tail]
+
+
+def _notes(report: Report) -> Iterator[str]:
+    if report.interrupted:
+        yield "Interrupted: this report holds what was done until then."
+    if any(audit.backend == "eager" for audit in report.audits):
+        yield _EAGER_NOTE
+    if any(audit.options.get("compare") == "false" for audit in report.audits):
+        yield _NOT_COMPARED_NOTE
+    for note, names in _collected(report):
+        yield f"{note} ({names})."
+    lost = {notice.name: notice for audit in report.audits for notice in audit.recording.lost}
+    for notice in lost.values():
+        yield f"torch {notice.torch_version} has no {notice.name}. Lost: {notice.lost}."
+    for audit in report.audits:
+        for error in audit.recording.hook_errors:
+            yield f"The recorder's hook {error.hook} failed in {_title(audit)}: {error.gist}"
+        for unknown in audit.recording.unrecognized:
+            yield f"Unrecognized in {_title(audit)}, {unknown.where}: {unknown.text}"
+
+
+def _collected(report: Report) -> Iterator[tuple[str, str]]:
+    """Each remark of a scenario, with the scenarios that made it."""
+    who: dict[str, list[str]] = {}
+    for audit in report.audits:
+        for note in audit.recording.notes:
+            who.setdefault(note, []).append(audit.scenario)
+    for note, names in who.items():
+        yield note, ", ".join(dict.fromkeys(names))
+
+
+def _facts(report: Report) -> str:
+    environment = report.environment
+    compiles = [made for audit in report.audits for made in audit.recording.compiles]
+    limits = sum(made.outcome is Outcome.LIMIT for made in compiles)
+    return (
+        f"{several(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
+        f" {sum(made.seconds.total for made in compiles):.0f} s of compiling,"
+        f" {several(limits, 'limit')} hit;"
+        f" torch {environment.torch}, Python {environment.python}, {environment.device}"
+    )

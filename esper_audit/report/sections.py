@@ -1,0 +1,137 @@
+"""A report as data: what it says, in which order, and which words stand out. No layout.
+
+Builders (``run``, ``program``, ``gate``) make a Page of judged data; a renderer turns any Page into
+text. Neither knows of the other, so a new renderer shows every kind of report.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Style(StrEnum):
+    """What words mean; a renderer decides what that looks like."""
+
+    PLAIN = "plain"
+    STRONG = "strong"
+    MUTED = "muted"
+    GOOD = "good"
+    BAD = "bad"
+    WRONG = "wrong"
+    DOUBTFUL = "doubtful"
+    NEW = "new"
+    SLOW = "slow"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Words of one style."""
+
+    text: str
+    style: Style = Style.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """Words that belong on one line, as far as it is long enough.
+
+    ``verbatim``: there to be copied, so never wrapped.
+    """
+
+    spans: tuple[Span, ...]
+    verbatim: bool = False
+
+    @property
+    def text(self) -> str:
+        """The words without their styles."""
+        return "".join(span.text for span in self.spans)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A line with what belongs under it. ``mark`` stands before it: ``-``, ``+``."""
+
+    line: Line
+    under: tuple[Item, ...] = ()
+    mark: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows of as many cells as there are heads; without heads, a list in columns.
+
+    ``numbers`` are the places of columns that are read from the right. ``breaks``: if it is too
+    wide, its columns may stand in several tables, each with the first column.
+    """
+
+    rows: tuple[tuple[Line, ...], ...]
+    heads: tuple[str, ...] = ()
+    numbers: frozenset[int] = frozenset()
+    breaks: bool = False
+
+
+Block = Item | Table
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A title, what stands under it, and notes on how to read that."""
+
+    title: str
+    body: tuple[Block, ...]
+    notes: tuple[Line, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a report ends: where it was made, the verdict, and the one command to run next.
+
+    ``lead`` says what the command is for.
+    """
+
+    facts: Line | None = None
+    verdict: Line | None = None
+    lead: str = ""
+    command: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A whole report. ``headline`` is the answer; of several programs, one for each."""
+
+    headline: tuple[Item, ...]
+    sections: tuple[Section, ...] = ()
+    closing: Closing = Closing()
+
+
+# A terminal obeys some, XML holds none of them, and half a surrogate pair can't be encoded.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def printable(text: str) -> str:
+    """The text without what is no text: control characters, halves of surrogate pairs."""
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text).expandtabs(4)
+
+
+def words(text: str, style: Style = Style.PLAIN) -> Span:
+    """A span, whatever the values of a program in it hold."""
+    return Span(printable(text), style)
+
+
+def line(*parts: str | Span, style: Style = Style.PLAIN, verbatim: bool = False) -> Line:
+    """A line of texts and spans; ``style`` is that of the texts."""
+    spans = (words(part, style) if isinstance(part, str) else part for part in parts)
+    return Line(tuple(spans), verbatim)
+
+
+def item(text: str | Line, *under: str | Item, mark: str = "") -> Item:
+    """An item of texts."""
+    head = line(text) if isinstance(text, str) else text
+    return Item(head, tuple(item(u) if isinstance(u, str) else u for u in under), mark)
+
+
+def bullets(*texts: str) -> tuple[Item, ...]:
+    """A list with an item for each text."""
+    return tuple(item(text, mark="-") for text in texts)

@@ -1,0 +1,1 @@
+"""Words, each made in one place: numbers with their nouns, paths, marks, command lines."""
