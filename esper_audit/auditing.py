@@ -13,6 +13,7 @@ from esper_audit.data.audits import Audit, Report
 from esper_audit.data.config import Config
 from esper_audit.data.expectations import Claim, Control, Question
 from esper_audit.data.jobs import Collection, Job, Replay, ReplayStatus, Variant, not_run, was_run
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
@@ -130,7 +131,8 @@ def _find_writers(
             first = done[key].recording
             assert first is not None
             if watched.recording is None or watched.status is not ReplayStatus.COMPLETED:
-                recording = without_writers(first, f"the watched replay: {watched.reason}")
+                why = Reason(why=Why.WATCHED_FAILED, cause=watched.reason)
+                recording = without_writers(first, why)
             else:
                 recording = with_writers(first, watched.recording, cut=watched.cut)
             done[key] = replace(done[key], recording=recording)
@@ -154,7 +156,7 @@ def _broken(file: str, why: str, environment: Environment) -> Audit:
         scenario=Path(file).name,
         file=file,
         verdict=AuditVerdict.ERROR,
-        reason=f"it can't be imported: {why}",
+        reasons=(Reason(why=Why.NOT_IMPORTED, text=why),),
     )
 
 

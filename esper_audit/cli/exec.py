@@ -169,11 +169,12 @@ class _Reporter:
                 ) from None
 
     def _with_writers(self, recording: Recording, ending: Ending) -> Recording:
+        from esper_audit.data.reasons import Reason, Why
         from esper_audit.program.second_run import watched_run
         from esper_audit.recording.writers import without_writers
 
         if not ending.can_be_repeated:
-            return without_writers(recording, f"no second run after {ending.words}")
+            return without_writers(recording, Reason(why=Why.NO_SECOND_RUN, text=ending.words))
         print("esper-audit: running the program again, watched", file=sys.stderr)
         return watched_run(self._target, recording)
 

@@ -9,6 +9,7 @@ from esper_audit.data.compiles import GraphBreak
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim, Control, ProgramBudget, Question
 from esper_audit.data.findings import Finding, FrameSummary
+from esper_audit.data.reasons import Reason
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase, Step
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
@@ -16,11 +17,11 @@ from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
 
 @dataclass(frozen=True, slots=True)
 class JudgedStep:
-    """A step with its verdict and the evidence for it in words; ``eager`` is why it was eager."""
+    """A step with its verdict and the evidence for it; ``eager`` is what made it eager."""
 
     step: Step
     verdict: StepVerdict = StepVerdict.UNKNOWN
-    because: str = ""
+    because: Reason | None = None
     eager: Diagnosis | None = None
 
     @property
@@ -46,7 +47,7 @@ class ProgramAudit:
     recording: Recording
     budget: ProgramBudget = ProgramBudget()
     verdict: AuditVerdict | None = None
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     frames: tuple[FrameSummary, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -91,8 +92,8 @@ class Audit:
     fail_on: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     verdict: AuditVerdict
-    reason: str = ""
-    advice: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    advice: tuple[Reason, ...] = ()
     steps: tuple[JudgedStep, ...] = ()
     graph_breaks: tuple[GraphBreak, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -115,7 +116,7 @@ class ClaimResult:
     status: ClaimStatus
     confirmed_by: tuple[str, ...] = ()
     refuted_by: tuple[str, ...] = ()
-    because: str = ""
+    because: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from esper_audit.data.places import Frame, Location
+from esper_audit.data.reasons import Reason
 from esper_audit.data.steps import Phase
 
 
@@ -73,7 +74,7 @@ class Write:
     source: str
     location: Location | None = None
     called_from: Location | None = None
-    unknown: str = ""
+    unknown: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,17 @@
 """Why something is as it is: facts, of which a report makes words (esper_audit/report/reasons.py).
 
 Worked example: three compiles after warm-up where none is allowed are
-``Reason(Why.OVER_BOUND, counted=Counted.COMPILES_AFTER_WARM_UP, count=3, allowed=0)``; a report says
-"3 compiles after warm-up, 0 allowed".
+``Reason(why=Why.OVER_BOUND, counted=Counted.COMPILES_AFTER_WARM_UP, count=3, allowed=0)``; a report
+says "3 compiles after warm-up, 0 allowed".
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
-from esper_audit.data.comparisons import Difference
+import msgspec
+
+from esper_audit.data.differences import Difference
 from esper_audit.data.places import Location
 
 
@@ -122,6 +123,10 @@ class Why(StrEnum):
     NO_SECOND_RUN = "no-second-run"
     IS_DISTRIBUTED = "is-distributed"
     WRITERS_UNNAMED = "writers-unnamed"
+    # A remark.
+    REMARK = "remark"
+    REAL_DEVICE = "real-device"
+    STAND_IN_DEVICE = "stand-in-device"
     # A claim.
     OBSERVED = "observed"
     UNTESTABLE = "untestable"
@@ -143,8 +148,7 @@ class Why(StrEnum):
     VERDICTS_VARY = "verdicts-vary"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reason:
+class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A kind of reason, and the facts that its words need; those that it does not need are empty.
 
     ``text`` are words that are not ours: torch's, the user's, the system's. ``count`` of ``total``;
@@ -167,3 +171,8 @@ class Reason:
     location: Location | None = None
     difference: Difference | None = None
     cause: Reason | None = None
+
+
+def said(error: BaseException) -> str:
+    """``KeyError: 'x'``."""
+    return f"{type(error).__name__}: {error}"

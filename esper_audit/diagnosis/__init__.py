@@ -7,7 +7,7 @@ from esper_audit.diagnosis.causes import attempts_to_watch, closest_failures, ro
 from esper_audit.diagnosis.claims import decide_claims, matches
 from esper_audit.diagnosis.controls import caught, is_control, misses
 from esper_audit.diagnosis.counts import Counts, count
-from esper_audit.diagnosis.eager import eager_findings, why_eager
+from esper_audit.diagnosis.eager import eager_findings
 from esper_audit.diagnosis.identify import identify
 from esper_audit.diagnosis.kinds import CHANGES, EAGER, KINDS, Door, is_of_kind, parse_kinds
 from esper_audit.diagnosis.program import judge_program
@@ -40,5 +40,4 @@ __all__ = [
     "parse_kinds",
     "ran_compiled",
     "root_causes",
-    "why_eager",
 ]

@@ -9,11 +9,12 @@ from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import GUARDS_FAILED, Compile, GuardFailure, Outcome, Write
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.identify import identify
 from esper_audit.diagnosis.patterns import forecast, pattern_of
 
-_OFTEN_ABSENT = "not looked for in this recording; --provenance does"
+_NOT_RECORDED = Write("", unknown=Reason(why=Why.NOT_RECORDED))
 
 _TIMES = 2
 """Cases of a cause after which its writer is looked for no longer."""
@@ -121,7 +122,7 @@ def _diagnosis(compile_: Compile, failure: GuardFailure, instances: Mapping[str,
 
 
 def _nothing(compile_: Compile) -> GuardFailure:
-    reasons = "; ".join(compile_.torch_reasons) or "torch gives no reason"
+    reasons = "; ".join(compile_.torch_reasons)
     return GuardFailure("", "", "<unknown>", "", "", reasons, recognized=False)
 
 
@@ -160,7 +161,7 @@ def _finding(
         user_line=failure.user_line,
         written_by=write.location,
         called_from=write.called_from if write.location is not None else call,
-        written_by_unknown=write.unknown,
+        no_writer=write.unknown,
     )
 
 
@@ -173,4 +174,4 @@ def _write(group: Sequence[Case]) -> Write:
         if write.source == failure.torch_source
     ]
     known = next((write for write in found if write.location is not None), None)
-    return known or (found[0] if found else Write("", unknown=_OFTEN_ABSENT))
+    return known or (found[0] if found else _NOT_RECORDED)

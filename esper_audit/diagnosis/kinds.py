@@ -13,6 +13,7 @@ from enum import StrEnum
 from esper_audit.data.changes import ChangeKind
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.errors import UsageError, did_you_mean
 
 EAGER = (
@@ -115,13 +116,14 @@ def is_of_kind(finding: Finding, name: str) -> bool:
     return finding.id in kind.diagnoses and kind.selects(finding)
 
 
-def failures_of(findings: Iterable[Finding], names: Iterable[str]) -> Iterator[str]:
+def failures_of(findings: Iterable[Finding], names: Iterable[str]) -> Iterator[Reason]:
     """For each kind that was found, the kind and the frames that it was found in."""
     findings = tuple(findings)
     for name in names:
         found = [each for each in findings if is_of_kind(each, name)]
         if found:
-            yield f"{name} in {', '.join(dict.fromkeys(each.frame.name for each in found))}"
+            frames = tuple(dict.fromkeys(finding.frame.name for finding in found))
+            yield Reason(why=Why.KIND_FOUND, text=name, names=frames)
 
 
 def kinds_at(door: Door) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import caught, count, is_control
 from esper_audit.report.cells import limit_hit
 from esper_audit.report.words.numbers import several
+from esper_audit.report.words.reasons import all_in_words, in_words
 
 
 def answer(report: Report) -> str:
@@ -64,7 +65,7 @@ def _wrong_output(audits: Sequence[Audit]) -> list[str]:
     total = several(len(_scenarios(judged)), "scenario")
     return [
         f"Output is wrong in {len(_scenarios(wrong))} of {total}:"
-        f" in {wrong[0].title}, step {step.index}, {step.because}."
+        f" in {wrong[0].title}, step {step.index}, {in_words(step.because)}."
     ]
 
 
@@ -137,7 +138,7 @@ def _kinds(audits: Sequence[Audit]) -> str:
         names = dict.fromkeys(audit.scenario for audit in audits if _has(audit, verdict))
         if names:
             found.append(f"{verdict.value} in {', '.join(names)}")
-    return "; ".join(found) or audits[0].reason
+    return "; ".join(found) or all_in_words(audits[0].reasons)
 
 
 def _has(audit: Audit, verdict: StepVerdict) -> bool:

@@ -11,6 +11,7 @@ from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, judge_program, ran_compiled
 from esper_audit.report.blocks import blocks
+from esper_audit.report.words.reasons import all_in_words
 
 _NOT_COMPILED = (
     "Call what torch.compile returned, not the original; a function that runs eagerly for good has"
@@ -47,8 +48,8 @@ def _complaint(audit: ProgramAudit, root: str) -> str:
         return ""
     telling = [each for each in audit.findings if each.pattern is not None or each.id in EAGER]
     if audit.verdict is AuditVerdict.FAILED:
-        return _with_causes("; ".join(audit.reasons), telling, root)
-    said = f"Nothing is proven: {'; '.join(audit.reasons)}."
+        return _with_causes(all_in_words(audit.reasons), telling, root)
+    said = f"Nothing is proven: {all_in_words(audit.reasons)}."
     if not ran_compiled(audit.recording):
         said += f" {_NOT_COMPILED}"
     return _with_causes(said, audit.findings, root)

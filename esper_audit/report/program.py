@@ -22,8 +22,10 @@ from esper_audit.report.sections import (
     line,
     words,
 )
+from esper_audit.report.words.findings import limit_words, since_words
 from esper_audit.report.words.marks import FRAME_STYLES, answer_style
 from esper_audit.report.words.numbers import several
+from esper_audit.report.words.reasons import in_words
 
 MOST_FRAMES = 12
 MOST_CAUSES = 8
@@ -41,7 +43,9 @@ def program_page(report: ProgramReport, verbosity: int = 0) -> Page:
 
 
 def _headline(audit: ProgramAudit) -> Item:
-    return item(line(summary(audit), style=answer_style(audit.verdict)), *audit.reasons)
+    return item(
+        line(summary(audit), style=answer_style(audit.verdict)), *map(in_words, audit.reasons)
+    )
 
 
 def summary(audit: ProgramAudit) -> str:
@@ -156,9 +160,14 @@ def _now(frame: FrameSummary) -> str:
         several = f", {frame.instances} instances" if frame.instances > 1 else ""
         return f"compiled{several}"
     if frame.state is FrameState.FAILED:
-        return f"failed to compile: {frame.reason}"
+        return f"failed to compile: {_why(frame)}"
     what = "eager" if frame.state is FrameState.EAGER else "eager for new values"
-    return f"{what} since {frame.since}: {frame.reason}"
+    return f"{what} since {since_words(frame.since)}: {_why(frame)}"
+
+
+def _why(frame: FrameSummary) -> str:
+    """Torch's reason, or the limit that was hit."""
+    return limit_words(frame.limit) if frame.limit else frame.reason or "torch skipped the frame"
 
 
 def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
@@ -207,7 +216,7 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
                 "The process died before it could save (crash or kill); this is what it had"
                 " written until then."
             )
-        yield from audit.recording.notes
+        yield from map(in_words, audit.recording.notes)
         counts = count(audit.recording, audit.budget.warm_up_calls)
         yield from _first_compiles(audit, counts)
         counted = sum(each.compiles for each in audit.findings if each.pattern is not None)

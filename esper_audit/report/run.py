@@ -38,6 +38,7 @@ from esper_audit.report.strips import strip
 from esper_audit.report.words.marks import AUDIT_LEGEND, CLAIM_STYLES, STEP_LEGEND, answer_style
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place
+from esper_audit.report.words.reasons import all_in_words, in_words
 
 MOST_CAUSES = 8
 _EAGER_NOTE = (
@@ -73,7 +74,7 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
         most = len(found) if verbosity > 0 else MOST_CAUSES
         yield _causes(found, report.root, most)
     if other := [audit for audit in failed if cell(audit).text.endswith("failed")]:
-        lines = [f"{_title(audit)}: {audit.reason}" for audit in other]
+        lines = [f"{_title(audit)}: {all_in_words(audit.reasons)}" for audit in other]
         yield Section("Other failures", bullets(*lines, *_breaks(other, report.root)))
     if eager := eager_causes(shown):
         yield Section("Eager execution", bullets(*eager))
@@ -83,7 +84,9 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
         yield _claims(report.claims)
     if troubles := tuple(_troubles(report.audits, verbosity)):
         yield Section("Not judged", troubles)
-    if advised := [f"{_title(a)}: {advice}" for a in report.audits for advice in a.advice]:
+    if advised := [
+        f"{_title(a)}: {in_words(advice)}" for a in report.audits for advice in a.advice
+    ]:
         yield Section("Advice", bullets(*advised))
     if notes := list(_notes(report)):
         yield Section("Notes", bullets(*notes))
@@ -131,7 +134,7 @@ def _evidence(audit: Audit) -> Item:
     lines = []
     for step in audit.steps:
         label = f" after {step.label}" if step.label else ""
-        text = f"{step.index} {step.verdict.value}{label}: {step.because}"
+        text = f"{step.index} {step.verdict.value}{label}: {in_words(step.because)}"
         lines.append(item(line(text, style=Style.MUTED)))
     return item(_title(audit), *lines)
 
@@ -175,14 +178,15 @@ def _claims(results: Sequence[ClaimResult]) -> Section:
 def _by(result: ClaimResult, with_backend: bool) -> str:
     who = result.refuted_by or result.confirmed_by
     on = f" on {result.backend}" if with_backend and result.backend else ""
-    return f"by {', '.join(who)}{on}: {result.because}" if who else result.because
+    why = in_words(result.because)
+    return f"by {', '.join(who)}{on}: {why}" if who else why
 
 
 def _troubles(audits: Sequence[Audit], verbosity: int) -> Iterator[Block]:
     for audit in audits:
         if audit.verdict in (AuditVerdict.ERROR, AuditVerdict.SKIPPED) and was_run(audit):
             log = _log(audit) if verbosity > 0 else ()
-            reason = f"{_title(audit)}: {audit.verdict.value}: {audit.reason}"
+            reason = f"{_title(audit)}: {audit.verdict.value}: {all_in_words(audit.reasons)}"
             yield item(reason, *log, mark="-")
     left = [_title(audit) for audit in audits if not was_run(audit)]
     if left:
@@ -218,9 +222,9 @@ def _collected(report: Report) -> Iterator[tuple[str, str]]:
     who: dict[str, list[str]] = {}
     for audit in report.audits:
         for note in audit.recording.notes:
-            who.setdefault(note, []).append(audit.scenario)
-    for note, names in who.items():
-        yield note, ", ".join(dict.fromkeys(names))
+            who.setdefault(in_words(note), []).append(audit.scenario)
+    for said, names in who.items():
+        yield said, ", ".join(dict.fromkeys(names))
 
 
 def _facts(report: Report) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from esper_audit.diagnosis.differences import wrong
 
 from esper_audit.data.comparisons import Comparison
-from esper_audit.diagnosis.differences import wrong
 from esper_audit.replay.compare import (
     DEFAULT_TOLERANCES,
     CannotCompare,

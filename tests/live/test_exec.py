@@ -16,6 +16,7 @@ from esper_audit.data.audits import ProgramReport
 from esper_audit.data.compiles import Outcome
 from esper_audit.data.recording import Recording
 from esper_audit.data.storage import json_schema, load
+from esper_audit.report.words.findings import since_words
 
 PROGRAMS = Path(__file__).parent / "programs"
 ENDS, ALPHA = (str(PROGRAMS / f"{name}.py") for name in ("ends", "alpha"))
@@ -191,7 +192,7 @@ def test_the_tickets_program_names_the_writer_of_alpha(alpha):
 def test_the_limit_is_a_finding_with_the_step_at_which_it_was_hit(alpha):
     audit = load(alpha[1] / "p.json", ProgramReport).audits[0]
     finding = next(each for each in audit.findings if each.id == "eager-after-limit")
-    assert finding.since.startswith("step 'alpha 7'")
+    assert since_words(finding.since).startswith("step 'alpha 7'")
     assert audit.frames[0].state == "cached-only"
 
 

@@ -9,6 +9,7 @@ from torch import nn
 
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.replay import twin
+from esper_audit.report.words.reasons import all_in_words, in_words
 
 
 def verdicts(audit) -> list[str]:
@@ -66,7 +67,7 @@ def test_a_module_in_a_global_proves_nothing_where_fork_cannot_be_had(monkeypatc
 
     audit = replay_here(scenario)
     assert audit.verdict is AuditVerdict.ERROR
-    assert "uses the global GLOBAL_MODULE" in audit.reason
+    assert "uses the global GLOBAL_MODULE" in all_in_words(audit.reasons)
 
 
 CRITERION = nn.MSELoss()
@@ -147,7 +148,7 @@ def test_a_resume_function_skipped_while_empty_is_eager_once_it_has_work():
 
     audit = replay_here(scenario)
     assert verdicts(audit)[2:] == ["reused", "eager"]
-    assert "with the operation in line" in audit.steps[3].because
+    assert "with the operation in line" in in_words(audit.steps[3].because)
 
 
 def test_code_that_torch_skips_for_one_object_is_eager_for_the_next():
@@ -206,7 +207,7 @@ def test_writes_that_compiled_code_drops_are_stale():
 
     audit = replay_here(scenario)
     assert verdicts(audit) == ["stale"]
-    assert "state['argument 0'] differs from eager by up to 1" in audit.steps[0].because
+    assert "state['argument 0'] differs from eager by up to 1" in in_words(audit.steps[0].because)
 
 
 def test_batch_norm_statistics_are_compared_and_agree():
@@ -267,7 +268,7 @@ def test_objects_without_equality_prove_nothing():
 
     audit = replay_here(scenario)
     assert audit.steps[-1].verdict.value == "unknown"
-    assert "can't be compared" in audit.reason
+    assert "can't be compared" in all_in_words(audit.reasons)
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
@@ -291,7 +292,7 @@ def test_a_train_step_with_backward_and_optimizer_inside_is_proven(kind):
             step(torch.ones(2, 4))
 
     audit = replay_here(scenario)
-    assert audit.verdict is AuditVerdict.PASSED, audit.reason
+    assert audit.verdict is AuditVerdict.PASSED, all_in_words(audit.reasons)
 
 
 def test_a_compiled_optimizer_step_is_proven():
@@ -312,7 +313,7 @@ def test_a_compiled_optimizer_step_is_proven():
             go()
 
     audit = replay_here(scenario)
-    assert audit.verdict is AuditVerdict.PASSED, audit.reason
+    assert audit.verdict is AuditVerdict.PASSED, all_in_words(audit.reasons)
 
 
 def test_functional_calls_in_a_frame_that_torch_gave_up_on_are_eager():

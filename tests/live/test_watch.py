@@ -13,6 +13,7 @@ from torch import nn
 
 import esper_audit
 from esper_audit._dynamo import watch as watching
+from esper_audit.report.words.reasons import in_words
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 
@@ -45,7 +46,7 @@ def test_every_way_to_write_is_found_on_its_line(slot, step, how):
     finding = live.findings[0]
     assert finding.source.startswith(source)
     expected = SET_ALPHA if how == "attribute" else write.__code__.co_firstlineno
-    assert (finding.written_by.line, finding.written_by_unknown) == (expected, "")
+    assert (finding.written_by.line, in_words(finding.no_writer)) == (expected, "")
 
 
 def test_a_write_and_the_call_on_one_line_are_told_apart_from_other_lines(slot, step):
@@ -81,7 +82,7 @@ def test_an_argument_names_the_call(step):
         double(torch.ones(2, dtype=torch.float64))
     finding = live.findings[0]
     assert finding.written_by is None
-    assert finding.written_by_unknown.startswith("it is an argument")
+    assert in_words(finding.no_writer).startswith("it is an argument")
     assert finding.called_from.function.endswith("test_an_argument_names_the_call")
 
 
@@ -96,7 +97,7 @@ def test_another_tracer_is_respected_and_named_as_the_reason(slot, step):
         assert sys.gettrace() is tracer
     finally:
         sys.settrace(None)
-    assert "another tracer is at work" in live.findings[0].written_by_unknown
+    assert "another tracer is at work" in in_words(live.findings[0].no_writer)
 
 
 def test_watches_may_nest(slot, step):
@@ -118,7 +119,7 @@ def test_more_guarded_values_than_are_watched_is_said(slot, step, monkeypatch):
         step()
         slot.set_alpha(0.1)
         step()
-    assert "guards read more than 1 values" in live.findings[0].written_by_unknown
+    assert "guards read more than 1 values" in in_words(live.findings[0].no_writer)
 
 
 def signature(recording):
@@ -161,7 +162,7 @@ def unknown(live):
     """The reason why no writer is named."""
     finding = live.findings[0]
     assert finding.written_by is None
-    return finding.written_by_unknown
+    return in_words(finding.no_writer)
 
 
 def test_with_a_second_thread_at_work_no_line_is_named(slot, step):

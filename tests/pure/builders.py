@@ -12,11 +12,13 @@ from esper_audit.data.comparisons import Comparison
 from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Seconds
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.places import Frame
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Lookups, Phase, Step
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 
 ENVIRONMENT = Environment(torch="2.13.0", python="3.11.7", device="cpu")
+EVIDENCE = Reason(why=Why.REMARK, text="because of evidence")
 FRAME = Frame("Host.forward", "/p/host.py", 7, "host.py:Host.forward", "Host.forward")
 OTHER = Frame("helper", "/p/host.py", 40, "host.py:helper", "helper")
 
@@ -64,16 +66,21 @@ def recording(
     )
 
 
+def told(text: str) -> Reason:
+    """A reason in words of the user's own."""
+    return Reason(why=Why.SKIPPED, text=text)
+
+
 def replay(
     found: Recording | None, status: ReplayStatus = ReplayStatus.COMPLETED, **fields: Any
 ) -> Replay:
-    reason = fields.pop("reason", "")
+    reason = told(fields.pop("reason", ""))
     job = Job(scenario="some_scenario", file="/p/s.py", **fields)
     return Replay(job=job, status=status, reason=reason, recording=found)
 
 
 def judged(index: int, verdict: StepVerdict, **fields: Any) -> JudgedStep:
-    return JudgedStep(step(index, **fields), verdict=verdict, because="because of evidence")
+    return JudgedStep(step(index, **fields), verdict=verdict, because=EVIDENCE)
 
 
 def _parted(fields: dict[str, Any]) -> tuple[Recording, dict[str, Any]]:
@@ -90,7 +97,7 @@ def audit(verdict: AuditVerdict = AuditVerdict.PASSED, **fields: Any) -> Audit:
         "scenario": "some_scenario",
         "parameters": {"alpha": "buffer"},
         "backend": "aot_eager",
-        "reason": "a reason",
+        "reasons": (told("a reason"),),
         "steps": (judged(0, StepVerdict.REUSED),),
     }
     held, rest = _parted({**defaults, **fields})

@@ -8,19 +8,22 @@ from builders import ENVIRONMENT, compiled, recording, replay, step
 
 from esper_audit.data.comparisons import Comparison
 from esper_audit.data.compiles import DeferredWork, GraphBreak, Outcome
+from esper_audit.data.differences import Difference, DifferenceKind
 from esper_audit.data.expectations import Budget
 from esper_audit.data.jobs import ReplayStatus
 from esper_audit.data.notices import HookError
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge
+from esper_audit.report.words.reasons import all_in_words, in_words
 
-STALE = (Comparison("reference", "output", False, "off by 0.3"),)
+OFF = Difference("output", DifferenceKind.VALUE, "0.8", "0.5")
+STALE = (Comparison("reference", "output", False, difference=OFF),)
 
 
 def judged(found, **fields):
     audit = judge(replay(found, **fields), ENVIRONMENT)
-    return audit.verdict.value, audit.reason
+    return audit.verdict.value, all_in_words(audit.reasons)
 
 
 def test_reuse_in_every_step_passes_and_says_so():
@@ -68,7 +71,7 @@ def test_a_first_compile_after_warm_up_is_over_the_default_budget_and_no_recompi
 def test_eager_steps_fail_with_their_cause():
     verdict, reason = judged(recording([step(0)]))
     assert verdict == "failed"
-    assert reason.startswith("ran eagerly in 1 of 1 step after warm-up: no compiled code ran")
+    assert reason.startswith("ran eagerly in 1 of 1 steps after warm-up: no compiled code ran")
 
 
 def test_eager_steps_within_the_budget_pass():
@@ -80,7 +83,7 @@ def test_wrong_output_fails_even_in_warm_up():
     steps = [step(0, hits=1, phase=Phase.WARM_UP, comparisons=STALE), step(1, hits=1)]
     verdict, reason = judged(recording(steps))
     assert verdict == "failed"
-    assert "output differs from reference: off by 0.3" in reason
+    assert "output differs from reference: it is 0.8 instead of 0.5" in reason
 
 
 def test_graph_breaks_over_the_budget_fail():
@@ -104,7 +107,7 @@ def test_a_share_of_compile_seconds_is_advice_and_fails_nothing():
     done = replace(replay(found, budget=Budget(compile_share=0.5)), wall_seconds=0.125)
     audit = judge(done, ENVIRONMENT)
     assert audit.verdict == "passed"
-    assert audit.advice == ("compiling took 80% of its seconds, 50% advised",)
+    assert tuple(map(in_words, audit.advice)) == ("compiling took 80% of its seconds, 50% advised",)
 
 
 def test_an_audit_holds_the_budget_that_it_was_judged_by():

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from builders import ENVIRONMENT, audit, but
+from builders import ENVIRONMENT, audit, but, told
 from desk import BASELINE
 from report_builders import BUFFER, failing
 
@@ -115,7 +115,7 @@ def test_a_baseline_that_cannot_be_read_is_refused_and_left_alone(desk, text, me
 def test_what_could_not_be_judged_ends_with_3_and_is_not_accepted(desk):
     desk.accept(PASSING)
     before = desk.baseline.read_bytes()
-    broken = replace(PASSING, verdict=AuditVerdict.ERROR, reason="it crashed")
+    broken = replace(PASSING, verdict=AuditVerdict.ERROR, reasons=(told("it crashed"),))
     name = desk.saved(broken)
     code, out, _ = desk.gate(name)
     assert code == 3

@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from builders import audit
+from builders import audit, told
 from report_builders import BUFFER, failing
 
 from esper_audit.data.verdicts import AuditVerdict
@@ -16,7 +16,7 @@ from esper_audit.data.verdicts import AuditVerdict
 PASSING = audit(scenario="rollout", parameters=BUFFER)
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
 SKIPPED = replace(PASSING, verdict=AuditVerdict.SKIPPED, steps=())
-ERROR = replace(PASSING, verdict=AuditVerdict.ERROR, reason="it crashed")
+ERROR = replace(PASSING, verdict=AuditVerdict.ERROR, reasons=(told("it crashed"),))
 COMMAND = [sys.executable, "-m", "esper_audit"]
 
 
