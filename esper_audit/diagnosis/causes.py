@@ -27,8 +27,8 @@ def closest_failures(
 ) -> tuple[GuardFailure, ...]:
     """The failures that kept the closest cache entry from matching.
 
-    Closest is the entry with the fewest failing guards, and of the fewest words where one guard
-    stands for several fields: the smallest change of state would have made it match. A failure
+    Closest is the entry with the fewest failing guards, and of the fewest fields where one guard
+    stands for several: the smallest change of state would have made it match. A failure
     whose actual value another entry accepts is no cause by itself, so entries whose failures no
     entry accepts go first. Of the ticket's cache, this is the alpha value: other entries accept
     ``None`` for the cached tensor, none accepts the new alpha. ``instances`` names the object
@@ -44,12 +44,12 @@ def closest_failures(
         failures = entries[entry]
         foreign = (instances or {}).get(entry, compile_.instance) != compile_.instance
         accepted = sum(1 for failure in failures if failure.accepted_by)
-        words = sum(len(failure.actual.split()) for failure in failures)
-        return foreign, accepted, len(failures), words
+        fields = sum(max(1, len(failure.fields)) for failure in failures)
+        return foreign, accepted, len(failures), fields
 
     nearest = entries[min(entries, key=distance)]
     # Dispatch keys follow from what else changed; alone, they tell.
-    telling = [failure for failure in nearest if not failure.actual.startswith("keys=")]
+    telling = [failure for failure in nearest if failure.fields.keys() != {"keys"}]
     return tuple(telling or nearest)
 
 

@@ -18,13 +18,18 @@ _NO_REASON = "nothing"
 
 def head(finding: Finding, root: str = "") -> str:
     """``float-specialized: self.alpha in Blend.forward: 0.5 -> 0.1, 0.2``."""
+    return f"{finding.id.value}: {subject(finding, root)}"
+
+
+def subject(finding: Finding, root: str = "") -> str:
+    """``self.alpha in Blend.forward: 0.5 -> 0.1, 0.2``."""
     if finding.pattern is not None:
         what = f"{sources(finding)} in {finding.frame.name}: {change(finding)}"
     else:
         what = finding.frame.name
         if finding.user_line is not None:
             what += f" at {place(finding.user_line, root)}"
-    return f"{finding.id.value}: {what}"
+    return what
 
 
 def sources(finding: Finding) -> str:

@@ -8,7 +8,7 @@ from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import Finding, FrameState, FrameSummary
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
-from esper_audit.report.blocks import details, head
+from esper_audit.report.blocks import details, subject
 from esper_audit.report.sections import (
     Closing,
     Item,
@@ -51,9 +51,7 @@ def _headline(audit: ProgramAudit) -> Item:
 def summary(audit: ProgramAudit) -> str:
     """What a program did, in one sentence."""
     name = audit.title
-    if audit.recording.environment.torch == "not imported" or not (
-        audit.frames or audit.recording.lookups.hits
-    ):
+    if not (audit.frames or audit.recording.lookups.hits):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
@@ -203,8 +201,8 @@ def _findings(title: str, findings: Sequence[Finding], root: str, most: int) -> 
 
 
 def _finding(finding: Finding, root: str) -> Item:
-    name, _, rest = head(finding, root).partition(": ")
-    return item(line(words(name, Style.STRONG), f": {rest}"), *details(finding, root))
+    head = line(words(finding.id.value, Style.STRONG), f": {subject(finding, root)}")
+    return item(head, *details(finding, root))
 
 
 def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
@@ -248,7 +246,8 @@ def _facts(report: ProgramReport) -> str:
     environment = audit.recording.environment
     program = audit.recording.program
     ended = f"; ended with {program.ended}" if program is not None and program.ended else ""
+    torch = environment.torch or "not imported"
     return (
-        f"{audit.recording.seconds:.1f} s recorded{ended}; torch {environment.torch},"
+        f"{audit.recording.seconds:.1f} s recorded{ended}; torch {torch},"
         f" Python {environment.python}{', ' + environment.device if environment.device else ''}"
     )

@@ -92,9 +92,15 @@ def test_a_tensors_dtype_and_its_size_are_two_causes():
     tensor = {"source": "x", "kind": "TENSOR_MATCH"}
     compiles = [
         compiled(
-            0, Outcome.RECOMPILED, guard_failures=(failure(actual="dtype=float64", **tensor),)
+            0,
+            Outcome.RECOMPILED,
+            guard_failures=(failure(expected="dtype=float32", actual="dtype=float64", **tensor),),
         ),
-        compiled(1, Outcome.RECOMPILED, guard_failures=(failure(actual="size=[2, 4]", **tensor),)),
+        compiled(
+            1,
+            Outcome.RECOMPILED,
+            guard_failures=(failure(expected="size=[3, 4]", actual="size=[2, 4]", **tensor),),
+        ),
     ]
     assert len(root_causes(compiles, ())) == 2
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,6 @@ from esper_audit.data.reasons import Counted, Reason, Why
 from esper_audit.report.words.reasons import WORDS, in_words
 
 PACKAGE = Path(__file__).parents[2] / "esper_audit"
-FACTS = ("data", "diagnosis", "gate", "recording", "replay", "_dynamo")
-"""Rooms that hand facts on. Of torch's own wording, torch_text makes facts."""
 DECIDING = {"startswith", "endswith", "removeprefix", "removesuffix", "partition", "find", "index"}
 
 
@@ -46,8 +45,11 @@ def test_no_words_stand_for_a_kind_that_is_gone():
     assert set(WORDS) == set(Why)
 
 
+ENGLISH = re.compile(r"[A-Za-z]{2,}:? ([A-Za-z]{2,}|\d(?!x)|$)")
+
+
 def sentences(tree: ast.Module) -> set[ast.Constant]:
-    """Texts with two or more words that start like English, but for docstrings and errors."""
+    """Texts in which a word is followed by another, but for docstrings and errors."""
     skipped: set[int] = set()
     for node in ast.walk(tree):
         is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
@@ -56,7 +58,9 @@ def sentences(tree: ast.Module) -> set[ast.Constant]:
             skipped |= {id(part) for part in ast.walk(node)}
     texts = (node for node in ast.walk(tree) if isinstance(node, ast.Constant))
     return {
-        t for t in texts if id(t) not in skipped and isinstance(t.value, str) and " " in t.value
+        text
+        for text in texts
+        if id(text) not in skipped and isinstance(text.value, str) and ENGLISH.search(text.value)
     }
 
 
