@@ -10,7 +10,7 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import caught, count, is_control
 from esper_audit.report.cells import limit_hit
-from esper_audit.report.words.numbers import several
+from esper_audit.report.words.numbers import agree, several, share
 
 
 def answer(report: Report) -> str:
@@ -50,8 +50,7 @@ def _interrupted(report: Report, subjects: Sequence[Audit]) -> str:
 def done_of(report: Report) -> str:
     """How many audits of a run were done, of how many."""
     done = sum(was_run(audit) for audit in report.audits)
-    total = several(len(report.audits), "audit")
-    return f"{done} of {total} {'was' if done == 1 else 'were'} done"
+    return f"{share(done, len(report.audits), 'audit')} {agree(done, 'was', 'were')} done"
 
 
 def _wrong_output(audits: Sequence[Audit]) -> list[str]:

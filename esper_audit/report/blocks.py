@@ -99,7 +99,14 @@ def who_wrote(finding: Finding, root: str = "") -> str:
     called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
     if finding.written_by is not None:
         return ", ".join(filter(None, [f"written by {writer(finding.written_by, root)}", called]))
+    if is_not_recorded(finding):
+        return called
     return "; ".join(filter(None, [called, f"writer unknown: {finding.written_by_unknown}"]))
+
+
+def is_not_recorded(finding: Finding) -> bool:
+    """Whether nobody looked for the writer: a report says so once, not of each finding."""
+    return finding.pattern is not None and finding.written_by_unknown.startswith("not looked for")
 
 
 def _course(finding: Finding) -> str:

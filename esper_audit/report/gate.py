@@ -74,9 +74,13 @@ def gate_page(report: GateReport, verbosity: int = 0) -> Page:
 
 
 def _closing(report: GateReport, facts: Line | None = None) -> Closing:
+    """Of a quiet report, the answer is not far enough away to be told again."""
+    verdict = None
+    if facts is not None and report.verdict is not AuditVerdict.PASSED:
+        verdict = line(gate_answer(report), style=answer_style(report.verdict))
     if report.accept and report.verdict is AuditVerdict.FAILED:
-        return Closing(facts, lead="If this is meant, accept it:", command=report.accept)
-    return Closing(facts)
+        return Closing(facts, verdict, "If this is meant, accept it:", report.accept)
+    return Closing(facts, verdict)
 
 
 def cause(change: Change, root: str = "") -> str:

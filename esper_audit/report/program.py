@@ -8,9 +8,9 @@ from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import Finding, FrameState, FrameSummary
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
-from esper_audit.report.blocks import details, head
+from esper_audit.report.blocks import details, head, is_not_recorded
+from esper_audit.report.closings import program_closing
 from esper_audit.report.sections import (
-    Closing,
     Item,
     Line,
     Page,
@@ -28,6 +28,7 @@ from esper_audit.report.words.numbers import several
 MOST_FRAMES = 12
 MOST_CAUSES = 8
 MOST_BREAKS = 8
+NOT_RECORDED = "writers of this state: not recorded; rerun with --provenance"
 _NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 
@@ -36,7 +37,7 @@ def program_page(report: ProgramReport, verbosity: int = 0) -> Page:
     headline = tuple(map(_headline, report.audits))
     if verbosity < 0:
         return Page(headline)
-    closing = Closing(facts=line(_facts(report)))
+    closing = program_closing(report, line(_facts(report)))
     return Page(headline, tuple(_sections(report, verbosity)), closing)
 
 
@@ -189,8 +190,10 @@ def _cell(frame: FrameSummary | None) -> str:
 
 def _findings(title: str, findings: Sequence[Finding], root: str, most: int) -> Section:
     more = f"and {len(findings) - most} more: see them with -v"
-    notes = (line(more),) if len(findings) > most else ()
-    return Section(title, tuple(_finding(finding, root) for finding in findings[:most]), notes)
+    notes = [line(more)] if len(findings) > most else []
+    if any(map(is_not_recorded, findings)):
+        notes.append(line(NOT_RECORDED))
+    return Section(title, tuple(_finding(f, root) for f in findings[:most]), tuple(notes))
 
 
 def _finding(finding: Finding, root: str) -> Item:

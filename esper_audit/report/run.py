@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from esper_audit.data.audits import Audit, ClaimResult, Report
-from esper_audit.data.compiles import Outcome
 from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import alternatives, answer
 from esper_audit.report.blocks import sources, who_wrote
 from esper_audit.report.cells import cell
+from esper_audit.report.closings import run_closing
 from esper_audit.report.matrix import matrix
 from esper_audit.report.sections import (
     Block,
-    Closing,
     Item,
     Page,
     Section,
@@ -35,6 +34,7 @@ from esper_audit.report.shared_causes import (
     wrong_outputs,
 )
 from esper_audit.report.strips import strip
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 from esper_audit.report.words.marks import AUDIT_LEGEND, CLAIM_STYLES, STEP_LEGEND, answer_style
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place
@@ -50,13 +50,13 @@ _NOT_COMPARED_NOTE = (
 )
 
 
-def run_page(report: Report, verbosity: int = 0) -> Page:
+def run_page(report: Report, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -> Page:
     """The whole report; ``verbosity`` -1 leaves the answer alone, 1 shows every audit."""
     said = line(answer(report), style=answer_style(report.verdict))
     headline = item(said, *alternatives(report))
     if verbosity < 0:
         return Page((headline,))
-    closing = Closing(facts=line(_facts(report)))
+    closing = run_closing(report, verbosity, typed)
     return Page((headline,), tuple(_sections(report, verbosity)), closing)
 
 
@@ -221,15 +221,3 @@ def _collected(report: Report) -> Iterator[tuple[str, str]]:
             who.setdefault(note, []).append(audit.scenario)
     for note, names in who.items():
         yield note, ", ".join(dict.fromkeys(names))
-
-
-def _facts(report: Report) -> str:
-    environment = report.environment
-    compiles = [made for audit in report.audits for made in audit.recording.compiles]
-    limits = sum(made.outcome is Outcome.LIMIT for made in compiles)
-    return (
-        f"{several(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
-        f" {sum(made.seconds.total for made in compiles):.0f} s of compiling,"
-        f" {several(limits, 'limit')} hit;"
-        f" torch {environment.torch}, Python {environment.python}, {environment.device}"
-    )
