@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import Finding, FrameState, FrameSummary
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.report.blocks import details, head, is_not_recorded
@@ -24,6 +25,7 @@ from esper_audit.report.sections import (
 )
 from esper_audit.report.words.marks import FRAME_STYLES, answer_style
 from esper_audit.report.words.numbers import several
+from esper_audit.report.words.programs import first_line, program_name
 
 MOST_FRAMES = 12
 MOST_CAUSES = 8
@@ -34,20 +36,33 @@ _NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 def program_page(report: ProgramReport, verbosity: int = 0) -> Page:
     """The whole report; ``verbosity`` -1 leaves the first sentences, 1 shows every frame."""
-    headline = tuple(map(_headline, report.audits))
+    headline = tuple(_headline(audit, verbosity) for audit in report.audits)
     if verbosity < 0:
         return Page(headline)
-    closing = program_closing(report, line(_facts(report)))
+    closing = program_closing(report, line(_facts(report, verbosity)))
     return Page(headline, tuple(_sections(report, verbosity)), closing)
 
 
-def _headline(audit: ProgramAudit) -> Item:
-    return item(line(summary(audit), style=answer_style(audit.verdict)), *audit.reasons)
+def _headline(audit: ProgramAudit, verbosity: int) -> Item:
+    name = audit.title if verbosity > 0 else ""
+    return item(line(summary(audit, name), style=answer_style(audit.verdict)), *audit.reasons)
 
 
-def summary(audit: ProgramAudit) -> str:
-    """What a program did, in one sentence."""
-    name = audit.title
+def summary(audit: ProgramAudit, name: str = "") -> str:
+    """What a program did, in one sentence; ``name`` is what to call it instead of by its script."""
+    verdict = f"{_VERDICTS[audit.verdict]}: " if audit.verdict is not None else ""
+    return f"{verdict}{_did(audit, name or program_name(audit.recording.program))}"
+
+
+_VERDICTS = {
+    AuditVerdict.PASSED: "Passed",
+    AuditVerdict.FAILED: "Failed",
+    AuditVerdict.ERROR: "Not judged",
+    AuditVerdict.SKIPPED: "Skipped",
+}
+
+
+def _did(audit: ProgramAudit, name: str) -> str:
     if audit.recording.environment.torch == "not imported" or not (
         audit.frames or audit.recording.lookups.hits
     ):
@@ -55,14 +70,13 @@ def summary(audit: ProgramAudit) -> str:
     counts = count(audit.recording, audit.budget.warm_up_calls)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
     parts = [
-        f"{several(counts.compiles, 'compile')}, {several(counts.recompiles, 'recompile')}"
+        f"{several(counts.compiles, 'compile')} ({several(counts.recompiles, 'recompile')})"
         f" in {_seconds(audit)}",
         f"compiled code was reused {_reused(audit)}",
     ]
     if eager:
-        parts.append(f"{several(len(eager), 'frame')} run{'s' * (len(eager) == 1)} eagerly")
-    verdict = f"{audit.verdict.value}: " if audit.verdict is not None else ""
-    return f"{verdict}{name}: {'; '.join(parts)}"
+        parts.append(f"{several(len(eager), 'frame')} now eager")
+    return f"{name}: {'; '.join(parts)}"
 
 
 def reused(audit: ProgramAudit) -> int:
@@ -170,7 +184,7 @@ def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
     rows = tuple(_over_ranks([frames.get(key) for frames in by_rank]) for key in shown)
     heads = ("frame", *(f"rank {rank}" for rank in ranks))
     table = Table(rows, heads, frozenset(range(1, len(heads))), breaks=True)
-    return Section("Frames by rank: compiles, of these recompiles, reused", (table,))
+    return Section("Frames by rank: compiles, recompiles among them, reuses", (table,))
 
 
 def _over_ranks(frames: Sequence[FrameSummary | None]) -> tuple[Line, ...]:
@@ -237,11 +251,12 @@ def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:
         )
 
 
-def _facts(report: ProgramReport) -> str:
+def _facts(report: ProgramReport, verbosity: int) -> str:
     audit = report.audits[0]
     environment = audit.recording.environment
     program = audit.recording.program
-    ended = f"; ended with {program.ended}" if program is not None and program.ended else ""
+    how = program.ended if program is not None else ""
+    ended = f"; ended with {how if verbosity > 0 else first_line(how)}" if how else ""
     return (
         f"{audit.recording.seconds:.1f} s recorded{ended}; torch {environment.torch},"
         f" Python {environment.python}{', ' + environment.device if environment.device else ''}"

@@ -28,6 +28,7 @@ from esper_audit.report.comparison import comparison_answer
 from esper_audit.report.gate import cause, gate_answer
 from esper_audit.report.program import summary
 from esper_audit.report.words.paths import is_own
+from esper_audit.report.words.programs import program_name
 
 OVER_BUDGET, NOT_JUDGED = "over-budget", "not-judged"
 RULES = {
@@ -36,7 +37,7 @@ RULES = {
     ChangeKind.WORSE.value: "a count is worse than the baseline accepts",
     ChangeKind.NEW.value: "the baseline has no entry for it",
     ChangeKind.IMPROVED.value: "it is better than the baseline accepts",
-    ChangeKind.UNMATCHED.value: "an entry of the baseline that nothing matches any more",
+    ChangeKind.UNMATCHED.value: "no audit matches this entry of the baseline",
     ChangeKind.NOT_COMPARABLE.value: "the baseline has no entries for this environment",
     ChangeKind.NOT_DETERMINISTIC.value: "counts differ from run to run",
 }
@@ -204,7 +205,7 @@ def _of_program(report: ProgramReport) -> Iterator[Case]:
         status = _STATUS[audit.verdict] if audit.verdict is not None else Status.PASSED
         failing = audit.verdict is AuditVerdict.FAILED
         yield Case(
-            name=audit.title,
+            name=program_name(audit.recording.program),
             group="esper-audit.exec",
             status=status,
             reason="; ".join(audit.reasons),
