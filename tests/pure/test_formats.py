@@ -178,7 +178,7 @@ def test_github_annotations_sit_on_the_line_and_escape_what_they_hold(monkeypatc
         "::error file=slot.py,line=49,title=esper-audit%3A float-specialized::"
     )
     assert "%0A" in lines[0]
-    assert lines[-1].startswith("::notice title=esper-audit::Failed: of 2 audits, 1 worse")
+    assert lines[-1].startswith("::notice title=esper-audit::Failed: 2 audits checked against")
     assert lines[-1].endswith(ACCEPT)
     assert all(line.startswith("::") for line in lines), "a line break would end an annotation"
 
