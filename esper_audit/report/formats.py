@@ -53,7 +53,7 @@ class Format(StrEnum):
     RICH = "rich", MadeOf.PAGE, "text.terminal:drawn", (".ansi",)
     PLAIN = "plain", MadeOf.PAGE, "text.plain:plain", (".txt",)
     JSON = "json", MadeOf.DOCUMENT, "ci.saved:saved", (".json",)
-    MARKDOWN = "markdown", MadeOf.CASES, "ci.markdown:markdown", (".md",)
+    MARKDOWN = "markdown", MadeOf.PAGE, "text.markdown:markdown", (".md",)
     JUNIT = "junit", MadeOf.CASES, "ci.junit:junit", (".xml",)
     SARIF = "sarif", MadeOf.CASES, "ci.sarif:sarif", (".sarif",)
     GITHUB = "github", MadeOf.CASES, "ci.github:github"
