@@ -70,7 +70,6 @@ def test_every_format_names_the_line_that_brought_the_recompiles(project, form):
         "junit": rf'file="slot/strategies.py" line="{line}"',
         "sarif": rf'"uri": "slot/strategies.py"(.|\n)*?"startLine": {line}\b',
         "github": rf"^::error file=slot/strategies.py,line={line},",
-        "markdown": rf"at `slot/strategies.py:{line} in LazyCache.write`",
     }
     assert re.search(places.get(form, rf"LazyCache.write \(slot/strategies.py:{line}\)"), text)
 
