@@ -25,7 +25,7 @@ class Cell:
 
 def limit_hit(audit: Audit) -> bool:
     """Whether any frame reached the recompile limit in a step."""
-    return any(each.limit_hit for each in audit.recording.compiles)
+    return any(made.limit_hit for made in audit.recording.compiles)
 
 
 def cell(audit: Audit) -> Cell:

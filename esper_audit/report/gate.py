@@ -115,8 +115,8 @@ def _sections(results: Sequence[ComparedAudit], report: GateReport) -> Iterator[
         group = [result for result in results if result.kind is kind]
         if not group or (report.updated and kind is ChangeKind.NOT_COMPARABLE):
             continue
-        was = "Accepted, was: " if report.updated else ""
-        title = f"{was}{_TITLES.get(kind, 'As accepted')}"
+        title = _TITLES.get(kind, "As accepted")
+        title = f"Accepted ({title[0].lower()}{title[1:]})" if report.updated else title
         if kind is ChangeKind.NOT_COMPARABLE:
             yield Section(title, bullets(*_not_comparable(group, report)))
         else:

@@ -128,9 +128,9 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
     """The findings of all ranks, those that ranks share once."""
     found: dict[tuple[str, ...], Finding] = {}
     for audit in audits:
-        for each in audit.findings:
-            line = str(each.user_line) if each.pattern is None else ""
-            found.setdefault((each.id, each.frame.key, each.source, line), each)
+        for finding in audit.findings:
+            where = str(finding.user_line) if finding.pattern is None else ""
+            found.setdefault((finding.id, finding.frame.key, finding.source, where), finding)
     return list(found.values())
 
 
@@ -227,11 +227,11 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
         yield from audit.recording.notes
         counts = count(audit.recording, audit.budget.warm_up_calls)
         yield from _first_compiles(audit, counts)
-        counted = sum(each.compiles for each in audit.findings if each.pattern is not None)
+        counted = sum(finding.compiles for finding in audit.findings if finding.pattern is not None)
         if counted > counts.recompiles:
             yield "A recompile with several causes counts, with its seconds, in each of them."
-        for each in audit.recording.lost:
-            yield f"torch {each.torch_version} has no {each.name}. Lost: {each.lost}."
+        for notice in audit.recording.lost:
+            yield f"torch {notice.torch_version} has no {notice.name}. Lost: {notice.lost}."
         for error in audit.recording.hook_errors:
             last = error.gist
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"

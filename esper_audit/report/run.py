@@ -55,8 +55,8 @@ _EAGER_NOTE = (
     " it understates recompiles. Trust aot_eager or inductor."
 )
 _NOT_COMPARED_NOTE = (
-    "Steps were not compared: wrong output can't be seen, nor eager code past a graph break."
-    " A pass proves that compiled code ran, no more."
+    "Steps were not compared, so neither wrong output nor eager code past a graph break is seen."
+    " A pass proves only that compiled code ran."
 )
 
 
@@ -223,7 +223,7 @@ def _log(audit: Audit) -> list[Item]:
 
 def _notes(report: Report) -> Iterator[str]:
     if report.interrupted:
-        yield "Interrupted: this report holds what was done until then."
+        yield "Interrupted: this report holds only what was done before."
     if any(audit.backend == "eager" for audit in report.audits):
         yield _EAGER_NOTE
     if any(audit.options.get("compare") == "false" for audit in report.audits):
