@@ -83,7 +83,7 @@ def program_closing(report: ProgramReport, facts: Line) -> Closing:
         said = f"{_VERDICTS[worst.verdict]}: {'; '.join(worst.reasons)}."
         verdict = line(said, style=answer_style(worst.verdict))
     command = _with_provenance(report.audits[0], report.root)
-    return Closing(facts, verdict, "Next, for the lines that wrote this state:", command)
+    return Closing(facts, verdict, "Next, to find the lines that wrote the guarded state:", command)
 
 
 _VERDICTS: dict[AuditVerdict | None, str] = {

@@ -16,7 +16,7 @@ from esper_audit.report.sections import Table
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
-@pytest.mark.parametrize("name", ["gate", "gate without baseline", "comparison"])
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_report_fits_the_terminal_but_for_the_command(name, width):
     stream = io.StringIO()
     print_document(DOCUMENTS[name], Console(file=stream, width=width, highlight=False))
@@ -67,3 +67,18 @@ def test_values_of_a_program_cannot_steer_a_terminal():
         text = render(report(odd), form)
         assert "\x1b[31m bell" not in text and "\x07" not in text
         assert text.encode()
+
+
+def test_a_terminal_and_a_pipe_are_told_the_same():
+    for document in DOCUMENTS.values():
+        narrow = render(document, Format.PLAIN, width=1000)
+        wide = render(document, Format.PLAIN)
+        assert narrow.replace("─", "").split() == wide.replace("─", "").split()
+
+
+def test_what_is_piped_is_not_wrapped_though_columns_says_so(desk, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    name = desk.saved(*(replace(FAILING, scenario=f"scenario_{n}") for n in range(3)))
+    _, out, _ = desk.run("show", name)
+    assert "3 of 3 scenarios recompiled after warm-up; all 3 hit the recompile limit" in out
+    assert [text for text in out.splitlines() if text.endswith(" ")] == []

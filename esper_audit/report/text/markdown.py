@@ -115,4 +115,8 @@ def _text(text: str) -> str:
     """Outside of an HTML block, what is markup to Markdown is escaped as well."""
     escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", _html(text))
     # At its start, a list or a rule.
-    return re.sub(r"^(\d*)([-+=.)])", r"\1\\\2", escaped)
+    return re.sub(r"^([-+=]|\d+(?=[.)] ))", _escaped_start, escaped)
+
+
+def _escaped_start(found: re.Match[str]) -> str:
+    return f"{found[0]}\\" if found[0][0].isdigit() else f"\\{found[0]}"
