@@ -9,6 +9,7 @@ from esper_audit.data.findings import Finding
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place, writer
 
+NOT_RECORDED = "writers of the guarded state: not recorded"
 _SHOWN = 4
 
 
@@ -73,8 +74,9 @@ def block(finding: Finding, root: str = "") -> str:
 
 
 def blocks(findings: Sequence[Finding], root: str = "") -> str:
-    """Several findings, one under the other."""
-    return "\n".join(block(finding, root) for finding in findings)
+    """Several findings, one under the other; once at the end, that no writer was looked for."""
+    told = [block(finding, root) for finding in findings]
+    return "\n".join([*told, *([NOT_RECORDED] if any(map(is_not_recorded, findings)) else [])])
 
 
 def change(finding: Finding) -> str:

@@ -9,7 +9,7 @@ from esper_audit.data.findings import Finding, FrameState, FrameSummary
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
-from esper_audit.report.blocks import details, head, is_not_recorded
+from esper_audit.report.blocks import NOT_RECORDED, details, head, is_not_recorded
 from esper_audit.report.closings import program_closing
 from esper_audit.report.sections import (
     Item,
@@ -30,7 +30,6 @@ from esper_audit.report.words.programs import first_line, program_name
 MOST_FRAMES = 12
 MOST_CAUSES = 8
 MOST_BREAKS = 8
-NOT_RECORDED = "writers of this state: not recorded; rerun with --provenance"
 _NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 
@@ -206,7 +205,7 @@ def _findings(title: str, findings: Sequence[Finding], root: str, most: int) -> 
     more = f"and {len(findings) - most} more: see them with -v"
     notes = [line(more)] if len(findings) > most else []
     if any(map(is_not_recorded, findings)):
-        notes.append(line(NOT_RECORDED))
+        notes.append(line(f"{NOT_RECORDED}; rerun with --provenance"))
     return Section(title, tuple(_finding(f, root) for f in findings[:most]), tuple(notes))
 
 
