@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +14,6 @@ from esper_audit.cli.options import Gating, Replaying, Words
 from esper_audit.cli.output import (
     check_places,
     leave,
-    printable,
     stderr,
     write_files,
     write_report,
@@ -47,6 +45,7 @@ from esper_audit.gate import (
 from esper_audit.recording.journal import SUFFIX
 from esper_audit.report.answer import done_of
 from esper_audit.report.formats import Format, Output, parse_outputs, print_document
+from esper_audit.report.words.commands import printable, shell, without
 
 _SAY_NOTHING = (AuditVerdict.ERROR, AuditVerdict.SKIPPED)
 _DROPPED = ("--output", "-o", "--format", "--save", "--fail-on", "--reason")
@@ -88,7 +87,7 @@ def gate_command(paths: Sequence[str], gating: Gating, replaying: Replaying, wor
         after = hold_against(measured, entries, fail_on, _declared(reports))
         report = _update(report, baseline, entries, after, gating, words)
     try:
-        write_report(report, words.format, words.verbosity)
+        write_report(report, words.format, words.verbosity, outputs)
     finally:
         write_files(report, outputs, words.verbosity)
     leave(report)
@@ -219,34 +218,8 @@ def _accepting(arguments: Sequence[str], results: Sequence[ComparedAudit]) -> st
     """
     if all(each.kind in NOT_ACCEPTED for each in results if each.fails):
         return ""
-    kept: list[str] = []
-    rest = iter(arguments[1:])
-    for each in rest:
-        if each in _DROPPED:
-            next(rest, None)
-        elif each not in _DROPPED_FLAGS and not each.startswith(
-            tuple(f"{name}=" for name in _DROPPED)
-        ):
-            kept.append(each)
-    words = ["esper-audit", "gate", "--update-baseline", *kept]
-    return " ".join(_quoted(printable(word)) for word in words)
-
-
-def _quoted(word: str) -> str:
-    """For a shell: on one line, whatever the word holds."""
-    if word.isprintable():
-        return shlex.quote(word)
-    return f"$'{''.join(map(_escaped, word))}'"
-
-
-def _escaped(character: str) -> str:
-    """As bash reads it between ``$'`` and ``'``."""
-    if character in "\\'":
-        return f"\\{character}"
-    code = ord(character)
-    if character.isprintable():
-        return character
-    return f"\\x{code:02x}" if code < 128 else f"\\u{code:04x}"
+    kept = without(arguments[1:], _DROPPED, _DROPPED_FLAGS)
+    return shell(("esper-audit", "gate", "--update-baseline", *kept))
 
 
 def compare_command(first: Path, second: Path, words: Words) -> None:
@@ -265,7 +238,7 @@ def compare_command(first: Path, second: Path, words: Words) -> None:
         doubt=_comparison_doubt(sides, reports),
     )
     try:
-        write_report(report, words.format, words.verbosity)
+        write_report(report, words.format, words.verbosity, outputs)
     finally:
         write_files(report, outputs, words.verbosity)
     leave(report)

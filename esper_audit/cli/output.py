@@ -18,6 +18,7 @@ from esper_audit.data.storage import Document, check_writable, write_atomically
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.errors import ExitCode, IncompleteError, UsageError
 from esper_audit.report.formats import Format, Output, print_document, render
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
 _EXIT_CODES = {
     AuditVerdict.PASSED: ExitCode.CLEAN,
@@ -43,30 +44,42 @@ def stderr() -> Console:
     return _Console(stderr=True, highlight=False)
 
 
-def write_report(document: Document, form: Format, verbosity: int) -> None:
-    """Print a report on stdout; nowhere, where stdout is closed: the verdict stands."""
+def write_report(
+    document: Document, form: Format, verbosity: int, outputs: Sequence[Output] = ()
+) -> None:
+    """Print a report on stdout; nowhere, where stdout is closed: the verdict stands.
+
+    ``outputs`` are the files that it is written to as well.
+    """
     if sys.stdout is None:
         return
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # marks that a code page lacks cost no verdict
     with stdout_that_may_end():
         console = stdout()
-        _print(document, form, verbosity, console)
+        _print(document, form, verbosity, console, _typed(outputs))
 
 
-def _print(document: Document, form: Format, verbosity: int, console: Console) -> None:
+def _typed(outputs: Sequence[Output]) -> Typed:
+    files = [output.path for output in outputs if output.format is Format.JSON]
+    regular = [str(path) for path in files if path.is_file() or not path.exists()]
+    return Typed(tuple(sys.argv[1:]), next(iter(regular), ""))
+
+
+def _print(
+    document: Document,
+    form: Format,
+    verbosity: int,
+    console: Console,
+    typed: Typed = NOTHING_TYPED,
+) -> None:
     """On a terminal as wide as that is; anywhere else for other tools, unwrapped."""
     if form is Format.RICH and console.is_terminal:
-        print_document(document, console, verbosity)
+        print_document(document, console, verbosity, typed)
     else:
         form = Format.PLAIN if form is Format.RICH else form
         width = console.width if console.is_terminal else None
-        console.file.write(render(document, form, verbosity, width))
-
-
-def printable(text: str) -> str:
-    """The text without bytes of a file name or argument that are no text (PEP 383)."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+        console.file.write(render(document, form, verbosity, width, typed))
 
 
 def write_files(document: Document, outputs: Sequence[Output], verbosity: int) -> None:

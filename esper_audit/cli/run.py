@@ -28,7 +28,7 @@ def run_command(paths: Sequence[str], replaying: Replaying, words: Words) -> Non
     with opened_pool(replaying) as pool, LiveProgress(stderr()) as progress:
         report = run_audit(request, pool, progress)
     try:
-        write_report(report, words.format, words.verbosity)
+        write_report(report, words.format, words.verbosity, outputs)
     finally:
         write_files(report, outputs, words.verbosity)
     leave(report)

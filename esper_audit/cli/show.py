@@ -44,7 +44,7 @@ def show_command(file: Path, words: Words, export: Path | None, width: int) -> N
     outputs = parse_outputs(words.output or ())
     report = load_report(file)
     if export is None:
-        write_report(report, words.format, words.verbosity)
+        write_report(report, words.format, words.verbosity, outputs)
     else:
         text = export_report(report, export.suffix, width, words.verbosity)
         write_atomically(export, text.encode())

@@ -10,7 +10,7 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import caught, count, is_control
 from esper_audit.report.cells import limit_hit
-from esper_audit.report.words.numbers import several
+from esper_audit.report.words.numbers import agree, several, share
 from esper_audit.report.words.reasons import all_in_words, in_words
 
 
@@ -51,8 +51,7 @@ def _interrupted(report: Report, subjects: Sequence[Audit]) -> str:
 def done_of(report: Report) -> str:
     """How many audits of a run were done, of how many."""
     done = sum(was_run(audit) for audit in report.audits)
-    total = several(len(report.audits), "audit")
-    return f"{done} of {total} {'was' if done == 1 else 'were'} done"
+    return f"{share(done, len(report.audits), 'audit')} {agree(done, 'was', 'were')} done"
 
 
 def _wrong_output(audits: Sequence[Audit]) -> list[str]:
@@ -62,41 +61,41 @@ def _wrong_output(audits: Sequence[Audit]) -> list[str]:
         return []
     step = next(step for step in wrong[0].steps if step.verdict is StepVerdict.STALE)
     judged = [a for a in audits if a.verdict in (AuditVerdict.PASSED, AuditVerdict.FAILED)]
-    total = several(len(_scenarios(judged)), "scenario")
+    how_many = share(len(_scenarios(wrong)), len(_scenarios(judged)), "scenario")
     return [
-        f"Output is wrong in {len(_scenarios(wrong))} of {total}:"
-        f" in {wrong[0].title}, step {step.index}, {in_words(step.because)}."
+        f"Output is wrong in {how_many}: in {wrong[0].title}, step {step.index},"
+        f" {in_words(step.because)}."
     ]
 
 
 def _sentence(question: Question, asked: Sequence[Audit]) -> str:
     judged = [a for a in asked if a.verdict in (AuditVerdict.PASSED, AuditVerdict.FAILED)]
-    recompiling = _scenarios([each for each in judged if _recompiles_too_often(each)])
-    other = [each for each in judged if each.verdict is AuditVerdict.FAILED]
+    recompiling = _scenarios([audit for audit in judged if _recompiles_too_often(audit)])
+    other = [audit for audit in judged if audit.verdict is AuditVerdict.FAILED]
     who = f"with {_values(question.about)}, " if question.about else ""
     yes, no = ("Yes", "No") if question.text else ("Failed", "Failed" if other else "Passed")
-    total = several(len(_scenarios(judged)), "scenario")
+    total = len(_scenarios(judged))
     if not judged:
-        return f"Not answered: {who}none of {several(len(asked), 'audit')} could be judged."
+        return f"Not answered: {who}{share(0, len(asked), 'audit')} could be judged."
     if recompiling:
-        limited = _scenarios([each for each in judged if limit_hit(each)])
+        limited = _scenarios([audit for audit in judged if limit_hit(audit)])
         return (
-            f"{yes}: {who}compiled code is recompiled after warm-up in {len(recompiling)} of"
-            f" {total}{_limit_words(len(limited), len(recompiling))}."
+            f"{yes}: {who}{share(len(recompiling), total, 'scenario')} recompiled after"
+            f" warm-up{_limit_words(len(limited), len(recompiling))}."
         )
     if other:
         return (
-            f"{no}: {who}nothing recompiles after warm-up, but {len(_scenarios(other))} of"
-            f" {total} fail otherwise: {_kinds(other)}."
+            f"{no}: {who}no scenario recompiled after warm-up, but"
+            f" {share(len(_scenarios(other)), total, 'scenario')} failed: {_kinds(other)}."
         )
-    unsure = sum(1 for audit in asked if audit.verdict is AuditVerdict.ERROR)
-    every = f"all {total}" if len(_scenarios(judged)) > 1 else f"the {total}"
+    unsure = sum(audit.verdict is AuditVerdict.ERROR for audit in asked)
+    reused = (
+        f"{share(total, len(_scenarios(asked)), 'scenario')} reused compiled code after warm-up"
+    )
     if unsure:
-        return (
-            f"Not answered: {who}{several(unsure, 'audit')} could not be judged; compiled code was"
-            f" reused after warm-up in {every} that could."
-        )
-    return f"{no}: {who}compiled code was reused after warm-up in {every}."
+        doubt = f"{share(unsure, len(asked), 'audit')} could not be judged"
+        return f"Not answered: {who}{doubt}; {reused}."
+    return f"{no}: {who}{reused}."
 
 
 def _scenarios(audits: Sequence[Audit]) -> set[str]:
@@ -104,6 +103,13 @@ def _scenarios(audits: Sequence[Audit]) -> set[str]:
 
 
 def _recompiles_too_often(audit: Audit) -> bool:
+    """Whether it recompiled, and compiled more after warm-up than its budget allows."""
+    counts = count(audit.recording)
+    recompiled = limit_hit(audit) or counts.recompiles_after_warm_up + counts.refused_after_warm_up
+    return bool(recompiled) and _compiles_too_often(audit)
+
+
+def _compiles_too_often(audit: Audit) -> bool:
     return audit.verdict is AuditVerdict.FAILED and (
         limit_hit(audit) or _is_over_a_bound_after_warm_up(audit)
     )
@@ -123,8 +129,9 @@ def _is_over_a_bound_after_warm_up(audit: Audit) -> bool:
 def _limit_words(limited: int, recompiling: int) -> str:
     if not limited:
         return ""
-    which = f"all {limited}" if limited == recompiling and limited > 1 else str(limited)
-    return f"; {which} hit the recompile limit, after which new variants run eagerly"
+    which = f"all {limited}" if limited == recompiling else str(limited)
+    who = "it" if limited == recompiling == 1 else which
+    return f"; {who} hit the recompile limit, after which new variants run eagerly"
 
 
 def _values(params: dict[str, str]) -> str:
@@ -138,6 +145,9 @@ def _kinds(audits: Sequence[Audit]) -> str:
         names = dict.fromkeys(audit.scenario for audit in audits if _has(audit, verdict))
         if names:
             found.append(f"{verdict.value} in {', '.join(names)}")
+    compiling = dict.fromkeys(a.scenario for a in audits if _compiles_too_often(a))
+    if compiling:
+        found.append(f"compiled after warm-up in {', '.join(compiling)}")
     return "; ".join(found) or all_in_words(audits[0].reasons)
 
 
@@ -174,7 +184,7 @@ def _alternative(title: str, audits: Sequence[Audit]) -> str:
         return ", ".join(dict.fromkeys(audit.scenario for audit in audits if test(audit)))
 
     passed = sum(1 for audit in audits if audit.verdict is AuditVerdict.PASSED)
-    parts = [f"{title}: {passed} of {several(len(audits), 'audit')} passed"]
+    parts = [f"{title}: {share(passed, len(audits), 'audit')} passed"]
     rest = (
         ("failed", names(lambda audit: audit.verdict is AuditVerdict.FAILED)),
         ("could not be judged", names(lambda audit: audit.verdict is AuditVerdict.ERROR)),

@@ -12,6 +12,7 @@ from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place, writer
 from esper_audit.report.words.reasons import in_words
 
+NOT_RECORDED = "writers of the guarded state: not recorded"
 _SHOWN = 4
 _NO_REASON = "nothing"
 
@@ -82,8 +83,9 @@ def block(finding: Finding, root: str = "") -> str:
 
 
 def blocks(findings: Sequence[Finding], root: str = "") -> str:
-    """Several findings, one under the other."""
-    return "\n".join(block(finding, root) for finding in findings)
+    """Several findings, one under the other; once at the end, that no writer was looked for."""
+    told = [block(finding, root) for finding in findings]
+    return "\n".join([*told, *([NOT_RECORDED] if any(map(is_not_recorded, findings)) else [])])
 
 
 def change(finding: Finding) -> str:
@@ -108,7 +110,15 @@ def who_wrote(finding: Finding, root: str = "") -> str:
     called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
     if finding.written_by is not None:
         return ", ".join(filter(None, [f"written by {writer(finding.written_by, root)}", called]))
+    if is_not_recorded(finding):
+        return called
     return "; ".join(filter(None, [called, f"writer unknown: {in_words(finding.no_writer)}"]))
+
+
+def is_not_recorded(finding: Finding) -> bool:
+    """Whether nobody looked for the writer: a report says so once, not of each finding."""
+    unknown = finding.no_writer is not None and finding.no_writer.why is Why.NOT_RECORDED
+    return finding.pattern is not None and unknown
 
 
 def is_argument(finding: Finding) -> bool:

@@ -10,13 +10,17 @@ from esper_audit.report.gate import gate_page
 from esper_audit.report.program import program_page
 from esper_audit.report.run import run_page
 from esper_audit.report.sections import Page
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
 
-def page(document: Document, verbosity: int = 0) -> Page:
-    """What a report says; ``verbosity`` -1 leaves the answer, 1 adds all evidence."""
+def page(document: Document, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -> Page:
+    """What a report says; ``verbosity`` -1 leaves the answer, 1 adds all evidence.
+
+    ``typed`` is the command line that it comes from: the next one is made of it.
+    """
     match document:
         case Report():
-            return run_page(document, verbosity)
+            return run_page(document, verbosity, typed)
         case ProgramReport():
             return program_page(document, verbosity)
         case GateReport():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from esper_audit.data.audits import Audit
@@ -12,6 +12,7 @@ from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import count
 from esper_audit.report.sections import Style
 from esper_audit.report.words.marks import AUDIT_MARKS, AUDIT_STYLES
+from esper_audit.report.words.numbers import several
 
 
 @dataclass(frozen=True)
@@ -24,12 +25,16 @@ class Cell:
 
 def limit_hit(audit: Audit) -> bool:
     """Whether any frame reached the recompile limit in a step."""
-    return any(each.limit_hit for each in audit.recording.compiles)
+    return any(made.limit_hit for made in audit.recording.compiles)
 
 
 def cell(audit: Audit) -> Cell:
     """Verdict, compiles after warm-up, and whether the limit was hit."""
-    return Cell(f"{AUDIT_MARKS[audit.verdict]} {_words(audit)}", AUDIT_STYLES[audit.verdict])
+    return _cell(audit, _words(audit))
+
+
+def _cell(audit: Audit, text: str) -> Cell:
+    return Cell(f"{AUDIT_MARKS[audit.verdict]} {text}", AUDIT_STYLES[audit.verdict])
 
 
 def _words(audit: Audit) -> str:
@@ -37,33 +42,46 @@ def _words(audit: Audit) -> str:
         return "not run"
     if audit.verdict in (AuditVerdict.SKIPPED, AuditVerdict.ERROR):
         return audit.verdict.value
-    verdicts = Counter(step.verdict for step in audit.steps)
-    steady = Counter(step.verdict for step in audit.steps if step.phase is Phase.STEADY)
-    made = count(audit.recording).compiles_after_warm_up
-    also = f", recompiled {made}" if made else ""
-    if verdicts[StepVerdict.STALE]:
-        return f"stale{also}" + (", limit hit" if limit_hit(audit) else "")
+    said = [*_wrong_or_eager(audit), *_compiles(audit)]
+    return ", ".join(said) or (_REUSED if audit.verdict is AuditVerdict.PASSED else FAILED)
+
+
+_REUSED = "reused"
+REUSED = f"{AUDIT_MARKS[AuditVerdict.PASSED]} {_REUSED}"
+"""The cell of an audit in which all went well, and nothing was compiled after warm-up."""
+
+FAILED = "failed"
+"""What a cell says where the audit failed, and no count and no step says of what."""
+
+
+def _wrong_or_eager(audit: Audit) -> Iterator[str]:
+    if any(step.verdict is StepVerdict.STALE for step in audit.steps):
+        yield "stale"
+    elif audit.verdict is AuditVerdict.FAILED and not limit_hit(audit):
+        steady = (step for step in audit.steps if step.phase is Phase.STEADY)
+        if any(step.verdict is StepVerdict.EAGER for step in steady):
+            yield "eager"
+
+
+def _compiles(audit: Audit) -> Iterator[str]:
+    """Those after warm-up: recompiles, until the limit or not, and those of another kind."""
+    counts = count(audit.recording)
+    recompiles = counts.recompiles_after_warm_up
+    other = counts.compiles_after_warm_up - recompiles
     if limit_hit(audit):
-        return f"recompiled {made}, limit hit"
-    if audit.verdict is AuditVerdict.FAILED and steady[StepVerdict.EAGER]:
-        return f"eager{also}"
-    if made:
-        return f"recompiled {made}" + (" (allowed)" if audit.verdict is AuditVerdict.PASSED else "")
-    return "reused" if audit.verdict is AuditVerdict.PASSED else "failed"
+        yield f"limit after {recompiles}" if recompiles else "limit hit"
+    elif recompiles:
+        yield several(recompiles, "recompile")
+    if other:
+        yield several(other, "other compile" if recompiles else "compile")
 
 
 def graphs_cell(audit: Audit) -> Cell:
-    """Graphs after warm-up, then in all: how backends are held against each other."""
+    """Compiles in warm-up, then in all: how backends are held against each other."""
     if audit.verdict in (AuditVerdict.SKIPPED, AuditVerdict.ERROR):
         return cell(audit)
-    made = [each for each in audit.recording.compiles if each.succeeded]
-    early = sum(1 for each in made if each.phase is Phase.WARM_UP)
+    counts = count(audit.recording)
+    made = f"{counts.compiles_in_warm_up} then {counts.compiles}" if counts.compiles else "eager"
+    limit = ["limit hit"] if limit_hit(audit) else []
     stale = any(step.verdict is StepVerdict.STALE for step in audit.steps)
-    details = [
-        f"{early} then {len(made)}",
-        *(["limit hit"] if limit_hit(audit) else []),
-        *(["stale"] if stale else []),
-    ]
-    if not made:
-        details[0] = "eager"
-    return Cell(f"{AUDIT_MARKS[audit.verdict]} {', '.join(details)}", AUDIT_STYLES[audit.verdict])
+    return _cell(audit, ", ".join([made, *limit, *(["stale"] if stale else [])]))

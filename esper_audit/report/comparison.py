@@ -8,19 +8,21 @@ from esper_audit.data.changes import Change, ChangeKind, ComparedAudit, Comparis
 from esper_audit.report.gate import about_cause
 from esper_audit.report.sections import Item, Line, Page, Section, Style, Table, item, line
 from esper_audit.report.words.marks import ANSWER_STYLES
-from esper_audit.report.words.numbers import several
+from esper_audit.report.words.numbers import agree, several, share
 from esper_audit.report.words.reasons import in_words
 
 
 def comparison_answer(report: ComparisonReport) -> str:
     """One sentence: how many audits differ."""
     differing = [result for result in report.results if result.kind is not ChangeKind.SAME]
-    total = several(len(report.results), "audit")
     if report.doubt:
         return f"Not comparable: {report.doubt}."
     if not differing:
-        return f"No difference in {total}: {report.first} and {report.second}."
-    return f"{len(differing)} of {total} differ from {report.first} to {report.second}."
+        same = several(len(report.results), "audit")
+        return f"No difference between {report.first} and {report.second}: {same}."
+    total = share(len(differing), len(report.results), "audit")
+    verb = agree(len(differing), "differs", "differ")
+    return f"{total} {verb} between {report.first} and {report.second}."
 
 
 def comparison_page(report: ComparisonReport, verbosity: int = 0) -> Page:
@@ -58,10 +60,11 @@ def _state(entry: Entry | None) -> Line:
     """Verdict and counts of one side, for a cell."""
     if entry is None:
         return line("absent", style=Style.MUTED)
-    parts = [f"{entry.in_warm_up} then {entry.in_warm_up + entry.after_warm_up} compiles"]
+    compiles = several(entry.in_warm_up + entry.after_warm_up, "compile")
+    parts = [f"{compiles}, {entry.after_warm_up} after warm-up"]
     parts += [f"{entry.eager} eager"] if entry.eager else []
     parts += [f"{entry.stale} stale"] if entry.stale else []
-    parts += [f"{entry.graph_breaks} graph breaks"] if entry.graph_breaks else []
+    parts += [several(entry.graph_breaks, "graph break")] if entry.graph_breaks else []
     words = f"{entry.verdict.value}: " if entry.verdict is not None else ""
     style = ANSWER_STYLES.get(entry.verdict, Style.PLAIN) if entry.verdict else Style.PLAIN
     return line(f"{words}{', '.join(parts)}", style=style)

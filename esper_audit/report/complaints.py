@@ -36,7 +36,7 @@ def at_most(
 def no_eager_fallback(recording: Recording, root: str = "") -> str:
     """Why a recording does not prove that nothing that was compiled ran eagerly."""
     audit = judge_program(recording, ProgramBudget(fail_on=("eager",)))
-    eager = [each for each in audit.findings if each.id in EAGER]
+    eager = [finding for finding in audit.findings if finding.id in EAGER]
     if audit.verdict is AuditVerdict.FAILED:
         return _with_causes("Code that was compiled ran eagerly", eager, root)
     return _complaint(audit, root)
@@ -46,7 +46,9 @@ def _complaint(audit: ProgramAudit, root: str) -> str:
     """The reasons of a verdict and what explains them; empty where it passed."""
     if audit.verdict is AuditVerdict.PASSED:
         return ""
-    telling = [each for each in audit.findings if each.pattern is not None or each.id in EAGER]
+    telling = [
+        finding for finding in audit.findings if finding.pattern is not None or finding.id in EAGER
+    ]
     if audit.verdict is AuditVerdict.FAILED:
         return _with_causes(all_in_words(audit.reasons), telling, root)
     said = f"Nothing is proven: {all_in_words(audit.reasons)}."

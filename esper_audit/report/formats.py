@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esper_audit.errors import UsageError
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -52,7 +53,7 @@ class Format(StrEnum):
     RICH = "rich", MadeOf.PAGE, "text.terminal:drawn", (".ansi",)
     PLAIN = "plain", MadeOf.PAGE, "text.plain:plain", (".txt",)
     JSON = "json", MadeOf.DOCUMENT, "ci.saved:saved", (".json",)
-    MARKDOWN = "markdown", MadeOf.CASES, "ci.markdown:markdown", (".md",)
+    MARKDOWN = "markdown", MadeOf.PAGE, "text.markdown:markdown", (".md",)
     JUNIT = "junit", MadeOf.CASES, "ci.junit:junit", (".xml",)
     SARIF = "sarif", MadeOf.CASES, "ci.sarif:sarif", (".sarif",)
     GITHUB = "github", MadeOf.CASES, "ci.github:github"
@@ -86,7 +87,13 @@ def parse_outputs(texts: Iterable[str], default: Format = Format.JSON) -> tuple[
     return tuple(found)
 
 
-def render(document: Document, form: Format, verbosity: int = 0, width: int | None = None) -> str:
+def render(
+    document: Document,
+    form: Format,
+    verbosity: int = 0,
+    width: int | None = None,
+    typed: Typed = NOTHING_TYPED,
+) -> str:
     """The whole report as text; a format for reading is ``width`` columns wide, or unwrapped."""
     module, _, name = form.renderer.partition(":")
     renderer = getattr(import_module(f"esper_audit.report.{module}"), name)
@@ -99,13 +106,15 @@ def render(document: Document, form: Format, verbosity: int = 0, width: int | No
     else:
         from esper_audit.report.build import page
 
-        made = renderer(page(document, verbosity), width)
+        made = renderer(page(document, verbosity, typed), width)
     return str(made)
 
 
-def print_document(document: Document, console: Console, verbosity: int = 0) -> None:
-    """Print a report of any kind."""
+def print_document(
+    document: Document, console: Console, verbosity: int = 0, typed: Typed = NOTHING_TYPED
+) -> None:
+    """Print a report of any kind on a terminal."""
     from esper_audit.report.build import page
     from esper_audit.report.text.terminal import print_page
 
-    print_page(page(document, verbosity), console)
+    print_page(page(document, verbosity, typed), console)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from esper_audit.data.changes import UNSURE, Change, ChangeKind, ComparedAudit, GateReport
@@ -19,7 +20,7 @@ from esper_audit.report.sections import (
     line,
 )
 from esper_audit.report.words.marks import answer_style
-from esper_audit.report.words.numbers import several
+from esper_audit.report.words.numbers import agree, several, share
 from esper_audit.report.words.reasons import all_in_words, in_words
 
 _TITLES = {
@@ -27,17 +28,18 @@ _TITLES = {
     ChangeKind.WORSE: "Worse than the baseline",
     ChangeKind.NEW: "Not in the baseline",
     ChangeKind.NOT_COMPARABLE: "Not comparable",
-    ChangeKind.IMPROVED: "Improved: accept it, or a relapse would pass",
-    ChangeKind.UNMATCHED: "Stale entries: nothing matches them any more",
+    ChangeKind.IMPROVED: (
+        "Improved: update the baseline, or a later regression to the old count would pass"
+    ),
+    ChangeKind.UNMATCHED: "Unmatched entries of the baseline: no audit matches them",
     ChangeKind.ERROR: "Could not be judged",
 }
 _WORDS = {
     ChangeKind.NOT_DETERMINISTIC: "not deterministic",
-    ChangeKind.WORSE: "worse",
+    ChangeKind.WORSE: "got worse",
     ChangeKind.NEW: "not in the baseline",
     ChangeKind.NOT_COMPARABLE: "not comparable",
     ChangeKind.IMPROVED: "improved",
-    ChangeKind.UNMATCHED: "stale",
     ChangeKind.ERROR: "not judged",
 }
 _MARKS = {ChangeKind.WORSE: "+", ChangeKind.NEW: "+", ChangeKind.IMPROVED: "-"}
@@ -54,14 +56,22 @@ def gate_answer(report: GateReport) -> str:
     if report.doubt:
         return f"Not completed: {report.doubt}."
     if report.verdict is AuditVerdict.PASSED:
-        allowed = _counted([r for r in report.results if r.kind is not ChangeKind.SAME])
-        tail = f", {allowed} allowed" if allowed else ""
-        return f"Passed: {total} as {file} accepts{tail}."
+        return f"Passed: {total} checked against {file}{_allowed(report.results)}."
     if failing:
-        return f"Failed: of {total}, {_counted(failing)} ({file})."
+        return f"Failed: {total} checked against {file}; {_counted(failing)}."
     if unsure:
-        return f"Not completed: of {total}, {_counted(unsure)} ({file})."
+        return f"Not completed: {total} checked against {file}; {_counted(unsure)}."
     return "Not completed: nothing was replayed, so nothing is proven."
+
+
+def _allowed(results: Sequence[ComparedAudit]) -> str:
+    """What differs and fails nothing, as the gate was told."""
+    improved = sum(result.kind is ChangeKind.IMPROVED for result in results)
+    ignored = [r for r in results if r.kind not in (ChangeKind.SAME, ChangeKind.IMPROVED)]
+    it = agree(len(ignored), "it", "them")
+    return (f"; {improved} improved, which is allowed" if improved else "") + (
+        f"; {_counted(ignored)}, but --fail-on ignores {it}" if ignored else ""
+    )
 
 
 def gate_page(report: GateReport, verbosity: int = 0) -> Page:
@@ -75,9 +85,13 @@ def gate_page(report: GateReport, verbosity: int = 0) -> Page:
 
 
 def _closing(report: GateReport, facts: Line | None = None) -> Closing:
+    """Of a quiet report, the answer is not far enough away to be told again."""
+    verdict = None
+    if facts is not None and report.verdict is not AuditVerdict.PASSED:
+        verdict = line(gate_answer(report), style=answer_style(report.verdict))
     if report.accept and report.verdict is AuditVerdict.FAILED:
-        return Closing(facts, lead="If this is meant, accept it:", command=report.accept)
-    return Closing(facts)
+        return Closing(facts, verdict, "If this is meant, accept it:", report.accept)
+    return Closing(facts, verdict)
 
 
 def cause(change: Change, root: str = "") -> str:
@@ -102,8 +116,8 @@ def _sections(results: Sequence[ComparedAudit], report: GateReport) -> Iterator[
         group = [result for result in results if result.kind is kind]
         if not group or (report.updated and kind is ChangeKind.NOT_COMPARABLE):
             continue
-        was = "Accepted, was: " if report.updated else ""
-        title = f"{was}{_TITLES.get(kind, 'As accepted')}"
+        title = _TITLES.get(kind, "As accepted")
+        title = f"Accepted ({title[0].lower()}{title[1:]})" if report.updated else title
         if kind is ChangeKind.NOT_COMPARABLE:
             yield Section(title, bullets(*_not_comparable(group, report)))
         else:
@@ -141,12 +155,13 @@ def _is_gone(change: Change) -> bool:
 
 
 def _not_comparable(results: Sequence[ComparedAudit], report: GateReport) -> Iterator[str]:
-    known = f"it knows {'; '.join(report.known)}" if report.known else "it is empty or not there"
+    known = f"its entries are for {'; '.join(report.known)}"
+    known = known if report.known else "it is empty or missing"
     for environment in dict.fromkeys(result.subject.environment for result in results):
         number = sum(result.subject.environment == environment for result in results)
         yield (
             f"{_file(report)} has no entries for {environment}: {known}."
-            f" {several(number, 'audit')} compared with nothing."
+            f" {several(number, 'audit')} could not be compared."
         )
 
 
@@ -157,14 +172,16 @@ def _facts(report: GateReport) -> str:
     same = sum(result.kind is ChangeKind.SAME for result in report.results)
     runs = f", each run {report.runs} times" if report.runs > 1 else ""
     seconds = f" in {report.wall_seconds:.0f} s" if report.wall_seconds else ""
-    total = several(len(report.results), "audit")
-    return f"{same} of {total} as accepted{runs}{seconds}; {environments}"
+    total = share(same, len(report.results), "audit")
+    return f"{total} {agree(same, 'is', 'are')} as accepted{runs}{seconds}; {environments}"
 
 
 def _counted(results: Sequence[ComparedAudit]) -> str:
-    """``2 worse, 1 not in the baseline``."""
-    numbers = {kind: sum(result.kind is kind for result in results) for kind in _WORDS}
-    return ", ".join(f"{number} {_WORDS[kind]}" for kind, number in numbers.items() if number)
+    """``2 got worse, 1 not in the baseline, 1 unmatched entry``."""
+    numbers = Counter(result.kind for result in results)
+    counts = [f"{numbers[kind]} {said}" for kind, said in _WORDS.items() if numbers[kind]]
+    unmatched = numbers[ChangeKind.UNMATCHED]
+    return ", ".join([*counts, *([several(unmatched, "unmatched entry")] if unmatched else [])])
 
 
 def _file(report: GateReport) -> str:

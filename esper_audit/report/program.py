@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import Finding, FrameState, FrameSummary
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
-from esper_audit.report.blocks import details, subject
+from esper_audit.report.blocks import NOT_RECORDED, details, is_not_recorded, subject
+from esper_audit.report.closings import program_closing
 from esper_audit.report.sections import (
-    Closing,
     Item,
     Line,
     Page,
@@ -25,6 +26,7 @@ from esper_audit.report.sections import (
 from esper_audit.report.words.findings import limit_words, since_words
 from esper_audit.report.words.marks import FRAME_STYLES, answer_style
 from esper_audit.report.words.numbers import several
+from esper_audit.report.words.programs import first_line, program_name
 from esper_audit.report.words.reasons import in_words
 
 MOST_FRAMES = 12
@@ -35,35 +37,47 @@ _NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 def program_page(report: ProgramReport, verbosity: int = 0) -> Page:
     """The whole report; ``verbosity`` -1 leaves the first sentences, 1 shows every frame."""
-    headline = tuple(map(_headline, report.audits))
+    headline = tuple(_headline(audit, verbosity) for audit in report.audits)
     if verbosity < 0:
         return Page(headline)
-    closing = Closing(facts=line(_facts(report)))
+    closing = program_closing(report, line(_facts(report, verbosity)))
     return Page(headline, tuple(_sections(report, verbosity)), closing)
 
 
-def _headline(audit: ProgramAudit) -> Item:
+def _headline(audit: ProgramAudit, verbosity: int) -> Item:
+    name = audit.title if verbosity > 0 else ""
     return item(
-        line(summary(audit), style=answer_style(audit.verdict)), *map(in_words, audit.reasons)
+        line(summary(audit, name), style=answer_style(audit.verdict)), *map(in_words, audit.reasons)
     )
 
 
-def summary(audit: ProgramAudit) -> str:
-    """What a program did, in one sentence."""
-    name = audit.title
+def summary(audit: ProgramAudit, name: str = "") -> str:
+    """What a program did, in one sentence; ``name`` is what to call it instead of by its script."""
+    verdict = f"{_VERDICTS[audit.verdict]}: " if audit.verdict is not None else ""
+    return f"{verdict}{_did(audit, name or program_name(audit.recording.program))}"
+
+
+_VERDICTS = {
+    AuditVerdict.PASSED: "Passed",
+    AuditVerdict.FAILED: "Failed",
+    AuditVerdict.ERROR: "Not judged",
+    AuditVerdict.SKIPPED: "Skipped",
+}
+
+
+def _did(audit: ProgramAudit, name: str) -> str:
     if not (audit.frames or audit.recording.lookups.hits):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
     parts = [
-        f"{several(counts.compiles, 'compile')}, {several(counts.recompiles, 'recompile')}"
+        f"{several(counts.compiles, 'compile')} ({several(counts.recompiles, 'recompile')})"
         f" in {_seconds(audit)}",
         f"compiled code was reused {_reused(audit)}",
     ]
     if eager:
-        parts.append(f"{several(len(eager), 'frame')} run{'s' * (len(eager) == 1)} eagerly")
-    verdict = f"{audit.verdict.value}: " if audit.verdict is not None else ""
-    return f"{verdict}{name}: {'; '.join(parts)}"
+        parts.append(f"{several(len(eager), 'frame')} now eager")
+    return f"{name}: {'; '.join(parts)}"
 
 
 def reused(audit: ProgramAudit) -> int:
@@ -115,9 +129,9 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
     """The findings of all ranks, those that ranks share once."""
     found: dict[tuple[str, ...], Finding] = {}
     for audit in audits:
-        for each in audit.findings:
-            line = str(each.user_line) if each.pattern is None else ""
-            found.setdefault((each.id, each.frame.key, each.source, line), each)
+        for finding in audit.findings:
+            where = str(finding.user_line) if finding.pattern is None else ""
+            found.setdefault((finding.id, finding.frame.key, finding.source, where), finding)
     return list(found.values())
 
 
@@ -176,7 +190,7 @@ def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
     rows = tuple(_over_ranks([frames.get(key) for frames in by_rank]) for key in shown)
     heads = ("frame", *(f"rank {rank}" for rank in ranks))
     table = Table(rows, heads, frozenset(range(1, len(heads))), breaks=True)
-    return Section("Frames by rank: compiles, of these recompiles, reused", (table,))
+    return Section("Frames by rank: compiles, recompiles among them, reuses", (table,))
 
 
 def _over_ranks(frames: Sequence[FrameSummary | None]) -> tuple[Line, ...]:
@@ -196,8 +210,10 @@ def _cell(frame: FrameSummary | None) -> str:
 
 def _findings(title: str, findings: Sequence[Finding], root: str, most: int) -> Section:
     more = f"and {len(findings) - most} more: see them with -v"
-    notes = (line(more),) if len(findings) > most else ()
-    return Section(title, tuple(_finding(finding, root) for finding in findings[:most]), notes)
+    notes = [line(more)] if len(findings) > most else []
+    if any(map(is_not_recorded, findings)):
+        notes.append(line(f"{NOT_RECORDED}; rerun with --provenance"))
+    return Section(title, tuple(_finding(f, root) for f in findings[:most]), tuple(notes))
 
 
 def _finding(finding: Finding, root: str) -> Item:
@@ -217,11 +233,11 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
         yield from map(in_words, audit.recording.notes)
         counts = count(audit.recording, audit.budget.warm_up_calls)
         yield from _first_compiles(audit, counts)
-        counted = sum(each.compiles for each in audit.findings if each.pattern is not None)
+        counted = sum(finding.compiles for finding in audit.findings if finding.pattern is not None)
         if counted > counts.recompiles:
             yield "A recompile with several causes counts, with its seconds, in each of them."
-        for each in audit.recording.lost:
-            yield f"torch {each.torch_version} has no {each.name}. Lost: {each.lost}."
+        for notice in audit.recording.lost:
+            yield f"torch {notice.torch_version} has no {notice.name}. Lost: {notice.lost}."
         for error in audit.recording.hook_errors:
             last = error.gist
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"
@@ -241,11 +257,12 @@ def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:
         )
 
 
-def _facts(report: ProgramReport) -> str:
+def _facts(report: ProgramReport, verbosity: int) -> str:
     audit = report.audits[0]
     environment = audit.recording.environment
     program = audit.recording.program
-    ended = f"; ended with {program.ended}" if program is not None and program.ended else ""
+    how = program.ended if program is not None else ""
+    ended = f"; ended with {how if verbosity > 0 else first_line(how)}" if how else ""
     torch = environment.torch or "not imported"
     return (
         f"{audit.recording.seconds:.1f} s recorded{ended}; torch {torch},"

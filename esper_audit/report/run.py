@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from esper_audit.data.audits import Audit, ClaimResult, Report
-from esper_audit.data.compiles import Outcome
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.jobs import was_run
-from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import alternatives, answer
 from esper_audit.report.blocks import sources, who_wrote
-from esper_audit.report.cells import cell
+from esper_audit.report.cells import FAILED, REUSED, Cell, cell
+from esper_audit.report.closings import run_closing
 from esper_audit.report.matrix import matrix
 from esper_audit.report.sections import (
     Block,
-    Closing,
     Item,
+    Line,
     Page,
     Section,
     Style,
@@ -35,29 +37,37 @@ from esper_audit.report.shared_causes import (
     wrong_outputs,
 )
 from esper_audit.report.strips import strip
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 from esper_audit.report.words.marks import AUDIT_LEGEND, CLAIM_STYLES, STEP_LEGEND, answer_style
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place
+from esper_audit.report.words.programs import first_line
 from esper_audit.report.words.reasons import all_in_words, in_words
 
-MOST_CAUSES = 8
+MOST_ROWS = 12
+MOST_STRIPS = 4
+MOST_CAUSES = 3
+MOST_NAMED = 1
+MOST_VALUES = 3
+_LEGEND = "numbers: after warm-up; limit: the recompile limit was hit"
+_GRAPHS_LEGEND = "N then M: compiles in warm-up, and in all"
 _EAGER_NOTE = (
     "The backend 'eager' stops before the compiler stages that bake values in:"
     " it understates recompiles. Trust aot_eager or inductor."
 )
 _NOT_COMPARED_NOTE = (
-    "Steps were not compared: wrong output can't be seen, nor eager code past a graph break."
-    " A pass proves that compiled code ran, no more."
+    "Steps were not compared, so neither wrong output nor eager code past a graph break is seen."
+    " A pass proves only that compiled code ran."
 )
 
 
-def run_page(report: Report, verbosity: int = 0) -> Page:
+def run_page(report: Report, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -> Page:
     """The whole report; ``verbosity`` -1 leaves the answer alone, 1 shows every audit."""
     said = line(answer(report), style=answer_style(report.verdict))
     headline = item(said, *alternatives(report))
     if verbosity < 0:
         return Page((headline,))
-    closing = Closing(facts=line(_facts(report)))
+    closing = run_closing(report, verbosity, typed)
     return Page((headline,), tuple(_sections(report, verbosity)), closing)
 
 
@@ -65,23 +75,22 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
     failed = [audit for audit in report.audits if _is_telling(audit, report)]
     shown = report.audits if verbosity > 0 else failed
     if report.audits:
-        yield _scenarios(report)
-    if shown:
+        yield _scenarios(report, verbosity)
+    if shown and (verbosity > 0 or len(shown) <= MOST_STRIPS):
         yield _steps(shown, verbosity)
     if wrong := wrong_outputs(shown):
         yield Section("Wrong output", bullets(*wrong))
     if found := causes(failed):
-        most = len(found) if verbosity > 0 else MOST_CAUSES
-        yield _causes(found, report.root, most)
-    if other := [audit for audit in failed if cell(audit).text.endswith("failed")]:
+        yield _causes(found, report.root, len(found) if verbosity > 0 else MOST_CAUSES)
+    if other := [audit for audit in failed if cell(audit).text.endswith(FAILED)]:
         lines = [f"{_title(audit)}: {all_in_words(audit.reasons)}" for audit in other]
         yield Section("Other failures", bullets(*lines, *_breaks(other, report.root)))
-    if eager := eager_causes(shown):
+    if eager := _eager(shown, verbosity):
         yield Section("Eager execution", bullets(*eager))
     if tried := failed_attempts(shown):
         yield Section("Failed and refused compiles", bullets(*tried))
     if report.claims:
-        yield _claims(report.claims)
+        yield _claims(report.claims, verbosity)
     if troubles := tuple(_troubles(report.audits, verbosity)):
         yield Section("Not judged", troubles)
     if advised := [
@@ -92,34 +101,42 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
         yield Section("Notes", bullets(*notes))
 
 
+def _eager(audits: Sequence[Audit], verbosity: int) -> list[str]:
+    """That code runs eagerly past the limit, the causes of its recompiles have told."""
+    if verbosity > 0:
+        return eager_causes(audits, len(audits))
+    return eager_causes(audits, MOST_NAMED, besides=(Diagnosis.EAGER_AFTER_LIMIT,))
+
+
 def _breaks(audits: Sequence[Audit], root: str) -> list[str]:
     """The graph breaks of audits that failed for having too many, each line once."""
     found = (graph_break for audit in audits for graph_break in audit.graph_breaks)
-    lines = (f"graph break at {place(b.location, root)}: {_first(b.reason)}" for b in found)
+    lines = (f"graph break at {place(b.location, root)}: {first_line(b.reason)}" for b in found)
     return list(dict.fromkeys(lines))
-
-
-def _first(text: str) -> str:
-    return text.strip().splitlines()[0] if text.strip() else ""
 
 
 def _is_telling(audit: Audit, report: Report) -> bool:
     return audit.verdict is AuditVerdict.FAILED and not is_control(audit, report.control)
 
 
-def _scenarios(report: Report) -> Section:
+def _scenarios(report: Report, verbosity: int) -> Section:
     laid_out = matrix(report.audits, report.columns)
-    rows = tuple(
-        (line(label), *(line(words(cell.text, cell.style)) for cell in cells))
-        for label, cells in laid_out.rows
+    rows = [row for row in laid_out.rows if verbosity > 0 or not _is_all_reused(row[1])]
+    if len(laid_out.rows) <= MOST_ROWS or not rows:
+        rows = list(laid_out.rows)
+    cells = tuple(
+        (line(label), *(line(words(cell.text, cell.style)) for cell in found))
+        for label, found in rows
     )
-    table = Table(rows, (laid_out.corner, *laid_out.heads), breaks=True)
-    legend = (
-        "graphs compiled after warm-up, then in all"
-        if laid_out.counts_graphs
-        else "recompiled N: compiles after warm-up"
-    )
-    return Section("Scenarios", (table,), (line(f"{AUDIT_LEGEND}; {legend}"),))
+    table = Table(cells, (laid_out.corner, *laid_out.heads), breaks=True)
+    left = len(laid_out.rows) - len(rows)
+    rest = [line(f"{several(left, 'more row')}: {REUSED} in each column")] if left else []
+    legend = _GRAPHS_LEGEND if laid_out.counts_graphs else _LEGEND
+    return Section("Scenarios", (table,), (*rest, line(f"{AUDIT_LEGEND}; {legend}")))
+
+
+def _is_all_reused(cells: Sequence[Cell]) -> bool:
+    return all(cell.text == REUSED for cell in cells)
 
 
 def _steps(audits: Sequence[Audit], verbosity: int) -> Section:
@@ -147,32 +164,42 @@ def _causes(found: Sequence[Cause], root: str, most: int) -> Section:
     more = f"and {len(found) - most} more that cost less: see them with -v"
     notes = (line(more),) if len(found) > most else ()
     shown = tuple(_cause(cause, root) for cause in found[:most])
-    return Section("Causes of compiles after warm-up", shown, notes)
+    return Section("Causes of recompiles after warm-up", shown, notes)
 
 
 def _cause(cause: Cause, root: str) -> Item:
     finding = cause.finding
-    head = line(words(finding.id.value, Style.STRONG), f": {sources(finding)}: {change(cause)}")
+    changed = change(cause, MOST_VALUES)
+    head = line(words(finding.id.value, Style.STRONG), f": {sources(finding)}: {changed}")
+    limits = f" and {several(cause.limits, 'limit')} hit" if cause.limits else ""
     return item(
         head,
         who_wrote(finding, root),
         f"guarded in {finding.frame.name} by {place(finding.user_line, root)}",
-        f"{cause.pattern.value}: {several(cause.compiles, 'recompile')}"
-        f" and {several(cause.limits, 'limit')} hit in {several(len(cause.scenarios), 'scenario')},"
-        f" {cause.seconds:.1f} s lost",
+        f"{cause.pattern.value}: {several(cause.compiles, 'recompile')}{limits}"
+        f" in {several(len(cause.scenarios), 'scenario')}, {cause.seconds:.1f} s lost",
     )
 
 
-def _claims(results: Sequence[ClaimResult]) -> Section:
+def _claims(results: Sequence[ClaimResult], verbosity: int) -> Section:
+    """How many of each status, and those that are refuted; all, with the evidence, at -v."""
     several_backends = len({result.backend for result in results}) > 1
     rows = []
     for result in results:
-        claim = result.claim
-        status = words(result.status.value, CLAIM_STYLES[result.status])
-        source = f" ({claim.source})" if claim.source else ""
-        rows.append((line(status), line(words(claim.text, Style.STRONG), source)))
-        rows.append((line(), line(_by(result, several_backends), style=Style.MUTED)))
-    return Section("Claims", (Table(tuple(rows)),))
+        if verbosity > 0:
+            rows += [_claim(result, result.claim.source)]
+            rows += [(line(), line(_by(result, several_backends), style=Style.MUTED))]
+        elif result.status is ClaimStatus.REFUTED:
+            rows.append(_claim(result))
+    found = Counter(result.status for result in results)
+    counts = ", ".join(f"{found[status]} {status.value}" for status in ClaimStatus if found[status])
+    return Section(f"Claims: {counts}", (Table(tuple(rows)),) if rows else ())
+
+
+def _claim(result: ClaimResult, source: str = "") -> tuple[Line, Line]:
+    status = words(result.status.value, CLAIM_STYLES[result.status])
+    more = f" ({source})" if source else ""
+    return line(status), line(words(result.claim.text, Style.STRONG), more)
 
 
 def _by(result: ClaimResult, with_backend: bool) -> str:
@@ -200,7 +227,7 @@ def _log(audit: Audit) -> list[Item]:
 
 def _notes(report: Report) -> Iterator[str]:
     if report.interrupted:
-        yield "Interrupted: this report holds what was done until then."
+        yield "Interrupted: this report holds only what was done before."
     if any(audit.backend == "eager" for audit in report.audits):
         yield _EAGER_NOTE
     if any(audit.options.get("compare") == "false" for audit in report.audits):
@@ -225,15 +252,3 @@ def _collected(report: Report) -> Iterator[tuple[str, str]]:
             who.setdefault(in_words(note), []).append(audit.scenario)
     for said, names in who.items():
         yield said, ", ".join(dict.fromkeys(names))
-
-
-def _facts(report: Report) -> str:
-    environment = report.environment
-    compiles = [made for audit in report.audits for made in audit.recording.compiles]
-    limits = sum(made.outcome is Outcome.LIMIT for made in compiles)
-    return (
-        f"{several(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
-        f" {sum(made.seconds.total for made in compiles):.0f} s of compiling,"
-        f" {several(limits, 'limit')} hit;"
-        f" torch {environment.torch}, Python {environment.python}, {environment.device}"
-    )

@@ -110,14 +110,14 @@ class Page:
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
-def printable(text: str) -> str:
+def _printable(text: str) -> str:
     """The text without what is no text: control characters, halves of surrogate pairs."""
     return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text).expandtabs(4)
 
 
 def words(text: str, style: Style = Style.PLAIN) -> Span:
     """A span, whatever the values of a program in it hold."""
-    return Span(printable(text), style)
+    return Span(_printable(text), style)
 
 
 def line(*parts: str | Span, style: Style = Style.PLAIN, verbatim: bool = False) -> Line:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from esper_audit.data.audits import Audit, JudgedStep
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding, Pattern
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.report.blocks import attempts, short
+from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import in_words
 
 
@@ -59,18 +61,29 @@ def change(cause: Cause, shown: int = 4) -> str:
     return f"{short(cause.finding.expected)} -> {values}{more}"
 
 
-def eager_causes(audits: Sequence[Audit]) -> list[str]:
-    """Why steps ran eagerly, each reason once, with its diagnosis, the audits and first steps."""
+def eager_causes(
+    audits: Sequence[Audit], most: int, besides: Sequence[Diagnosis] = ()
+) -> list[str]:
+    """Why steps ran eagerly, each reason once, with its diagnosis, the audits and first steps.
+
+    ``most`` of the audits are named for each reason; diagnoses in ``besides`` are left out.
+    """
     where: dict[str, list[str]] = {}
     for audit in audits:
-        first = next((s for s in audit.steps if s.verdict is StepVerdict.EAGER), None)
+        eager = (step for step in audit.steps if step.verdict is StepVerdict.EAGER)
+        first = next((step for step in eager if step.eager not in besides), None)
         if first is not None:
             after = f" after {first.label}" if first.label else ""
             place = f"{audit.title} from step {first.index}{after}"
             why = in_words(first.because)
             said = f"{first.eager}: {why}" if first.eager else why
             where.setdefault(said, []).append(place)
-    return [f"{said}: {', '.join(places)}." for said, places in where.items()]
+    return [f"{said}: {_some(places, most)}." for said, places in where.items()]
+
+
+def _some(places: Sequence[str], most: int) -> str:
+    more = f", and {several(len(places) - most, 'other audit')}" if len(places) > most else ""
+    return f"{', '.join(places[:most])}{more}"
 
 
 def wrong_outputs(audits: Sequence[Audit]) -> list[str]:

@@ -223,7 +223,7 @@ def test_a_recording_without_a_finding_says_what_it_saw(clean_dynamo):
         compiled(torch.ones(2))
         compiled(torch.ones(2))
     said = live.report()
-    assert said.startswith("recording: 1 compile, 0 recompiles in ")
+    assert said.startswith("recording: 1 compile (0 recompiles) in ")
     assert said.endswith("compiled code was reused 1 time")
 
 

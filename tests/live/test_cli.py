@@ -72,7 +72,7 @@ def test_a_json_report_fits_the_schema(troubles):
 def test_a_pass_ends_with_0_and_stderr_is_silent_where_it_is_no_terminal(elsewhere):
     result = esper_audit("run", TROUBLES, "-k", "fine", "-q", cwd=elsewhere)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "Passed: compiled code was reused after warm-up in the 1 scenario." in result.stdout
+    assert "Passed: 1 of 1 scenarios reused compiled code after warm-up." in result.stdout
 
 
 def test_skipped_alone_is_not_a_pass(elsewhere):

@@ -244,7 +244,7 @@ def test_a_summary_of_nothing_says_so(run):
 )
 def test_writers_need_not_be_looked_for(run, args, ini):
     result = run(TWO, "--max-recompiles", "0", *args, ini=ini)
-    result.stdout.fnmatch_lines(["*writer unknown: not looked for in this recording*"])
+    result.stdout.fnmatch_lines(["*writers of the guarded state: not recorded"])
 
 
 def test_the_command_line_outweighs_the_configuration(run):

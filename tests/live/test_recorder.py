@@ -111,7 +111,7 @@ def test_a_backward_compiled_later_gets_a_row_of_its_own():
         output = compiled(torch.ones(1, 2))
         with recorder.step(3, Phase.STEADY):
             output.sum().backward()
-    rows = recorder.recording().ledger
+    rows = recorder.recording().deferred
     assert [(row.kind, row.step) for row in rows] == [("backward", 3)]
     assert rows[0].seconds is not None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import audit, judged
+from builders import audit, compiled, judged
 from report_builders import CONTROL, LAZY, NEVER, eager, failing, recompiles, report, stale
 
 from esper_audit.auditing import overall
@@ -12,50 +12,58 @@ from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.report.answer import alternatives, answer
 
 
+def first_compiles(count):
+    """Compiles after warm-up that are no recompiles, as after torch._dynamo.reset()."""
+    return tuple(compiled(step) for step in range(1, count + 1))
+
+
 @pytest.mark.parametrize(
     ("audits", "wanted"),
     [
         (
             [failing(), failing("epochs"), audit(parameters=LAZY, scenario="steady")],
-            "Does it recompile? Yes: with alpha=lazy, compiled code is recompiled after warm-up"
-            " in 2 of 3 scenarios; all 2 hit the recompile limit, after which new variants run"
-            " eagerly.",
+            "Does it recompile? Yes: with alpha=lazy, 2 of 3 scenarios recompiled after warm-up;"
+            " all 2 hit the recompile limit, after which new variants run eagerly.",
         ),
         (
             [failing(count=2, limit=False)],
-            "Does it recompile? Yes: with alpha=lazy, compiled code is recompiled after warm-up"
-            " in 1 of 1 scenario.",
+            "Does it recompile? Yes: with alpha=lazy, 1 of 1 scenarios recompiled after warm-up.",
         ),
         (
             [audit(parameters=LAZY)],
-            "Does it recompile? No: with alpha=lazy, compiled code was reused after warm-up in"
-            " the 1 scenario.",
+            "Does it recompile? No: with alpha=lazy, 1 of 1 scenarios reused compiled code after"
+            " warm-up.",
         ),
         (
             [eager(LAZY), audit(parameters=LAZY)],
-            "Does it recompile? No: with alpha=lazy, nothing recompiles after warm-up, but 1 of"
-            " 2 scenarios fail otherwise: eager in dormant.",
+            "Does it recompile? No: with alpha=lazy, no scenario recompiled after warm-up, but 1 of"
+            " 2 scenarios failed: eager in dormant.",
         ),
         (
             [audit(AuditVerdict.ERROR, parameters=LAZY)],
-            "Does it recompile? Not answered: with alpha=lazy, none of 1 audit could be judged.",
+            "Does it recompile? Not answered: with alpha=lazy, 0 of 1 audits could be judged.",
         ),
         (
             [audit(parameters=LAZY), audit(AuditVerdict.ERROR, parameters=LAZY, scenario="odd")],
-            "Does it recompile? Not answered: with alpha=lazy, 1 audit could not be judged;"
-            " compiled code was reused after warm-up in the 1 scenario that could.",
+            "Does it recompile? Not answered: with alpha=lazy, 1 of 2 audits could not be judged;"
+            " 1 of 2 scenarios reused compiled code after warm-up.",
+        ),
+        (
+            [failing(count=1, limit=False, compiles=first_compiles(2))],
+            "Does it recompile? No: with alpha=lazy, no scenario recompiled after warm-up, but 1 of"
+            " 1 scenarios failed: compiled after warm-up in rollout.",
         ),
         ([], "Not answered: nothing was replayed."),
         (
             [audit(parameters={"size": "3"})],
-            "Passed: compiled code was reused after warm-up in the 1 scenario.",
+            "Passed: 1 of 1 scenarios reused compiled code after warm-up.",
         ),
         (
             [failing(), failing(backend="inductor"), audit(parameters=LAZY, backend="eager")],
-            "Does it recompile? On aot_eager and inductor: Yes: with alpha=lazy, compiled code is"
-            " recompiled after warm-up in 1 of 1 scenario; 1 hit the recompile limit, after which"
-            " new variants run eagerly. On eager: No: with alpha=lazy, compiled code was reused"
-            " after warm-up in the 1 scenario.",
+            "Does it recompile? On aot_eager and inductor: Yes: with alpha=lazy, 1 of 1 scenarios"
+            " recompiled after warm-up; it hit the recompile limit, after which new variants run"
+            " eagerly. On eager: No: with alpha=lazy, 1 of 1 scenarios reused compiled code after"
+            " warm-up.",
         ),
     ],
 )

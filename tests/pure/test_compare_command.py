@@ -16,23 +16,23 @@ def test_compare_shows_both_sides_and_ends_with_1_where_they_differ(desk):
     names = desk.saved(PASSING, OTHER), desk.saved(FAILING, OTHER, name="b.json")
     code, out, _ = desk.run("compare", *names)
     assert code == 1
-    assert out.startswith("1 of 2 audits differ from a.json to b.json.")
-    assert "passed: 0 then 0 compiles" in out
-    assert "failed: 0 then 3" in out
+    assert out.startswith("1 of 2 audits differs between a.json and b.json.")
+    assert "passed: 0 compiles, 0 after warm-up" in out
+    assert "failed: 3 compiles, 3 after warm-up" in out
     assert "float-specialized" in out
 
 
 def test_compare_of_equals_ends_with_0(desk):
     code, out, _ = desk.run("compare", desk.saved(PASSING), desk.saved(PASSING, name="b.json"))
     assert code == 0
-    assert out.startswith("No difference in 1 audit: a.json and b.json.")
+    assert out.startswith("No difference between a.json and b.json: 1 audit.")
 
 
 def test_compare_holds_backends_and_torch_versions_against_each_other(desk):
     other = but(FAILING, backend="inductor", environment=replace(ENVIRONMENT, torch="2.14.1"))
     code, out, _ = desk.run("compare", desk.saved(PASSING), desk.saved(other, name="b.json"))
     assert code == 1
-    assert "1 of 1 audit differ" in out
+    assert "1 of 1 audits differs" in out
     assert "b.json (torch 2.14.1, cpu, inductor)" in " ".join(out.split())
 
 

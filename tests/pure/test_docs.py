@@ -14,6 +14,7 @@ from esper_audit.cli.app import app
 from esper_audit.data import audits, compiles, config, findings, verdicts
 from esper_audit.errors import ExitCode
 from esper_audit.replay.compare import DEFAULT_TOLERANCES
+from esper_audit.report.formats import Format
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -36,6 +37,11 @@ def test_every_command_and_option_is_documented(name):
         for option in (*parameter.opts, *parameter.secondary_opts):
             if option.startswith("-") and not parameter.hidden:
                 assert f"`{option}" in text, f"{name} {option}"
+
+
+def test_every_format_is_documented():
+    text = read("reference/cli.md")
+    assert [form for form in Format if f"| `{form}` |" not in text] == []
 
 
 def test_every_exit_code_is_documented():

@@ -181,7 +181,7 @@ def test_github_annotations_sit_on_the_line_and_escape_what_they_hold(monkeypatc
         "::error file=slot.py,line=49,title=esper-audit%3A float-specialized::"
     )
     assert "%0A" in lines[0]
-    assert lines[-1].startswith("::notice title=esper-audit::Failed: of 2 audits, 1 worse")
+    assert lines[-1].startswith("::notice title=esper-audit::Failed: 2 audits checked against")
     assert lines[-1].endswith(ACCEPT)
     assert all(line.startswith("::") for line in lines), "a line break would end an annotation"
 
@@ -201,10 +201,12 @@ def test_markdown_collapses_details_and_lets_no_value_become_markup():
     found = tuple(replace(each, values=(evil.actual,)) for each in FAILING.findings)
     text = render(gate([replace(FAILING, findings=found)], [PASSING]), Format.MARKDOWN)
     assert text.startswith("<!-- esper-audit -->")
-    assert "<details>" in text and text.count("<details>") == text.count("</details>")
-    assert "<script>" not in text
-    rows = [line for line in text.splitlines() if line.startswith("| ✗")]
-    assert rows and all(len(re.findall(r"(?<!\\)\|", row)) == 4 for row in rows)
+    assert "<script>" not in text and r"&lt;script&gt;\|\`x\`" in text
+    whole = render(report(replace(FAILING, scenario="a|b <i>", findings=found)), Format.MARKDOWN)
+    assert "<details>" in whole and whole.count("<details>") == whole.count("</details>")
+    assert "<script>" not in whole and "<i>" not in whole
+    rows = [line for line in whole.splitlines() if line.startswith("|")]
+    assert rows and all(len(re.findall(r"(?<!\\)\|", row)) == 3 for row in rows)
 
 
 def test_markdown_stays_within_what_a_comment_may_hold():
@@ -216,14 +218,14 @@ def test_markdown_stays_within_what_a_comment_may_hold():
     assert ACCEPT in text
 
 
-def test_markdown_drops_the_names_of_what_passed_before_any_failure():
+def test_markdown_counts_what_passed_and_tells_each_failure():
     passing = [
         replace(PASSING, scenario=f"a_rather_long_name_of_a_scenario_{n}") for n in range(1500)
     ]
     text = render(gate([FAILING, *passing], [PASSING, *passing]), Format.MARKDOWN)
     assert len(text) <= 60_000
     assert "float-specialized" in text and ACCEPT in text
-    assert "1500 more: 1500 passed" in text
+    assert "1,500 of 1,501 audits are as accepted" in text
 
 
 @pytest.mark.parametrize("why", ["interrupted", "control_missed"])
@@ -235,7 +237,7 @@ def test_an_audit_that_proves_nothing_as_a_whole_is_an_error_in_every_format(why
         log = json.loads(render(document, Format.SARIF))["runs"][0]
         assert log["invocations"] == [{"executionSuccessful": False}]
         assert "::error " in render(document, Format.GITHUB)
-        assert "| ! |" in render(document, Format.MARKDOWN)
+        assert "**! " in render(document, Format.MARKDOWN)
 
 
 def test_what_was_told_not_to_fail_and_was_compared_with_nothing_is_no_pass_in_any_format():
@@ -248,7 +250,7 @@ def test_what_was_told_not_to_fail_and_was_compared_with_nothing_is_no_pass_in_a
     run = json.loads(render(document, Format.SARIF))["runs"][0]
     assert run["invocations"] == [{"executionSuccessful": False}]
     assert "::error " in render(document, Format.GITHUB)
-    assert "| ! |" in render(document, Format.MARKDOWN)
+    assert "**! " in render(document, Format.MARKDOWN)
 
 
 def test_a_control_that_failed_in_another_way_is_a_failure():

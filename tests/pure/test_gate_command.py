@@ -30,9 +30,7 @@ def test_without_a_baseline_it_fails_and_its_last_line_makes_one(desk):
     name = desk.saved(PASSING)
     code, out, err = desk.gate(name)
     assert code == 1
-    assert "has no entries for torch 2.13.0, cpu: it is empty or not there." in " ".join(
-        out.split()
-    )
+    assert "has no entries for torch 2.13.0, cpu: it is empty or missing." in " ".join(out.split())
     assert err == ""
     assert not desk.baseline.exists()
     command = last_line(out)
@@ -45,14 +43,14 @@ def test_the_accepted_state_passes(desk):
     desk.accept(PASSING, OTHER)
     code, out, _ = desk.gate(desk.saved(PASSING, OTHER))
     assert code == 0
-    assert out.startswith(f"Passed: 2 audits as {BASELINE} accepts.")
+    assert out.startswith(f"Passed: 2 audits checked against {BASELINE}.")
 
 
 def test_worse_fails_and_its_last_line_accepts_it(desk):
     desk.accept(PASSING)
     code, out, _ = desk.gate(desk.saved(FAILING), "--output", "junit=j.xml", "-v")
     assert code == 1
-    assert out.startswith(f"Failed: of 1 audit, 1 worse ({BASELINE}).")
+    assert out.startswith(f"Failed: 1 audit checked against {BASELINE}; 1 got worse.")
     assert "compiles after warm-up: 0 -> 3" in out
     assert last_line(out) == "esper-audit gate --update-baseline a.json"
     assert (desk.folder / "j.xml").exists()
@@ -63,20 +61,20 @@ def test_better_fails_too_and_says_accept_it_unless_allowed(desk):
     name = desk.saved(PASSING)
     code, out, _ = desk.gate(name)
     assert code == 1
-    assert "Improved: accept it" in out
+    assert "Improved: update the baseline, or a later regression" in out
     code, out, _ = desk.gate(name, "--allow-improvement")
     assert code == 0
-    assert "1 improved allowed" in out
+    assert "1 improved, which is allowed" in out
 
 
-def test_an_entry_that_nothing_matches_is_reported_as_stale(desk):
+def test_an_entry_that_nothing_matches_is_reported_as_unmatched(desk):
     desk.accept(PASSING, OTHER)
     declared = {"rollout": {"alpha": ("buffer",)}}
     code, out, _ = desk.gate(desk.saved(PASSING, declared=declared))
     assert code == 1
     assert desk.gate("a.json", "--allow-improvement")[0] == 1, "lost coverage is no improvement"
-    assert out.startswith("Failed: of 1 audit, 1 stale")
-    assert "Stale entries: nothing matches them any more" in out
+    assert out.startswith(f"Failed: 1 audit checked against {BASELINE}; 1 unmatched entry.")
+    assert "Unmatched entries of the baseline: no audit matches them" in out
     assert "steady [buffer], aot_eager" in out
     assert desk.gate("a.json", "--update-baseline")[0] == 0
     assert '"steady"' not in desk.baseline.read_text()
@@ -87,7 +85,7 @@ def test_another_environment_is_not_comparable_and_can_be_added(desk):
     other = but(PASSING, environment=replace(ENVIRONMENT, torch="2.14.1"))
     code, out, _ = desk.gate(desk.saved(other))
     assert code == 1
-    assert "it knows torch 2.13.0, cpu" in " ".join(out.split())
+    assert "its entries are for torch 2.13.0, cpu" in " ".join(out.split())
     assert desk.gate("a.json", "--update-baseline")[0] == 0
     assert desk.gate("a.json")[0] == 0
     assert desk.gate(desk.saved(PASSING, name="b.json"))[0] == 0, "the first one is still there"
@@ -181,7 +179,7 @@ def test_a_typo_in_the_name_of_the_baseline_never_passes(desk):
     desk.accept(PASSING)
     code, out, _ = desk.gate(desk.saved(PASSING), "--baseline", "typo.json", "--fail-on", "worse")
     assert code == 3
-    assert out.startswith("Not completed: of 1 audit, 1 not comparable")
+    assert out.startswith("Not completed: 1 audit checked against typo.json; 1 not comparable.")
 
 
 def test_reasons_are_kept_and_shown_when_their_entry_changes(desk):
@@ -220,7 +218,7 @@ def test_a_gate_can_be_saved_and_shown_but_is_no_audit(desk):
     desk.gate(desk.saved(FAILING), "-o", "g.json")
     code, out, _ = desk.run("show", "g.json")
     assert code == 1
-    assert out.startswith("Failed: of 1 audit, 1 worse")
+    assert out.startswith("Failed: 1 audit checked against")
     code, _, err = desk.gate("g.json")
     assert code == 2
     assert "g.json holds no audit." in err

@@ -54,7 +54,7 @@ def test_a_comparison_in_which_only_errors_are_left_ends_with_3(desk):
 def test_a_comparison_with_an_interrupted_audit_ends_with_3(desk):
     names = desk.saved(PASSING, interrupted=True), desk.saved(PASSING, name="b.json")
     code, out, _ = desk.run("compare", *names)
-    why = "a.json: it was interrupted: 1 of 1 audit was done."
+    why = "a.json: it was interrupted: 1 of 1 audits was done."
     assert (code, out.strip()) == (3, f"Not comparable: {why}")
 
 

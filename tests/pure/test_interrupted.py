@@ -65,7 +65,7 @@ def test_wrong_output_and_the_question_stand_before_it():
 
 def test_a_run_that_was_cut_short_after_its_last_audit_says_what_is_missing():
     whole = report(audit(), question=Question(), control=None, interrupted=True)
-    wanted = "1 of 1 audit was done, but the search for who wrote the state was not finished"
+    wanted = "1 of 1 audits was done, but the search for who wrote the state was not finished"
     assert answer(whole) == f"Interrupted: {wanted}."
 
 

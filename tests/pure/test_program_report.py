@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import pytest
 from builders import FRAME, OTHER, compiled, failure, recording
@@ -44,18 +45,35 @@ def said(shown, **options):
 
 def test_the_first_sentence_sums_up():
     assert said(report(made(2, runs=41))).startswith(
-        "train.py --fast: 3 compiles, 2 recompiles in 0.3 s; compiled code was reused 40 times"
+        "train.py: 3 compiles (2 recompiles) in 0.3 s; compiled code was reused 40 times"
     )
 
 
 def test_a_verdict_comes_first_and_its_reasons_follow():
     text = said(report(made(2), ProgramBudget(recompiles=0)))
-    assert text.startswith("failed: train.py --fast:")
+    assert text.startswith("Failed: train.py: ")
     assert "2 recompiles, 0 allowed" in text
 
 
+def test_a_program_is_named_by_its_script_and_verbose_by_its_command_line():
+    shown = report(made(2))
+    assert said(shown).startswith("train.py: ")
+    assert said(shown, verbosity=1).startswith("train.py --fast: ")
+    named = Program(argv=("/a/long/path/of/train.py", "--lr", "0.1"), rank=3)
+    assert said(report(made(), program=named)).startswith("train.py (rank 3): ")
+    module = Program(argv=("-m", "package.train", "--fast"))
+    assert said(report(made(), program=module)).startswith("-m package.train: ")
+
+
+def test_an_exception_that_ended_it_is_shown_by_its_first_line():
+    failed = replace(PROGRAM, ended="ValueError: no such thing\nin these many\nlines", exit_code=1)
+    text = said(report(made(), program=failed))
+    assert "ended with ValueError: no such thing; torch" in text
+    assert "in these many lines; torch" in said(report(made(), program=failed), verbosity=1)
+
+
 def test_nothing_compiled_is_said_in_so_many_words():
-    assert said(report()).startswith("train.py --fast: nothing was compiled")
+    assert said(report()).startswith("train.py: nothing was compiled")
 
 
 def test_frames_show_counts_and_what_they_do_now():
@@ -115,8 +133,6 @@ def test_nothing_that_went_wrong_is_silent():
 
 
 def test_many_frames_are_cut_and_told_of():
-    from dataclasses import replace
-
     frames = [replace(FRAME, key=f"f{n}", name=f"frame_{n}") for n in range(20)]
     compiles = [compiled(n, frame=frame) for n, frame in enumerate(frames)]
     assert "8 more frames that cost less: see them with -v" in said(report(compiles))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from builders import audit, compiled, judged, told
-from report_builders import BUFFER, eager, failing, printed, recompiles, report, stale
+from report_builders import BUFFER, LAZY, eager, failing, printed, recompiles, report, stale
 
 from esper_audit.data.audits import ClaimResult
 from esper_audit.data.compiles import GraphBreak
@@ -25,14 +27,14 @@ from esper_audit.report.strips import strip
     ("one", "wanted"),
     [
         (audit(), "✓ reused"),
-        (failing(), "✗ recompiled 6, limit hit"),
-        (failing(count=2, limit=False), "✗ recompiled 2"),
+        (failing(), "✗ limit after 6"),
+        (failing(count=2, limit=False), "✗ 2 recompiles"),
         (
             audit(
                 compiles=recompiles(1),
                 steps=(judged(1, StepVerdict.RECOMPILED), judged(2, StepVerdict.REUSED)),
             ),
-            "✓ recompiled 1 (allowed)",
+            "✓ 1 recompile",
         ),
         (stale(), "✗ stale"),
         (
@@ -41,7 +43,12 @@ from esper_audit.report.strips import strip
                 compiles=recompiles(1),
                 steps=(judged(1, StepVerdict.STALE),),
             ),
-            "✗ stale, recompiled 1",
+            "✗ stale, 1 recompile",
+        ),
+        (failing(count=1, limit=False, compiles=(compiled(1),)), "✗ 1 compile"),
+        (
+            failing(count=2, limit=False, compiles=(*recompiles(1), compiled(2))),
+            "✗ 1 recompile, 1 other compile",
         ),
         (eager(), "✗ eager"),
         (audit(AuditVerdict.SKIPPED), "– skipped"),
@@ -79,6 +86,50 @@ def test_several_backends_stand_side_by_side():
     assert (found.heads, found.counts_graphs) == (("eager", "inductor"), True)
 
 
+# --- what stands there by default, and what with -v ---
+
+
+def test_rows_in_which_all_went_well_are_counted_once_there_are_many():
+    well = [audit(scenario=f"well_{n}", parameters=LAZY) for n in range(20)]
+    text = printed(report(*well, failing()))
+    assert "20 more rows: ✓ reused in each column" in text
+    assert "well_7" not in text and "rollout" in text
+    assert "well_7" in printed(report(*well, failing()), verbosity=1)
+    assert "well_7" in printed(report(*well)), "a table without rows would say nothing"
+
+
+def test_steps_of_many_audits_are_left_to_verbose():
+    many = [failing(f"scenario_{n}") for n in range(5)]
+    assert "C|RRRRRRE" in printed(report(*many[:4]))
+    assert "C|RRRRRRE" not in printed(report(*many))
+    assert "C|RRRRRRE" in printed(report(*many), verbosity=1)
+
+
+def test_claims_are_counted_and_the_refuted_ones_shown():
+    made = [
+        ClaimResult(
+            Claim("c", f"It is {word}", "page 7"), "eager", status, ("x",), (), told("so it was")
+        )
+        for word, status in (("safe", ClaimStatus.REFUTED), ("fast", ClaimStatus.CONFIRMED))
+    ]
+    text = printed(report(failing(), claims=tuple(made)))
+    assert "Claims: 1 confirmed, 1 refuted" in text
+    assert "It is safe" in text and "It is fast" not in text
+    verbose = printed(report(failing(), claims=tuple(made)), verbosity=1)
+    assert "It is fast (page 7)" in verbose and "by x: so it was" in verbose
+
+
+def test_the_costliest_causes_are_shown_and_the_others_counted():
+    causes_ = tuple(
+        replace(found, source=f"self.value_{n}", seconds=9.0 - n)
+        for n in range(5)
+        for found in failing().findings
+    )
+    text = printed(report(failing(findings=causes_)))
+    assert "self.value_2" in text and "self.value_3" not in text
+    assert "and 2 more that cost less: see them with -v" in text
+
+
 # --- the rest ---
 
 
@@ -114,7 +165,7 @@ def test_sections_come_in_the_order_of_a_readers_questions():
 
 def test_a_cause_names_source_values_lines_pattern_and_seconds():
     text = printed(report(failing()))
-    assert "self.alpha: 0.5 -> 0.1, 0.2, 0.3, 0.4, … (7 values)" in text
+    assert "self.alpha: 0.5 -> 0.1, 0.2, 0.3, … (7 values)" in text
     assert "guarded in Host.forward by slot.py:61 in read" in text
     assert "called from main.py:9 in main" in text
     assert "storm: 6 recompiles and 1 limit hit in 1 scenario, 0.7 s lost" in text
@@ -185,7 +236,7 @@ def test_a_failure_of_another_kind_says_why_and_where():
 
 def test_a_run_without_comparison_says_what_its_passes_are_worth():
     text = " ".join(printed(report(audit(options={"compare": "false"}))).split())
-    assert "Steps were not compared: wrong output can't be seen" in text
+    assert "Steps were not compared, so neither wrong output" in text
 
 
 def test_markup_in_names_is_printed_as_it_is():

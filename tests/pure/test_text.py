@@ -17,7 +17,7 @@ from esper_audit.report.sections import Table
 
 
 @pytest.mark.parametrize("width", [80, 100, 140])
-@pytest.mark.parametrize("name", ["gate", "gate without baseline", "comparison"])
+@pytest.mark.parametrize("name", DOCUMENTS)
 def test_the_report_fits_the_terminal_but_for_the_command(name, width):
     stream = io.StringIO()
     print_document(DOCUMENTS[name], Console(file=stream, width=width, highlight=False))
@@ -54,7 +54,10 @@ def test_columns_are_aligned_where_nothing_limits_the_width():
     whole = report(FAILING, replace(PASSING, scenario="a_rather_long_name_of_a_scenario"))
     lines = render(whole, Format.PLAIN).splitlines()
     cells = [
-        text.index(mark) for text in lines for mark in ("✓ reused", "✗ recompiled") if mark in text
+        text.index(mark)
+        for text in lines
+        for mark in ("✓ reused", "✗ limit after 6")
+        if mark in text
     ]
     assert len(cells) == 2 and len(set(cells)) == 1
 
@@ -65,3 +68,18 @@ def test_values_of_a_program_cannot_steer_a_terminal():
         text = render(report(odd), form)
         assert "\x1b[31m bell" not in text and "\x07" not in text
         assert text.encode()
+
+
+def test_a_terminal_and_a_pipe_are_told_the_same():
+    for document in DOCUMENTS.values():
+        narrow = render(document, Format.PLAIN, width=1000)
+        wide = render(document, Format.PLAIN)
+        assert narrow.replace("─", "").split() == wide.replace("─", "").split()
+
+
+def test_what_is_piped_is_not_wrapped_though_columns_says_so(desk, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    name = desk.saved(*(replace(FAILING, scenario=f"scenario_{n}") for n in range(3)))
+    _, out, _ = desk.run("show", name)
+    assert "3 of 3 scenarios recompiled after warm-up; all 3 hit the recompile limit" in out
+    assert [text for text in out.splitlines() if text.endswith(" ")] == []

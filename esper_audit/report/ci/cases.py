@@ -28,6 +28,7 @@ from esper_audit.report.comparison import comparison_answer
 from esper_audit.report.gate import cause, gate_answer
 from esper_audit.report.program import summary
 from esper_audit.report.words.paths import is_own
+from esper_audit.report.words.programs import program_name
 from esper_audit.report.words.reasons import all_in_words, in_words
 
 OVER_BUDGET, NOT_JUDGED = "over-budget", "not-judged"
@@ -37,7 +38,7 @@ RULES = {
     ChangeKind.WORSE.value: "a count is worse than the baseline accepts",
     ChangeKind.NEW.value: "the baseline has no entry for it",
     ChangeKind.IMPROVED.value: "it is better than the baseline accepts",
-    ChangeKind.UNMATCHED.value: "an entry of the baseline that nothing matches any more",
+    ChangeKind.UNMATCHED.value: "no audit matches this entry of the baseline",
     ChangeKind.NOT_COMPARABLE.value: "the baseline has no entries for this environment",
     ChangeKind.NOT_DETERMINISTIC.value: "counts differ from run to run",
 }
@@ -108,31 +109,31 @@ class Cases:
     def problems(self) -> tuple[Problem, ...]:
         """Those of all cases, each once; what fails in one of them fails."""
         found: dict[object, Problem] = {}
-        for each in (problem for case in self.cases for problem in case.problems):
-            key = (each.rule, each.message, each.location)
-            if key not in found or each.fails:
-                found[key] = each
+        for problem in (problem for case in self.cases for problem in case.problems):
+            key = (problem.rule, problem.message, problem.location)
+            if key not in found or problem.fails:
+                found[key] = problem
         return tuple(found.values())
 
 
 def cases(document: Document) -> Cases:
     """The cases of a report of any kind."""
     if isinstance(document, Report):
-        made = tuple(_of_audit(each, document) for each in document.audits)
+        made = tuple(_of_audit(audit, document) for audit in document.audits)
         if document.interrupted or document.control_missed:
             made += (_doubted(answer(document)),)
         return Cases(answer(document), made, document.root, seconds=document.wall_seconds)
     if isinstance(document, ProgramReport):
-        whole = "; ".join(summary(each) for each in document.audits)
+        whole = "; ".join(summary(audit) for audit in document.audits)
         return Cases(whole, tuple(_of_program(document)), document.root)
     if isinstance(document, GateReport):
-        made = tuple(_of_result(each, document) for each in document.results)
+        made = tuple(_of_result(result, document) for result in document.results)
         if document.doubt or not made:
             made += (_doubted(gate_answer(document)),)
         accept = document.accept if document.verdict is AuditVerdict.FAILED else ""
         return Cases(gate_answer(document), made, document.root, accept, document.wall_seconds)
     assert isinstance(document, ComparisonReport)
-    made = tuple(_of_result(each, document) for each in document.results)
+    made = tuple(_of_result(result, document) for result in document.results)
     if document.doubt:
         made += (_doubted(comparison_answer(document)),)
     return Cases(comparison_answer(document), made, document.root)
@@ -157,8 +158,8 @@ def line_of(finding: Finding, root: str) -> Location | None:
         Location(finding.frame.file, finding.frame.line, finding.frame.name),
     ]
     # Code that was made at run time is in no file: ``<string>``, ``<eval_with_key>``.
-    places = [each for each in known if each and each.file and not each.file.startswith("<")]
-    return next((each for each in places if is_own(each.file, root)), next(iter(places), None))
+    places = [place for place in known if place and place.file and not place.file.startswith("<")]
+    return next((place for place in places if is_own(place.file, root)), next(iter(places), None))
 
 
 def _of_finding(finding: Finding, root: str, fails: bool, said: str = "", *more: str) -> Problem:
@@ -190,7 +191,7 @@ def _of_audit(audit: Audit, report: Report) -> Case:
 
 def _problems(audit: Audit, root: str) -> Iterator[Problem]:
     if audit.verdict is AuditVerdict.FAILED:
-        yield from (_of_finding(each, root, fails=True) for each in audit.findings)
+        yield from (_of_finding(finding, root, fails=True) for finding in audit.findings)
     if audit.verdict is AuditVerdict.ERROR or (
         audit.verdict is AuditVerdict.FAILED and not audit.findings
     ):
@@ -205,15 +206,17 @@ def _of_program(report: ProgramReport) -> Iterator[Case]:
         status = _STATUS[audit.verdict] if audit.verdict is not None else Status.PASSED
         failing = audit.verdict is AuditVerdict.FAILED
         yield Case(
-            name=audit.title,
+            name=program_name(audit.recording.program),
             group="esper-audit.exec",
             status=status,
             reason=all_in_words(audit.reasons),
-            problems=tuple(_of_finding(each, report.root, failing) for each in audit.findings),
+            problems=tuple(
+                _of_finding(finding, report.root, failing) for finding in audit.findings
+            ),
             seconds=audit.recording.seconds,
         )
     if report.differences:
-        found = tuple(_of_finding(each, report.root, True) for each in report.differences)
+        found = tuple(_of_finding(finding, report.root, True) for finding in report.differences)
         yield Case("ranks", "esper-audit.exec", Status.FAILED, "ranks differ", found)
 
 
@@ -239,12 +242,12 @@ def _of_result(result: ComparedAudit, report: GateReport | ComparisonReport) -> 
 def _changes(result: ComparedAudit, report: GateReport | ComparisonReport) -> Iterator[Problem]:
     way = f", {result.subject.way}" if result.subject.way else ""
     where = f"in {result.subject.title}{way}"
-    found = [each for each in result.changes if each.finding is not None]
+    found = [change for change in result.changes if change.finding is not None]
     for change in found:
         assert change.finding is not None
         said = f" ({change.kind.value}: {in_words(change.reason)})"
         yield _of_finding(change.finding, report.root, change.fails, said, where)
-    counts = [each for each in result.changes if each.finding is None]
+    counts = [change for change in result.changes if change.finding is None]
     if counts and not any(change.fails for change in found):
         yield _of_counts(counts, result, report)
 
@@ -253,16 +256,18 @@ def _of_counts(
     own: Sequence[Change], result: ComparedAudit, report: GateReport | ComparisonReport
 ) -> Problem:
     """Counts alone: there is no line to point at but that of the scenario or of the baseline."""
-    kind = min((each.kind for each in own), key=list(ChangeKind).index)
+    kind = min((change.kind for change in own), key=list(ChangeKind).index)
     rule = NOT_JUDGED if kind is ChangeKind.ERROR else kind.value
     if kind is ChangeKind.NOT_COMPARABLE:
         message = f"{result.subject.environment} has no entries in the baseline"
     else:
-        message = f"{kind.value}: {result.subject.title}: {'; '.join(cause(each) for each in own)}"
+        message = (
+            f"{kind.value}: {result.subject.title}: {'; '.join(cause(change) for change in own)}"
+        )
     baseline = getattr(report, "baseline", "")
     of_file = kind in (ChangeKind.NOT_COMPARABLE, ChangeKind.UNMATCHED, ChangeKind.IMPROVED)
     file = baseline if of_file or not result.file.endswith(".py") else result.file
-    fails = kind in UNSURE or any(each.fails for each in own)
+    fails = kind in UNSURE or any(change.fails for change in own)
     location = Location(file, 1) if file else None
     return Problem(rule, message, fails, location=location, key=(*result.subject.key[2:], rule))
 

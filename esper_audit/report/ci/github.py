@@ -15,7 +15,7 @@ def github(whole: Cases) -> str:
     The commands and their escapes are those of GitHub's documentation on workflow commands.
     Paths are from the workspace on (GITHUB_WORKSPACE), or from the project's folder.
     """
-    lines = [_annotation(each, whole.root) for each in whole.problems]
+    lines = [_annotation(problem, whole.root) for problem in whole.problems]
     said = "\n".join(filter(None, [whole.answer, whole.accept]))
     return "\n".join([*lines, f"::notice title=esper-audit::{_data(said)}", ""])
 

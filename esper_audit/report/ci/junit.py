@@ -16,8 +16,8 @@ _FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff
 def junit(whole: Cases) -> str:
     """A suite with one case for each audit; a failure holds the causes and the lines."""
     suite = junitparser.TestSuite("esper-audit")
-    for each in whole.cases:
-        suite.add_testcase(_case(each, whole.root))
+    for case in whole.cases:
+        suite.add_testcase(_case(case, whole.root))
     suite.add_property("answer", _clean(whole.answer))
     if whole.accept:
         suite.add_property("accept", _clean(whole.accept))
@@ -32,16 +32,18 @@ def junit(whole: Cases) -> str:
 
 def _case(case: Case, root: str) -> junitparser.TestCase:
     made = junitparser.TestCase(_clean(case.name), _clean(case.group), case.seconds)
-    where = next((each.location for each in case.problems if each.location is not None), None)
+    where = next(
+        (problem.location for problem in case.problems if problem.location is not None), None
+    )
     results = {
         Status.FAILED: junitparser.Failure,
         Status.ERROR: junitparser.Error,
         Status.SKIPPED: junitparser.Skipped,
     }
     if case.status in results:
-        rules = dict.fromkeys(each.rule for each in case.problems)
+        rules = dict.fromkeys(problem.rule for problem in case.problems)
         result = results[case.status](_clean(case.reason), ", ".join(rules) or None)
-        result.text = _clean("\n\n".join(_text(each, root) for each in case.problems))
+        result.text = _clean("\n\n".join(_text(problem, root) for problem in case.problems))
         made.result = [result]
         if where is not None:
             made._elem.set("file", _clean(relative(where.file, root)))
@@ -51,7 +53,7 @@ def _case(case: Case, root: str) -> junitparser.TestCase:
 
 def _text(problem: Problem, root: str) -> str:
     where = [f"  at {place(problem.location, root)}"] if problem.location is not None else []
-    return "\n".join([problem.message, *where, *(f"  {each}" for each in problem.details)])
+    return "\n".join([problem.message, *where, *(f"  {detail}" for detail in problem.details)])
 
 
 def _clean(text: str) -> str:

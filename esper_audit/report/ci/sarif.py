@@ -22,20 +22,20 @@ _BASE = "%SRCROOT%"
 
 def sarif(whole: Cases) -> str:
     """A log with one run. Paths are from the project's folder on (``%SRCROOT%``)."""
-    rules = list(dict.fromkeys(each.rule for each in whole.problems))
+    rules = list(dict.fromkeys(problem.rule for problem in whole.problems))
     run = {
         "tool": {
             "driver": {
                 "name": "esper-audit",
                 "semanticVersion": __version__,
                 "version": __version__,
-                "rules": [_rule(each) for each in rules],
+                "rules": [_rule(rule) for rule in rules],
             }
         },
         "columnKind": "unicodeCodePoints",
         "originalUriBaseIds": _bases(whole.root),
         "invocations": [{"executionSuccessful": whole.completed}],
-        "results": [_result(each, rules, whole.root) for each in whole.problems],
+        "results": [_result(problem, rules, whole.root) for problem in whole.problems],
         "properties": {"answer": whole.answer, "accept": whole.accept},
     }
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}

@@ -1,0 +1,112 @@
+"""How reports end: the verdict again, where it is seen without scrolling, and what to run next."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from esper_audit.data.audits import ProgramAudit, ProgramReport, Report
+from esper_audit.data.compiles import Outcome
+from esper_audit.data.jobs import was_run
+from esper_audit.data.recording import Program
+from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis import is_control
+from esper_audit.report.answer import done_of
+from esper_audit.report.blocks import is_not_recorded
+from esper_audit.report.sections import Closing, Line, line
+from esper_audit.report.words.commands import Typed, shell
+from esper_audit.report.words.marks import answer_style
+from esper_audit.report.words.numbers import several
+from esper_audit.report.words.reasons import all_in_words
+
+_FIRST_SIGNAL = 128
+"""Exit codes from here on are those of signals, in a shell."""
+
+_RESULTS = {
+    AuditVerdict.FAILED: "failed",
+    AuditVerdict.ERROR: "not judged",
+    AuditVerdict.SKIPPED: "skipped",
+    AuditVerdict.PASSED: "passed",
+}
+
+
+def run_closing(report: Report, verbosity: int, typed: Typed) -> Closing:
+    """Of a run: how many audits failed, and the command that shows why."""
+    lead, command = _after_run(report, verbosity, typed)
+    verdict = line(_run_verdict(report), style=answer_style(report.verdict))
+    return Closing(line(_run_facts(report)), verdict, lead, command)
+
+
+def _after_run(report: Report, verbosity: int, typed: Typed) -> tuple[str, str]:
+    if report.interrupted:
+        is_run = typed.words[:1] == ("run",)
+        return "Run it again:", typed.again if is_run else ""
+    if report.verdict is AuditVerdict.PASSED or verbosity > 0:
+        return "", ""
+    if report.verdict is AuditVerdict.FAILED:
+        return "Next, for all causes and the evidence of each step:", typed.in_detail
+    return "Next, for the logs of what was not judged:", typed.in_detail
+
+
+def _run_verdict(report: Report) -> str:
+    """``Failed: 12 audits failed, 42 passed.``, without the negative controls."""
+    if report.interrupted:
+        return f"Interrupted: {done_of(report)}."
+    if report.control_missed:
+        return "Not completed: no negative control was caught, so nothing is proven."
+    subjects = [audit for audit in report.audits if not is_control(audit, report.control)]
+    found = Counter(audit.verdict for audit in subjects or report.audits)
+    words = [(found[verdict], said) for verdict, said in _RESULTS.items() if found[verdict]]
+    counts = [f"{number:,} {said}" for number, said in words[1:]]
+    first = [f"{several(number, 'audit')} {said}" for number, said in words[:1]]
+    verdicts = {AuditVerdict.PASSED: "Passed", AuditVerdict.FAILED: "Failed"}
+    said = ", ".join([*first, *counts]) or "nothing was replayed"
+    return f"{verdicts.get(report.verdict, 'Not completed')}: {said}."
+
+
+def _run_facts(report: Report) -> str:
+    environment = report.environment
+    compiles = [made for audit in report.audits for made in audit.recording.compiles]
+    limits = sum(made.outcome is Outcome.LIMIT for made in compiles)
+    return (
+        f"{several(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
+        f" {sum(made.seconds.total for made in compiles):.0f} s of compiling,"
+        f" {several(limits, 'limit')} hit;"
+        f" torch {environment.torch}, Python {environment.python}, {environment.device}"
+    )
+
+
+def program_closing(report: ProgramReport, facts: Line) -> Closing:
+    """Of a program: what failed it, and the run that finds who wrote the state."""
+    judged = [audit for audit in report.audits if audit.verdict in _VERDICTS]
+    verdict = None
+    if judged:
+        worst = next((a for a in judged if a.verdict is AuditVerdict.FAILED), judged[0])
+        said = f"{_VERDICTS[worst.verdict]}: {all_in_words(worst.reasons)}."
+        verdict = line(said, style=answer_style(worst.verdict))
+    command = _with_provenance(report.audits[0], report.root)
+    return Closing(facts, verdict, "Next, to find the lines that wrote the guarded state:", command)
+
+
+_VERDICTS: dict[AuditVerdict | None, str] = {
+    AuditVerdict.FAILED: "Failed",
+    AuditVerdict.ERROR: "Not judged",
+}
+
+
+def _with_provenance(audit: ProgramAudit, root: str) -> str:
+    """The command that runs the program again, watched; empty if it would not help or not work."""
+    program = audit.recording.program
+    if program is None or program.rank is not None or not _can_be_repeated(audit, program):
+        return ""
+    if not any(map(is_not_recorded, audit.findings)):
+        return ""
+    command = shell(("esper-audit", "exec", "--provenance", *program.argv))
+    is_elsewhere = program.folder not in ("", root)
+    return f"{shell(('cd', program.folder))} && {command}" if is_elsewhere else command
+
+
+def _can_be_repeated(audit: ProgramAudit, program: Program) -> bool:
+    """Not what a signal ended, nor what came from a pipe or the keyboard: that is read once."""
+    is_whole = audit.recording.complete and (program.exit_code or 0) < _FIRST_SIGNAL
+    source = program.argv[0] if program.argv else "-"
+    return is_whole and source != "-" and not source.startswith(("/dev/", "/proc/"))

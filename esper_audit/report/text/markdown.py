@@ -1,0 +1,122 @@
+"""A page as Markdown, for a comment on a pull request: an answer, tables and collapsed details."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator, Sequence
+
+from esper_audit.report.sections import Closing, Item, Line, Page, Section, Style, Table
+
+LONGEST = 60_000
+"""Characters: GitHub takes comments of 65,536."""
+
+_OPEN = 1
+"""Sections that are not collapsed."""
+
+_MOST = (1_000_000, 300, 100, 30, 10, 3, 1, 0)
+"""Rows and items of a section, fewer and fewer until the page is short enough."""
+
+_MARKS = {Style.GOOD: "✓ ", Style.BAD: "✗ ", Style.DOUBTFUL: "! "}
+
+
+def markdown(page: Page, _width: int | None = None) -> str:
+    """The whole page, or as much as a comment holds. Starts with a comment for bots to find."""
+    texts = ("\n".join(_page(page, most)) + "\n" for most in _MOST)
+    return next((text for text in texts if len(text) <= LONGEST), _first_words(page))
+
+
+def _first_words(page: Page) -> str:
+    """Where not even the bare page fits: its first words."""
+    return f"<!-- esper-audit -->\n### esper-audit\n\n{_html(page.headline[0].line.text)[:1000]}\n"
+
+
+def _page(page: Page, most: int) -> Iterator[str]:
+    yield from ("<!-- esper-audit -->", "### esper-audit", "")
+    for headline in page.headline:
+        yield from (f"**{_mark(headline.line)}{_text(headline.line.text)}**", "")
+        yield from _list(headline.under)
+    for place, section in enumerate(page.sections):
+        yield from _section(section, most, is_open=place < _OPEN)
+    yield from _closing(page.closing)
+
+
+def _mark(line: Line) -> str:
+    """What a terminal says with colour."""
+    return next((_MARKS[span.style] for span in line.spans if span.style in _MARKS), "")
+
+
+def _section(section: Section, most: int, *, is_open: bool) -> Iterator[str]:
+    if is_open:
+        yield from (f"#### {_text(section.title)}", "")
+    else:
+        yield from ("<details>", f"<summary>{_html(section.title)}</summary>", "")
+    items = [block for block in section.body if isinstance(block, Item)]
+    for table in (block for block in section.body if isinstance(block, Table)):
+        yield from _table(table, most)
+    yield from _list(items[:most])
+    tables = (block for block in section.body if isinstance(block, Table))
+    left = max(0, len(items) - most) + sum(max(0, len(table.rows) - most) for table in tables)
+    if left:
+        yield from (f"{left} more to look at: this would be longer than a comment may be.", "")
+    for note in section.notes:
+        yield from (_text(note.text), "")
+    if not is_open:
+        yield from ("</details>", "")
+
+
+def _table(table: Table, most: int) -> Iterator[str]:
+    columns = len(table.heads) or len(table.rows[0])
+    yield _row([_text(head) for head in table.heads] or [""] * columns)
+    yield _row(["--:" if place in table.numbers else "---" for place in range(columns)])
+    for row in table.rows[:most]:
+        yield _row([_line(cell) for cell in row])
+    yield ""
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _list(items: Sequence[Item]) -> Iterator[str]:
+    for item in items:
+        yield from _item(item, "")
+    if items:
+        yield ""
+
+
+def _item(item: Item, indent: str) -> Iterator[str]:
+    mark = f"\\{item.mark} " if item.mark not in ("", "-") or (item.mark and indent) else ""
+    yield f"{indent}- {mark}{_line(item.line).strip()}"
+    for under in item.under:
+        yield from _item(under, f"{indent}  ")
+
+
+def _closing(closing: Closing) -> Iterator[str]:
+    if closing.facts is not None:
+        yield from (_text(closing.facts.text), "")
+    if closing.command:
+        longest = max(map(len, re.findall("`+", closing.command)), default=0)
+        fence = "`" * max(3, longest + 1)
+        yield from (_text(closing.lead), "", f"{fence}console", closing.command, fence)
+
+
+def _line(line: Line) -> str:
+    spans = ((_text(span.text), span.style is Style.STRONG) for span in line.spans if span.text)
+    return "".join(f"**{text}**" if strong else text for text, strong in spans)
+
+
+def _html(text: str) -> str:
+    """Values of a user's program must not become markup."""
+    return html.escape(re.sub(r"\s+", " ", text), quote=False)
+
+
+def _text(text: str) -> str:
+    """Outside of an HTML block, what is markup to Markdown is escaped as well."""
+    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", _html(text))
+    # At its start, a list or a rule.
+    return re.sub(r"^([-+=]|\d+(?=[.)] ))", _escaped_start, escaped)
+
+
+def _escaped_start(found: re.Match[str]) -> str:
+    return f"{found[0]}\\" if found[0][0].isdigit() else f"\\{found[0]}"

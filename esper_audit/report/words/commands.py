@@ -1,0 +1,83 @@
+"""Command lines that a reader can paste: the next one to run."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+_QUIET = ("-q", "--quiet", "-v", "--verbose")
+_ELSEWHERE = ("--output", "-o", "--format", "--export", "--width")
+"""Options that send a report elsewhere, or make it something else than words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """The command line that a report comes from, without the program's name.
+
+    ``saved`` is the file that holds the report as JSON afterwards; empty if none does.
+    """
+
+    words: tuple[str, ...] = ()
+    saved: str = ""
+
+    @property
+    def again(self) -> str:
+        """The same command, for a report on the terminal; empty if the command is not known."""
+        return self._with()
+
+    @property
+    def in_detail(self) -> str:
+        """The command that shows all evidence, without running anything twice if it can."""
+        if self.saved:
+            return shell(("esper-audit", "show", "-v", self.saved))
+        return self._with("-v")
+
+    def _with(self, *options: str) -> str:
+        if not self.words:
+            return ""
+        command, *rest = self.words
+        kept = without(rest, _ELSEWHERE, _QUIET)
+        return shell(("esper-audit", command, *options, *kept))
+
+
+NOTHING_TYPED = Typed()
+
+
+def without(
+    words: Iterable[str], options: tuple[str, ...], flags: tuple[str, ...]
+) -> Iterator[str]:
+    """The words of a command line, less some of its options with their values, and flags."""
+    joined = tuple(f"{option}=" for option in options)
+    rest = iter(words)
+    for word in rest:
+        if word in options:
+            next(rest, None)
+        elif word not in flags and not word.startswith(joined):
+            yield word
+
+
+def shell(words: Iterable[str]) -> str:
+    """A command line that a shell reads back as these words, on one line whatever they hold."""
+    return " ".join(_quoted(printable(word)) for word in words)
+
+
+def printable(text: str) -> str:
+    """The text without bytes of a file name or argument that are no text (PEP 383)."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _quoted(word: str) -> str:
+    if word.isprintable():
+        return shlex.quote(word)
+    return f"$'{''.join(map(_escaped, word))}'"
+
+
+def _escaped(character: str) -> str:
+    """As bash reads it between ``$'`` and ``'``."""
+    if character in "\\'":
+        return f"\\{character}"
+    code = ord(character)
+    if character.isprintable():
+        return character
+    return f"\\x{code:02x}" if code < 128 else f"\\u{code:04x}"

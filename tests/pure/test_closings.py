@@ -1,0 +1,124 @@
+"""A report ends with its verdict, and with a command that works when it is pasted."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import replace
+
+import pytest
+from builders import audit, compiled, failure, program_audit, recording, told
+from report_builders import failing, report
+from test_program import made
+
+from esper_audit.data.audits import ProgramReport
+from esper_audit.data.compiles import Outcome, Write
+from esper_audit.data.expectations import Question
+from esper_audit.data.places import Location
+from esper_audit.data.recording import Program
+from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis import judge_program
+from esper_audit.report.formats import Format, render
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed
+
+RUN = Typed(("run", "checks.py", "-q", "-o", "a.json", "--format=plain", "-k", "two words"))
+
+
+def last_lines(document, typed=NOTHING_TYPED, verbosity=0, count=3):
+    return render(document, Format.PLAIN, verbosity, typed=typed).splitlines()[-count:]
+
+
+def test_a_failed_run_ends_with_its_verdict_and_the_same_run_in_detail():
+    assert last_lines(report(failing(), audit()), RUN) == [
+        "Failed: 1 audit failed, 1 passed.",
+        "Next, for all causes and the evidence of each step:",
+        "esper-audit run -v checks.py -k 'two words'",
+    ]
+
+
+def test_a_run_that_is_saved_need_not_be_run_again():
+    saved = replace(RUN, saved="my report.json")
+    assert last_lines(report(failing()), saved, count=1) == ["esper-audit show -v 'my report.json'"]
+
+
+def test_a_pass_ends_with_its_verdict_alone():
+    whole = report(audit(), question=Question())
+    assert last_lines(whole, RUN, count=1) == ["Passed: 1 audit passed."]
+
+
+def test_all_evidence_is_no_longer_announced_once_it_is_shown():
+    assert last_lines(report(failing()), RUN, verbosity=1, count=1) == ["Failed: 1 audit failed."]
+
+
+def test_an_interrupted_run_can_be_run_again():
+    whole = report(audit(), interrupted=True, verdict=AuditVerdict.ERROR)
+    assert last_lines(whole, RUN) == [
+        "Interrupted: 1 of 1 audits was done.",
+        "Run it again:",
+        "esper-audit run checks.py -k 'two words'",
+    ]
+    assert last_lines(whole, Typed(("show", "a.json")), count=1)[0].startswith("Interrupted")
+
+
+def test_a_run_without_a_command_line_ends_with_its_verdict():
+    assert last_lines(report(failing()), count=1) == ["Failed: 1 audit failed."]
+
+
+def test_the_next_command_of_a_run_is_accepted_by_the_command_line(desk):
+    desk.saved(failing("rollout"))
+    _, out, _ = desk.run("show", "a.json")
+    command = out.splitlines()[-1]
+    assert command == "esper-audit show -v a.json"
+    code, shown, _ = desk.run(*shlex.split(command)[1:])
+    assert (code, "because of evidence" in shown) == (1, True)
+
+
+PROGRAM = Program(argv=("my train.py", "--fast"), folder="/p", ended="exit 0", exit_code=0)
+
+
+def program_report(program=PROGRAM, **fields):
+    found = recording((), made(2), program=program, **fields)
+    return ProgramReport(root="/p", audits=(judge_program(found),))
+
+
+def test_unknown_writers_of_a_program_are_told_once_with_the_run_that_finds_them():
+    text = render(program_report(), Format.PLAIN)
+    assert text.count("not recorded; rerun with --provenance") == 1
+    assert text.splitlines()[-1] == "esper-audit exec --provenance 'my train.py' --fast"
+
+
+def test_a_program_of_another_folder_is_run_there():
+    whole = replace(program_report(), root="/elsewhere")
+    assert last_lines(whole, count=1) == [
+        "cd /p && esper-audit exec --provenance 'my train.py' --fast"
+    ]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"program": replace(PROGRAM, rank=1)},
+        {"program": replace(PROGRAM, argv=("/dev/stdin",))},
+        {"program": replace(PROGRAM, ended="SIGTERM", exit_code=143)},
+        {"program": None},
+        {"complete": False},
+    ],
+    ids=["one of several ranks", "a pipe", "killed", "no program", "crashed"],
+)
+def test_no_command_is_offered_that_would_not_work(fields):
+    assert "esper-audit exec" not in render(program_report(**fields), Format.PLAIN)
+
+
+def test_known_writers_need_no_second_run():
+    write = Write("self.alpha", Location("/p/slot.py", 120, "Slot.set_alpha"))
+    again = compiled(1, Outcome.RECOMPILED, guard_failures=(failure(),), writes=(write,))
+    found = recording((), [compiled(0), again], program=PROGRAM)
+    text = render(ProgramReport(root="/p", audits=(judge_program(found),)), Format.PLAIN)
+    assert "--provenance" not in text
+
+
+def test_a_program_that_fails_its_budget_ends_with_the_reason():
+    failed = program_audit(
+        verdict=AuditVerdict.FAILED, reasons=(told("2 recompiles, 0 allowed"),), program=PROGRAM
+    )
+    whole = ProgramReport(root="/p", audits=(failed,))
+    assert last_lines(whole, count=1) == ["Failed: 2 recompiles, 0 allowed."]
