@@ -25,7 +25,8 @@ def read(name: str) -> str:
 
 
 def commands():
-    return typer.main.get_command(app).commands
+    group = typer.main.get_command(app)
+    return {name: group.get_command(None, name) for name in group.list_commands(None)}
 
 
 @pytest.mark.parametrize("name", sorted(commands()))

@@ -200,7 +200,7 @@ def test_reasons_are_kept_and_shown_when_their_entry_changes(desk):
         (["a.json", "scenarios"], "gate takes scenarios or saved audits, not both at once."),
         (["a.json", "--repeat", "2"], "--repeat replays scenarios"),
         (["missing.json"], "missing.json can't be read"),
-        (["a.json", "--output", "serif=x"], "--output knows no format 'serif'."),
+        (["a.json", "--output", "serif=x"], "--output: unknown format 'serif'"),
         (["a.json", "--output", "sarif="], "has no file"),
         (["a.json", "--output", "sarif=no/such/x"], "can't be written"),
         (["a.json", "--baseline", "no/such/b.json", "--update-baseline"], "can't be written"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from esper_audit.cli.options import Replaying
+from esper_audit.cli.replaying import Replaying
 from esper_audit.data.expectations import Budget
 from esper_audit.data.jobs import ScenarioInfo
 from esper_audit.errors import UsageError
