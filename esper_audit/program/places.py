@@ -43,9 +43,8 @@ def report_at(path: Path) -> Path:
     """Where a report goes: each rank writes one of its own."""
     rank = _rank()
     if rank:
-        suffixes = "".join(path.suffixes[-2:]) if path.suffix == ".json" else path.suffix
-        stem = path.name.removesuffix(suffixes)
-        path = path.with_name(f"{stem}-rank-{rank}{suffixes}")
+        suffix = ".sarif.json" if path.name.endswith(".sarif.json") else path.suffix
+        path = path.with_name(f"{path.name.removesuffix(suffix)}-rank-{rank}{suffix}")
     return path.absolute()
 
 
