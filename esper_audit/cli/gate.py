@@ -57,7 +57,12 @@ class Gating:
         ),
     ] = 1
     fail_on: Annotated[
-        str, fail_on_option("every change", "recompile, eager, limit, every diagnosis and change")
+        str,
+        fail_on_option(
+            "every change",
+            "recompile, eager, limit, every diagnosis and every kind of change",
+            "Bounds decide the verdict that is compared.",
+        ),
     ] = ""
     allow_improvement: Annotated[
         bool,

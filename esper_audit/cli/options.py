@@ -54,14 +54,18 @@ def save_option(what: str, readers: str = "show, compare and gate") -> Any:
     return _report("--save", metavar="FILE", help=f"Save {what} to FILE as JSON, for {readers}.")
 
 
-def fail_on_option(default: str, kinds: str = "recompile, eager, limit and every diagnosis") -> Any:
+def fail_on_option(
+    default: str,
+    kinds: str = "recompile, eager, limit and every diagnosis",
+    bounds: str = "Bounds always count.",
+) -> Any:
     """``--fail-on``: one meaning everywhere, over the default of each command."""
     return typer.Option(
         "--fail-on",
         metavar="KIND[,KIND]",
         rich_help_panel="What fails",
         help=f"Fail on these kinds instead of the default, which is {default}. Kinds are"
-        f" {kinds}. Bounds always count.",
+        f" {kinds}. {bounds}",
     )
 
 

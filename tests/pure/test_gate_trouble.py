@@ -149,7 +149,7 @@ def test_the_hint_on_a_baseline_that_cannot_be_read_works(desk):
     name = desk.saved(PASSING)
     desk.baseline.write_text("")
     _, _, err = desk.gate(name)
-    assert "move it away, and write a new one" in err
+    assert "move it aside and create a new one" in err
     desk.baseline.rename(desk.folder / "away")
     assert desk.gate(name, "--update-baseline")[0] == 0
 
