@@ -28,6 +28,7 @@ from esper_audit.gate import (
     differs,
     hold_against,
     measure,
+    printable,
     updated,
     verdict_of,
 )
@@ -196,8 +197,3 @@ def _doubt_of_sides(sides: Sequence[Side], audits: Audits) -> str:
         if why:
             return printable(f"{side.name}: {why}")
     return ""
-
-
-def printable(text: str) -> str:
-    """The text without bytes of a file name or argument that are no text (PEP 383)."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

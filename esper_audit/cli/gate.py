@@ -96,8 +96,8 @@ def gate(
     from esper_audit.data.config import load_config
     from esper_audit.data.storage import check_writable
     from esper_audit.diagnosis import Door, parse_kinds
-    from esper_audit.gate import accepting
-    from esper_audit.gating import Baseline, failing_kinds, printable
+    from esper_audit.gate import accepting, printable
+    from esper_audit.gating import Baseline, failing_kinds
     from esper_audit.gating import gate as hold
     from esper_audit.report.formats import parse_outputs, saved
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from esper_audit.gate.accept import accepting
+from esper_audit.gate.accept import accepting, printable
 from esper_audit.gate.measure import Measured, differs, measure
 from esper_audit.gate.results import Declared, compare, hold_against, verdict_of
 from esper_audit.gate.sides import Side, align
@@ -19,6 +19,7 @@ __all__ = [
     "differs",
     "hold_against",
     "measure",
+    "printable",
     "updated",
     "verdict_of",
 ]

@@ -25,7 +25,7 @@ def accepting(arguments: Sequence[str], results: Sequence[ComparedAudit]) -> str
     if all(result.kind in NOT_ACCEPTED for result in results if result.fails):
         return ""
     words = ["esper-audit", "gate", "--update-baseline", *_kept(arguments)]
-    return " ".join(_quoted(_printable(word)) for word in words)
+    return " ".join(_quoted(printable(word)) for word in words)
 
 
 def _kept(arguments: Sequence[str]) -> Iterator[str]:
@@ -37,8 +37,8 @@ def _kept(arguments: Sequence[str]) -> Iterator[str]:
             yield word
 
 
-def _printable(text: str) -> str:
-    """The text without bytes that are no text (PEP 383)."""
+def printable(text: str) -> str:
+    """The text without bytes of a file name or argument that are no text (PEP 383)."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
