@@ -47,6 +47,17 @@ class Request:
     is_known: Callable[[Audit], bool] = lambda _: False
 
 
+def chosen_paths(paths: Sequence[str], config: Config) -> tuple[str, ...]:
+    """The paths given, else the configured ones; raises UsageError where there are neither."""
+    chosen = tuple(paths) or tuple(config.paths)
+    if not chosen:
+        raise UsageError(
+            "There is nothing to run: no paths given, and none configured.",
+            "Give a scenario file, or set `paths` in [tool.esper-audit] of pyproject.toml.",
+        )
+    return chosen
+
+
 def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     """Replay and judge everything that is asked for.
 
@@ -165,7 +176,7 @@ def _refuse_broken(collection: Collection) -> None:
         files = "\n".join(f"  {file}: {why}" for file, why in collection.broken.items())
         raise UsageError(
             f"{len(collection.broken)} scenario file(s) can't be imported:\n{files}",
-            "Mend them, or give the paths of the others.",
+            "Fix them, or give the paths of the other files.",
         )
 
 

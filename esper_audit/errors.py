@@ -46,5 +46,5 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     """`` (did you mean 'x'?)`` for a misspelt word; empty where no known one is close to it."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, known, n=1)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    close = get_close_matches(word, known, n=1) or [name for name in known if name.startswith(word)]
+    return f" (did you mean {str(close[0])!r}?)" if close else ""

@@ -185,3 +185,11 @@ class ComparisonReport:
     second: str
     results: tuple[ComparedAudit, ...] = ()
     doubt: str = ""
+
+    @property
+    def verdict(self) -> AuditVerdict:
+        """Failed where anything differs; error where nothing can be said."""
+        kinds = {result.kind for result in self.results} - {ChangeKind.SAME}
+        if self.doubt or kinds == {ChangeKind.ERROR}:
+            return AuditVerdict.ERROR
+        return AuditVerdict.FAILED if kinds else AuditVerdict.PASSED

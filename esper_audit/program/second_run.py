@@ -21,6 +21,11 @@ from esper_audit.recording.writers import wanted as wanted_sources
 _OF_RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
+def read_watch(path: Path) -> dict[str, tuple[str, ...]]:
+    """The guard sources by frame that a second run watches."""
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[str, ...]])
+
+
 def watched_run(target: Target, first: Recording) -> Recording:
     """The first recording, with the writers that a second run of the program shows.
 

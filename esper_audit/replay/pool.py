@@ -205,10 +205,18 @@ def _tail(path: str) -> str:
         return ""
 
 
+def usable_cores() -> int:
+    """The cores that this process may use, which can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def open_pool(workers: int, start: str = "auto") -> Iterator[Pool]:
     """A pool of ``workers`` processes and a folder for their logs and compiled code.
 
+    ``workers``: 0 is one for each core.
     ``start``: ``fork`` forks replays from a process that has imported torch and done nothing
     else; ``spawn`` starts Python anew for each; ``auto`` forks where the system can. Raises
     UsageError where it can't fork and was told to.
@@ -224,7 +232,7 @@ def open_pool(workers: int, start: str = "auto") -> Iterator[Pool]:
         os.environ.pop("TORCH_COMPILE_JOB_ID", None)
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder) / "inductor"))
         try:
-            yield Pool(workers, Path(folder), forks=can_fork and start != "spawn")
+            yield Pool(workers or usable_cores(), Path(folder), forks=can_fork and start != "spawn")
         finally:
             os.environ.clear()
             os.environ.update(before)

@@ -9,7 +9,7 @@ from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.findings import Finding
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import EAGER, judge_program, ran_compiled
+from esper_audit.diagnosis import EAGER, KINDS, is_of_kind, judge_program, ran_compiled
 from esper_audit.report.blocks import blocks
 from esper_audit.report.words.reasons import all_in_words
 
@@ -40,6 +40,29 @@ def no_eager_fallback(recording: Recording, root: str = "") -> str:
     if audit.verdict is AuditVerdict.FAILED:
         return _with_causes("Code that was compiled ran eagerly", eager, root)
     return _complaint(audit, root)
+
+
+def fail_on(own: Recording, whole: Recording, kinds: Sequence[str], root: str = "") -> str:
+    """Why a recording does not prove that it has no findings of these kinds.
+
+    ``own`` is the part of ``whole`` that is asked about. Eager execution that began earlier counts.
+    """
+    eager = [kind for kind in kinds if set(KINDS[kind].diagnoses) <= set(EAGER)]
+    others = [kind for kind in kinds if kind not in eager]
+    said = [
+        _of_kinds(recording, asked, root)
+        for recording, asked in ((own, others), (whole, eager))
+        if asked
+    ]
+    return "\n\n".join(dict.fromkeys(filter(None, said)))
+
+
+def _of_kinds(recording: Recording, kinds: Sequence[str], root: str) -> str:
+    audit = judge_program(recording, ProgramBudget(fail_on=tuple(kinds)))
+    if audit.verdict is not AuditVerdict.FAILED:
+        return _complaint(audit, root)
+    found = [f for f in audit.findings if any(is_of_kind(f, kind) for kind in kinds)]
+    return _with_causes(all_in_words(audit.reasons), found, root)
 
 
 def _complaint(audit: ProgramAudit, root: str) -> str:

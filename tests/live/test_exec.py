@@ -150,7 +150,7 @@ def test_a_hard_exit_is_reported_and_leaves_the_recording_on_disk(tmp_path):
     ours = esper_audit("exec", ENDS, "hard", cwd=tmp_path, input="")
     assert ours.returncode == 5
     assert "1 recompile" in said(ours.stderr)
-    place = ours.stderr.split("what was recorded lies in ")[1].split()[0]
+    place = ours.stderr.split("the recording is in ")[1].split()[0]
     shown = esper_audit("show", place)
     assert (shown.returncode, "1 recompile" in said(shown.stdout)) == (0, True)
     Path(place).unlink()

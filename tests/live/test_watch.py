@@ -182,7 +182,7 @@ def test_with_a_pool_from_before_no_line_is_named(slot, step):
             step()
             pool.submit(slot.set_alpha, 0.1).result()
             step()
-    assert unknown(live).startswith("threads that were there before")
+    assert unknown(live).startswith("threads started before recording")
 
 
 def test_where_the_program_stops_tracing_no_line_is_named(slot, step):

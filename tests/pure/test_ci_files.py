@@ -76,7 +76,7 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_every_option_that_they_use_exists(command):
     _, name, *arguments = shlex.split(command.replace('"${arguments[@]}"', ""))
-    known = typer.main.get_command(app).commands[name].params
+    known = typer.main.get_command(app).get_command(None, name).params
     options = {option for each in known for option in (*each.opts, *each.secondary_opts)}
     used = {each for each in arguments if re.match(r"--?[a-z]", each)}
     assert used <= options

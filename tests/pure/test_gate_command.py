@@ -182,6 +182,13 @@ def test_a_typo_in_the_name_of_the_baseline_never_passes(desk):
     assert out.startswith("Not completed: 1 audit checked against typo.json; 1 not comparable.")
 
 
+def test_the_command_that_accepts_drops_what_only_reports(desk):
+    desk.accept(PASSING)
+    name = desk.saved(FAILING)
+    _, out, _ = desk.gate(name, "-oj.xml", "--save=kept.json", "-q", "-o", "g.md", "--yes")
+    assert last_line(out) == "esper-audit gate --update-baseline a.json"
+
+
 def test_reasons_are_kept_and_shown_when_their_entry_changes(desk):
     name = desk.saved(FAILING)
     assert desk.gate(name, "--update-baseline", "--reason", "until #12")[0] == 0
@@ -198,8 +205,11 @@ def test_reasons_are_kept_and_shown_when_their_entry_changes(desk):
         (["a.json", "scenarios"], "gate takes scenarios or saved audits, not both at once."),
         (["a.json", "--repeat", "2"], "--repeat replays scenarios"),
         (["missing.json"], "missing.json can't be read"),
-        (["a.json", "--output", "serif=x"], "--output knows no format 'serif'."),
+        (["a.json", "--output", "serif=x"], "--output: unknown format 'serif'"),
         (["a.json", "--output", "sarif="], "has no file"),
+        (["a.json", "--output", "gate.yaml"], "does not tell the format"),
+        (["a.json", "--output", "json=gate.md"], "the suffix .md means markdown"),
+        (["--fail-on", "stale"], "--fail-on: unknown kind 'stale' (did you mean"),
         (["a.json", "--output", "sarif=no/such/x"], "can't be written"),
         (["a.json", "--baseline", "no/such/b.json", "--update-baseline"], "can't be written"),
         ([], "There is nothing to run"),

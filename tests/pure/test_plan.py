@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from esper_audit.cli.options import Replaying
+from esper_audit.cli.replaying import Replaying
+from esper_audit.data.config import Config
 from esper_audit.data.expectations import Budget
 from esper_audit.data.jobs import ScenarioInfo
 from esper_audit.errors import UsageError
@@ -136,3 +137,9 @@ def test_the_options_of_the_command_line_make_a_budget():
         compile_share=0.5,
     )
     assert Replaying().budget == Budget(), "what is not given bounds nothing"
+
+
+def test_kinds_to_fail_on_reach_every_job():
+    request = Replaying().request(("s.py",), Config(), ("eager", "limit"))
+    assert request.options.fail_on == ("eager", "limit")
+    assert all(job.fail_on == ("eager", "limit") for job in plan((ROLLOUT,), request.options))
