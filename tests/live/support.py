@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from warm import run_warm
+
 from esper_audit.data.audits import Audit
 from esper_audit.data.jobs import Job, Replay
 from esper_audit.diagnosis import judge
@@ -19,7 +21,17 @@ CASES = Path(__file__).parent / "cases"
 
 
 def esper_audit(*args: str, cwd: Path = ROOT, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command line; stdout and stderr are captured."""
+    """Run the command line; stdout and stderr are captured.
+
+    In a child of a process that has imported torch: ``warm`` says for which tests that is wrong.
+    """
+    return run_warm(["esper_audit", *args], cwd, **options)
+
+
+def fresh_esper_audit(
+    *args: str, cwd: Path = ROOT, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """The same in an interpreter of its own, which costs some seconds where torch is imported."""
     return subprocess.run(
         [sys.executable, "-m", "esper_audit", *args],
         cwd=cwd,
@@ -54,7 +66,7 @@ def replay_job(function: Any, **fields: Any) -> Replay:
     job = Job(scenario=function.__name__, file=__file__, **{"backend": "aot_eager", **fields})
     scenario = Scenario(function, function.__name__, "")
     original = worker.find_scenario
-    worker.find_scenario = lambda _job: (scenario, {})
+    worker.find_scenario = lambda job: (scenario, {})  # noqa: ARG005  # its name counts
     try:
         return replay(job)
     finally:

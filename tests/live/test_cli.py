@@ -11,7 +11,7 @@ import time
 
 import jsonschema
 import pytest
-from support import CASES, ROOT, audits_of, esper_audit
+from support import CASES, ROOT, audits_of, esper_audit, fresh_esper_audit
 
 from esper_audit.data.jobs import NOT_RUN
 from esper_audit.data.storage import json_schema
@@ -48,7 +48,8 @@ def troubles(elsewhere):
 )
 def test_what_goes_wrong_costs_its_own_scenario_and_says_why(troubles, scenario, verdict, reason):
     found = audits_of(troubles.stdout)[scenario,]
-    assert (found["verdict"], reason in found["reason"]) == (verdict, True), found["reason"]
+    assert reason in found["reason"]
+    assert found["verdict"] == verdict
 
 
 def test_what_was_recorded_before_the_time_limit_is_kept(troubles):
@@ -152,7 +153,7 @@ def test_list_prints_questions_and_parameters():
 
 
 def test_doctor_finds_every_hook_working():
-    result = esper_audit("doctor", "--format", "json")
+    result = fresh_esper_audit("doctor", "--format", "json")
     assert result.returncode == 0
     checks = json.loads(result.stdout)["checks"]
     assert len(checks) == 12
@@ -196,8 +197,9 @@ def test_a_reader_that_leaves_early_causes_no_traceback_and_no_other_exit_code()
 def test_a_full_disk_under_stdout_causes_no_traceback():
     command = f"{sys.executable} -m esper_audit list > /dev/full"
     result = subprocess.run(command, shell=True, cwd=ROOT, capture_output=True, text=True)
-    assert (result.returncode, "Traceback" in result.stderr) == (3, False)
     assert "The report can't be written: No space left on device." in result.stderr
+    assert "Traceback" not in result.stderr
+    assert result.returncode == 3
 
 
 def test_spawned_replays_give_the_same_audit_as_forked_ones():
@@ -210,10 +212,17 @@ def test_spawned_replays_give_the_same_audit_as_forked_ones():
     assert verdicts[0] == verdicts[1] != []
 
 
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    """A report with wide tables."""
+    place = tmp_path_factory.mktemp("saved") / "audit.json"
+    result = esper_audit("run", "-k", "ten_alpha_values", "--output", str(place))
+    assert result.returncode == 1, result.stderr
+    return place
+
+
 @pytest.mark.parametrize("columns", [80, 100, 140])
-def test_the_report_never_runs_over_the_terminal(tmp_path, columns):
-    saved = tmp_path / "audit.json"
-    esper_audit("run", "-k", "ten_alpha_values", "--output", str(saved))
+def test_the_report_never_runs_over_the_terminal(saved, columns):
     shown = esper_audit("show", str(saved), env={**os.environ, "COLUMNS": str(columns)})
     assert max(map(len, shown.stdout.splitlines())) <= columns
     assert "ten_alpha_values" in shown.stdout
