@@ -92,7 +92,7 @@ def test_a_foreign_wrapper_that_comes_and_goes_inside_costs_nothing(wrap, name):
 
 def test_a_foreign_wrapper_of_what_catches_errors_costs_nothing(monkeypatch):
     owner = torchs.CatchErrorsWrapper
-    monkeypatch.setattr(owner, "__call__", FOREIGN["no wraps"](owner.__call__))
+    monkeypatch.setattr(owner, "__call__", FOREIGN["no wraps"](owner.__call__))  # type: ignore[operator]
     with record(provenance=True) as recording:
         run(compiled_times())
         torch.compile(lambda x: x, backend="eager")(X)

@@ -113,7 +113,7 @@ def test_the_hits_of_a_compiled_loss_are_no_proof_for_the_target():
 
     def scenario(replay):
         module = nn.Linear(2, 2)
-        module.forward = torch.compiler.disable(module.forward)
+        module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign]
         step = replay.compile(module)
         for _ in range(3):
             step.train(loss, torch.ones(1, 2))

@@ -73,7 +73,7 @@ def as_in_older_torch() -> Iterator[None]:
 
 
 RUNS: dict[str, Callable[[], Any]] = {
-    **{key: lambda key=key: one_hook(key) for key in PATCHES},
+    **{key: lambda key=key: one_hook(key) for key in PATCHES},  # type: ignore[misc]
     "lookups": lookups_alone,
     "watch": watch_alone,
     "all": Recorder,

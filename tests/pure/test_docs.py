@@ -25,7 +25,7 @@ def read(name: str) -> str:
 
 
 def commands():
-    return typer.main.get_command(app).commands
+    return typer.main.get_command(app).commands  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", sorted(commands()))
@@ -62,7 +62,7 @@ def test_every_field_of_the_format_is_documented(cls):
     text = read("reference/recording-format.md")
     undocumented = {
         field.name
-        for field in msgspec.inspect.type_info(cls).fields
+        for field in msgspec.inspect.type_info(cls).fields  # type: ignore[attr-defined]
         if f"`{field.name}`" not in text
     }
     allowed = {"torch_source", "text", "stack", "wall_seconds"} | {"notes"}
@@ -75,10 +75,10 @@ def raised_messages() -> list[tuple[str, list[str]]]:
     for path in sorted((ROOT / "esper_audit").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             name = getattr(getattr(node, "func", None), "id", "")
-            if name in ("UsageError", "IncompleteError") and node.args:
+            if name in ("UsageError", "IncompleteError") and node.args:  # type: ignore[attr-defined]
                 parts = [
                     each.value
-                    for each in ast.walk(node.args[0])
+                    for each in ast.walk(node.args[0])  # type: ignore[attr-defined]
                     if isinstance(each, ast.Constant) and isinstance(each.value, str)
                 ]
                 found.append((path.name, parts))

@@ -14,6 +14,7 @@ from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.places import Location
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Lookups, Phase
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, count, judge, judge_program
 from esper_audit.diagnosis.phases import window
 from esper_audit.gate import hold_against, measure, verdict_of
@@ -119,8 +120,7 @@ def test_a_compile_after_a_reset_is_one_after_warm_up_and_no_recompile():
     counts = count(RECORDINGS["compiled again after a reset"])
     assert (counts.recompiles, counts.recompiles_after_warm_up) == (0, 0)
     assert (counts.compiles, counts.compiles_after_warm_up) == (2, 1)
-    late = {"steady_at": 0.1, "steady_hits": 1}
-    found = replace(RECORDINGS["compiled again after a reset"], **late)
+    found = replace(RECORDINGS["compiled again after a reset"], steady_at=0.1, steady_hits=1)
     bound = ProgramBudget(compiles_after_warm_up=0)
     assert judge_program(found, bound).reasons == ("1 compile after warm-up, 0 allowed",)
     assert judge_program(found, ProgramBudget(recompiles_after_warm_up=0)).verdict == "passed"
@@ -177,7 +177,9 @@ def judged(steps, compiles=(), **fields):
 
 def gated(now, before, *fail_on):
     def measured(audit):
-        return measure([Report(environment=audit.environment, verdict="passed", audits=(audit,))])
+        return measure(
+            [Report(environment=audit.environment, verdict=AuditVerdict.PASSED, audits=(audit,))]
+        )
 
     baseline = [entry for each in measured(before) for entry in each.entries]
     return verdict_of(hold_against(measured(now), baseline, fail_on or None)).value

@@ -8,6 +8,7 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -66,7 +67,7 @@ PROGRAM = ProgramReport(
     root="/p",
     audits=(ProgramAudit(environment=FAILING.environment, findings=FAILING.findings),),
 )
-DOCUMENTS = {
+DOCUMENTS: dict[str, Any] = {
     "run": report(FAILING, PASSING, ERROR, SKIPPED, stale()),
     "gate": BROKEN,
     "gate passed": gate([PASSING], [PASSING]),

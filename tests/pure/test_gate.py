@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from builders import ENVIRONMENT, audit, compiled, judged, recording
@@ -116,7 +117,10 @@ def test_a_local_label_of_torch_is_no_other_environment():
     assert gated(local, [PASSING])[0] == "same"
 
 
-DECLARED = {"rollout": {"alpha": ("buffer", "lazy")}, "not_selected": {"alpha": ("buffer",)}}
+DECLARED: dict[str, Any] = {
+    "rollout": {"alpha": ("buffer", "lazy")},
+    "not_selected": {"alpha": ("buffer",)},
+}
 
 
 @pytest.mark.parametrize(
