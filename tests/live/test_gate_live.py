@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 from support import esper_audit
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +121,6 @@ def test_a_scenario_whose_counts_differ_is_named_as_such(tmp_path):
 
 
 def script_of_the_action() -> str:
-    yaml = pytest.importorskip("yaml")
     action = yaml.safe_load((ROOT / "action.yml").read_text())
     return next(step["run"] for step in action["runs"]["steps"] if step.get("id") == "gate")
 

@@ -124,7 +124,8 @@ def test_recompiles_of_a_frame_without_a_graph_are_never_warm_up():
 def test_evidence_that_this_torch_cannot_give_is_missed():
     lost = (LostEvidence("torch._x", "2.99", "skips", "convert_frame"),)
     found = verdict(made(), recompiles=0, recorded={"lost": lost})
-    assert (found[0], "torch 2.99 has no torch._x" in found[1][0]) == (ERROR, True)
+    assert "torch 2.99 has no torch._x" in found[1][0]
+    assert found[0] == ERROR
 
 
 def test_a_frame_that_failed_to_compile_is_no_compiled_frame():
