@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import jsonschema
@@ -25,13 +26,11 @@ def said(text):
     return " ".join(text.split())
 
 
-def ended(how, folder, *options):
-    """The program under exec, and under python itself."""
-    ours = fresh_esper_audit("exec", *options, ENDS, how, "--flag", cwd=folder, input="words\n")
-    plain = subprocess.run(
-        [sys.executable, ENDS, how, "--flag"], capture_output=True, text=True, input="words\n"
-    )
-    return ours, plain
+@cache
+def plainly(how):
+    """The program under python itself."""
+    command = [sys.executable, ENDS, how, "--flag"]
+    return subprocess.run(command, capture_output=True, text=True, input="words\n")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +47,12 @@ def ended(how, folder, *options):
     ],
 )
 def test_a_program_ends_as_under_python_and_is_reported(tmp_path, how, words, recompiles):
-    ours, plain = ended(how, tmp_path, "--save", "r.json")
+    arguments = ("exec", "--save", "r.json", ENDS, how, "--flag")
+    if how in ("exit", "raise", "interrupt", "term"):  # each way to end has a process of its own
+        ours = fresh_esper_audit(*arguments, cwd=tmp_path, input="words\n")
+    else:
+        ours = esper_audit(*arguments, cwd=tmp_path, typed="words\n")
+    plain = plainly(how)
     assert (ours.returncode, ours.stdout) == (plain.returncode, plain.stdout)
     assert "argv ['" + how + "', '--flag'] stdin words" in ours.stdout
     recording = load(tmp_path / "r.json", Recording)
@@ -61,8 +65,8 @@ def test_a_program_ends_as_under_python_and_is_reported(tmp_path, how, words, re
 
 
 def test_a_traceback_is_that_of_python(tmp_path):
-    ours, plain = ended("raise", tmp_path)
-    assert plain.stderr.strip() in ours.stderr
+    ours = esper_audit("exec", ENDS, "raise", "--flag", cwd=tmp_path, typed="words\n")
+    assert plainly("raise").stderr.strip() in ours.stderr
 
 
 def test_a_program_on_the_default_backend_ends(tmp_path):

@@ -4,8 +4,9 @@ Importing torch, Dynamo and inductor costs five seconds of CPU in each process t
 request starts a parent, a process of its own, which imports them once for this worker of pytest.
 Every request forks a child of it, which gets arguments, environment, folder and files as a new
 interpreter would, runs a module in a fresh ``__main__`` and ends as an interpreter ends: threads are
-joined, exit handlers run, a signal kills. The fork server that a replay's pool starts is forked from
-that child in turn, in place of one that would import torch once more.
+joined, exit handlers run, a signal kills; only its modules are not taken apart. The fork server that
+a replay's pool starts is forked from that child in turn, in place of one that would import torch
+once more.
 
 Not for tests of what such a child has not: an import of torch that has still to come, variables that
 torch reads as it is imported, options of the interpreter, signals sent from outside, a terminal.
@@ -15,13 +16,16 @@ Those start real processes (``fresh_esper_audit``).
 from __future__ import annotations
 
 import array
+import atexit
 import json
 import os
+import runpy
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -30,7 +34,7 @@ from typing import Any, NoReturn
 Completed = subprocess.CompletedProcess[str]
 
 _NEW_FORK_SERVER = "from multiprocessing.forkserver import main"
-_SECONDS = float(os.environ.get("WARM_SECONDS", "280"))
+_SECONDS = 280.0
 _LONGEST = 1 << 20  # of a request
 
 # --- in the tests ---
@@ -172,6 +176,22 @@ def be_the_fork_server(code: str, files: list[int]) -> NoReturn:
         os._exit(1)
 
 
+def leave(code: object) -> NoReturn:
+    """End as an interpreter does, up to where it takes all modules apart.
+
+    That writes to every page of memory that is shared with the parent: half a second for torch's.
+    """
+    if not isinstance(code, int | None):
+        print(code, file=sys.stderr)
+        code = 1
+    threading._shutdown()  # type: ignore[attr-defined]
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    os._exit((code or 0) & 0xFF)
+
+
 if __name__ == "__main__":
     import esper_audit.api
     import esper_audit.cli.app
@@ -182,7 +202,8 @@ if __name__ == "__main__":
     from esper_audit._dynamo import preload  # noqa: F401
 
     module, *sys.argv[1:] = serve(socket.socket(fileno=int(sys.argv[1])))
-
-    import runpy
-
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as error:
+        leave(error.code)
+    leave(0)
