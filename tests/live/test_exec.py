@@ -142,7 +142,7 @@ def test_a_hook_of_the_programs_own_for_exceptions_may_end_it(tmp_path):
     assert result.returncode == 9
 
 
-def test_looking_for_dynamo_without_importing_it_starts_nothing_and_misses_nothing(tmp_path):
+def test_looking_for_dynamo_starts_nothing_and_misses_nothing(tmp_path):
     program = (
         "import importlib.util\nimportlib.util.find_spec('torch._dynamo')\nimport torch\n"
         "torch.compile(torch.sin, backend='eager')(torch.ones(3))"

@@ -290,7 +290,7 @@ with Recorder():
 """
 
 
-def test_an_interrupt_in_a_tight_loop_of_compiled_calls_never_aborts_the_process():
+def test_an_interrupt_in_a_loop_of_compiled_calls_never_aborts():
     result = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
     # One outside the try ends the program as Python does, by SIGINT. One inside torch's own Python
     # code may leave torch in a state in which it raises, without a recorder as well (2.13).

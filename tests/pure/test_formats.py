@@ -238,7 +238,7 @@ def test_an_audit_that_proves_nothing_as_a_whole_is_an_error_in_every_format(why
         assert "| ! |" in render(document, Format.MARKDOWN)
 
 
-def test_what_was_told_not_to_fail_and_was_compared_with_nothing_is_no_pass_in_any_format():
+def test_a_run_that_may_not_fail_and_compares_nothing_is_no_pass():
     results = hold_against(measure([report(PASSING)]), [], ("worse",))
     document = GateReport(
         root="/p", baseline="/p/b.json", verdict=verdict_of(results), results=results

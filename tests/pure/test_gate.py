@@ -47,7 +47,7 @@ def test_the_accepted_state_passes():
     assert gated(FAILING, [FAILING]) == ("same", [], "passed"), "a failure may be accepted"
 
 
-def test_a_failure_where_a_pass_was_accepted_is_worse_and_names_the_counts_and_the_cause():
+def test_a_failure_in_place_of_a_pass_names_counts_and_cause():
     kind, texts, verdict = gated(FAILING, [PASSING])
     assert (kind, verdict) == ("worse", "failed")
     assert texts == [

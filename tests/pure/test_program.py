@@ -212,7 +212,7 @@ def test_eager_execution_is_diagnosed_by_torchs_reason(reason, wanted):
     assert [each.id for each in judge_program(recording((), [skipped])).findings] == [wanted]
 
 
-def test_a_helper_without_operations_is_no_finding_and_a_function_that_was_compiled_is():
+def test_a_compiled_function_is_a_finding_and_an_idle_helper_none():
     fields = {"runs_after": RunsAfter.EAGER, "reason": "No ops traced"}
     helper = compiled(0, Outcome.SKIPPED, direct=False, **fields)
     own = compiled(0, Outcome.SKIPPED, direct=True, **fields)
