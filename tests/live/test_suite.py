@@ -33,6 +33,7 @@ CHANGING = {
     "two_slots_in_one_host",
 }
 ALWAYS_EAGER = "slot_compiled_while_dormant"
+UNWATCHED = ("--no-provenance", "--format", "json")  # where nobody asks for writers
 
 
 @pytest.fixture(scope="session")
@@ -172,7 +173,7 @@ def test_the_device_that_was_used_is_said(audits):
 def measured():
     backends = ("--backend", "eager", "--backend", "aot_eager")
     args = ("scenarios/ten_alpha_values.py", "--param", "alpha=all", *backends)
-    result = esper_audit("run", *args, "--format", "json")
+    result = esper_audit("run", *args, *UNWATCHED)
     return json.loads(result.stdout)["audits"]
 
 
@@ -203,7 +204,7 @@ def test_the_measured_counts_come_out_of_the_audit(measured, alpha, backend):
 def test_options_reach_torch_compile(option, wanted):
     (alpha, counts), *_ = wanted.items()
     args = ("scenarios/ten_alpha_values.py", "--param", f"alpha={alpha}", *option)
-    result = esper_audit("run", *args, "--format", "json")
+    result = esper_audit("run", *args, *UNWATCHED)
     (audit,) = audits_of(result.stdout).values()
     made = [each for each in audit["compiles"] if each["outcome"] in ("compiled", "recompiled")]
     early = [each for each in made if each["phase"] == "warm-up"]
@@ -212,7 +213,7 @@ def test_options_reach_torch_compile(option, wanted):
 
 def test_the_scope_of_the_compile_and_the_kind_of_host_make_no_difference():
     chosen = ("--param", "scope=all", "--param", "host=all", "--param", "alpha=lazy_cache,buffer")
-    args = ("run", "-k", "set_alpha_mid_rollout or steady_state", *chosen, "--format", "json")
+    args = ("run", "-k", "set_alpha_mid_rollout or steady_state", *chosen, *UNWATCHED)
     found = audits_of(esper_audit(*args).stdout)
     assert len(found) == 10
     for (scenario, alpha, _), audit in found.items():
@@ -224,7 +225,7 @@ def test_the_scope_of_the_compile_and_the_kind_of_host_make_no_difference():
 
 def test_inductor_counts_as_aot_eager_does():
     chosen = ("--param", "alpha=lazy_cache,buffer", "--backend", "inductor")
-    args = ("run", "scenarios/ten_alpha_values.py", *chosen, "--format", "json")
+    args = ("run", "scenarios/ten_alpha_values.py", *chosen, *UNWATCHED)
     counts = {
         alpha: sum(
             compiled["outcome"] in ("compiled", "recompiled") for compiled in audit["compiles"]
@@ -237,7 +238,7 @@ def test_inductor_counts_as_aot_eager_does():
 
 def test_the_stand_in_device_is_skipped_and_not_passed_where_it_cannot_run():
     chosen = ("--param", "alpha=buffer", "--backend", "inductor")
-    result = esper_audit("run", "-k", "device_move", *chosen, "--format", "json")
+    result = esper_audit("run", "-k", "device_move", *chosen, *UNWATCHED)
     (audit,) = audits_of(result.stdout).values()
     on_cpu_alone = audit["environment"]["device"] == "cpu"
     wanted = ("skipped", 3) if on_cpu_alone else ("passed", 0)  # elsewhere a real device is used
