@@ -9,18 +9,33 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import msgspec
+from warm import run_warm
+
 from esper_audit.data.audits import Audit
 from esper_audit.data.jobs import CompileOptions, Job, Replay, Variant
+from esper_audit.data.reasons import Reason
 from esper_audit.diagnosis import judge
 from esper_audit.replay.collect import collect
 from esper_audit.replay.worker import replay
+from esper_audit.report.words.reasons import all_in_words
 
 ROOT = Path(__file__).parents[2]
 CASES = Path(__file__).parent / "cases"
 
 
 def esper_audit(*args: str, cwd: Path = ROOT, **options: Any) -> subprocess.CompletedProcess[str]:
-    """Run the command line; stdout and stderr are captured."""
+    """Run the command line; stdout and stderr are captured.
+
+    In a child of a process that has imported torch: ``warm`` says for which tests that is wrong.
+    """
+    return run_warm(["esper_audit", *args], cwd, **options)
+
+
+def fresh_esper_audit(
+    *args: str, cwd: Path = ROOT, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """The same in an interpreter of its own, which costs some seconds where torch is imported."""
     return subprocess.run(
         [sys.executable, "-m", "esper_audit", *args],
         cwd=cwd,
@@ -35,6 +50,11 @@ def audits_of(output: str) -> dict[tuple[str, ...], dict[str, Any]]:
     """The audits of a JSON report by scenario and parameter values."""
     found = json.loads(output)["audits"]
     return {(each["scenario"], *each["parameters"].values()): each for each in found}
+
+
+def why(audit: dict[str, Any]) -> str:
+    """The reasons of an audit of a JSON report, in words."""
+    return all_in_words(msgspec.convert(audit["reasons"], tuple[Reason, ...]))
 
 
 def replay_here(function: Any, **fields: Any) -> Audit:
@@ -64,7 +84,7 @@ def replay_job(function: Any, **fields: Any) -> Replay:
     job = Job(scenario=function.__name__, file=__file__, **parted(fields))
     scenario = Scenario(function, function.__name__, "")
     original = worker.find_scenario
-    worker.find_scenario = lambda _job: (scenario, {})
+    worker.find_scenario = lambda job: (scenario, {})  # noqa: ARG005  # its name counts
     try:
         return replay(job)
     finally:

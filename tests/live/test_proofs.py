@@ -105,8 +105,12 @@ def test_compiled_code_inside_the_target_is_not_compiled_for_the_comparison():
         step = replay.compile(torch.compiler.disable(lambda x: inner(x) + 1))
         step(torch.ones(2))
 
-    with_it = replay_here(scenario).torch_counters.get("unique_graphs")
-    assert with_it == replay_here(scenario, compare=False).torch_counters.get("unique_graphs") == 1
+    with_it = replay_here(scenario).recording.torch_counters.get("unique_graphs")
+    assert (
+        with_it
+        == replay_here(scenario, compare=False).recording.torch_counters.get("unique_graphs")
+        == 1
+    )
 
 
 def test_the_hits_of_a_compiled_loss_are_no_proof_for_the_target():
@@ -114,7 +118,7 @@ def test_the_hits_of_a_compiled_loss_are_no_proof_for_the_target():
 
     def scenario(replay):
         module = nn.Linear(2, 2)
-        module.forward = torch.compiler.disable(module.forward)
+        module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign]
         step = replay.compile(module)
         for _ in range(3):
             step.train(loss, torch.ones(1, 2))

@@ -11,6 +11,7 @@ from support import every_job, replay_here
 from torch import nn
 
 from esper_audit import Claim
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.replay import twin
 from esper_audit.replay.pool import open_pool
@@ -122,7 +123,7 @@ def test_random_numbers_are_the_same_on_both_sides():
 
 
 def test_torch_python_and_numpy_draw_the_same_numbers_again():
-    numpy = pytest.importorskip("numpy")
+    import numpy
 
     def draw():
         return random.random(), float(numpy.random.rand()), float(torch.rand(()))
@@ -150,8 +151,8 @@ def test_a_tensor_attribute_with_a_history_can_be_copied():
     module = nn.Linear(2, 2)
     module.kept = module(torch.ones(1, 2))
     copied = Snapshot.take(module, (), {}).target
-    assert copied.kept is not module.kept
-    assert torch.equal(copied.kept, module.kept)
+    assert copied.kept is not module.kept  # type: ignore[attr-defined]
+    assert torch.equal(copied.kept, module.kept)  # type: ignore[attr-defined, arg-type]
 
 
 def test_arguments_and_target_that_share_an_object_share_its_copy():
@@ -166,7 +167,7 @@ def test_state_that_cannot_be_copied_proves_nothing_where_fork_cannot_be_had(mon
 
     def scenario(replay):
         module = nn.Linear(2, 2)
-        module.lock = threading.Lock()
+        module.lock = threading.Lock()  # type: ignore[assignment]
         step = replay.compile(module)
         with replay.warm_up():
             step(torch.ones(1, 2))
@@ -213,7 +214,7 @@ def test_observations_and_notes_are_kept():
 
     audit = replay_here(scenario)
     assert audit.recording.observations[0].because == "seen"
-    assert audit.recording.notes == ("remark",)
+    assert audit.recording.notes == (Reason(why=Why.REMARK, text="remark"),)
 
 
 def test_a_dispatch_mode_that_makes_code_eager_is_no_pass():

@@ -26,6 +26,7 @@ def test_the_comparison_changes_no_compile_and_finds_correct_code_correct(kind, 
     alone = replay_here(five_steps(targets(library)[kind]), compare=False)
     assert compiles_of(compared) == compiles_of(alone)
     verdicts = [each.verdict.value for each in compared.steps]
+    assert len(verdicts) == 5, all_in_words(compared.reasons)
     assert not {"stale", "unknown"} & set(verdicts), all_in_words(compared.reasons)
     assert verdicts == [each.verdict.value for each in alone.steps]
 
@@ -45,7 +46,9 @@ def test_code_that_counts_is_stale_only_where_compiled_code_counts_otherwise(kin
 
     forget(library)
     scenario = five_steps(targets(library)[kind])
-    assert "stale" not in {each.verdict.value for each in replay_here(scenario).steps}
+    right = [each.verdict.value for each in replay_here(scenario).steps]
+    assert len(right) == 5
+    assert "stale" not in right
     forget(library)
     wrong = replay_here(scenario, backend=forgets_writes).steps
     assert {each.verdict.value for each in wrong} == {"stale"}
@@ -144,7 +147,7 @@ def test_with_several_threads_nothing_is_forked_and_nothing_hangs():
 
 
 def test_the_program_never_meets_a_twin_among_its_children():
-    met = []
+    met: list[object] = []
 
     def scenario(replay):
         step = replay.compile(nn.Linear(4, 4))

@@ -146,7 +146,7 @@ def test_state_is_named_by_where_it_lies():
 
 
 def test_what_holds_itself_ends():
-    held = {}
+    held: dict[str, object] = {}
     held["self"] = held
     held["x"] = torch.ones(1)
     assert list(state_of((), (held,), {})) == ["argument 0['x']"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import pytest
 from support import esper_audit
+from warm import run_warm
 
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.recording import Recording
 from esper_audit.data.storage import load
 from esper_audit.diagnosis import judge_program
 from esper_audit.report.words.reasons import all_in_words
-
-pytest_plugins = ["pytester"]
 
 PROGRAMS = {
     "fails": """
@@ -203,8 +202,10 @@ def test_it():
         ("reset", "max_recompiles(0)", ""),
     ],
 )
-def test_a_marker_in_pytest_gives_the_same_answer(pytester, name, marker, words):
-    pytester.makepyfile(program=PROGRAMS[name], test_it=TEST.format(marker=marker))
-    result = pytester.runpytest_subprocess("-q", "test_it.py")
-    result.assert_outcomes(passed=not words, failed=bool(words))
-    assert words in result.stdout.str()
+def test_a_marker_in_pytest_gives_the_same_answer(tmp_path, name, marker, words):
+    (tmp_path / "program.py").write_text(PROGRAMS[name])
+    (tmp_path / "test_it.py").write_text(TEST.format(marker=marker))
+    result = run_warm(["pytest", "-q", "test_it.py"], cwd=tmp_path)
+    assert words in result.stdout
+    assert ("1 failed" if words else "1 passed") in result.stdout
+    assert result.returncode == bool(words)

@@ -52,7 +52,7 @@ def test_every_way_to_write_is_found_on_its_line(slot, step, how):
 def test_a_write_and_the_call_on_one_line_are_told_apart_from_other_lines(slot, step):
     with esper_audit.record(provenance=True) as live:
         step()
-        setattr(slot, "alpha", 0.1), step()
+        setattr(slot, "alpha", 0.1), step()  # type: ignore[func-returns-value]
     assert live.findings[0].written_by.function.endswith("told_apart_from_other_lines")
 
 

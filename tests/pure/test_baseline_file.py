@@ -37,7 +37,7 @@ def test_without_a_file_nothing_is_accepted(tmp_path):
 def test_one_entry_more_is_one_line_more_wherever_it_stands(place):
     more = (*ENTRIES[:place], entry("new"), *ENTRIES[place:])
     texts = [dumps_baseline(each).decode().splitlines() for each in (ENTRIES, more)]
-    changed = [line for line in difflib.ndiff(*texts) if line[0] in "+-"]
+    changed = [line for line in difflib.ndiff(texts[0], texts[1]) if line[0] in "+-"]
     assert len(changed) == 1
     assert '"new"' in changed[0]
 

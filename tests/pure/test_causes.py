@@ -80,7 +80,7 @@ def test_the_dearest_cause_comes_first():
     assert [each.source for each in root_causes([cheap, dear], ())] == ["b", "a"]
 
 
-def test_of_two_entries_with_one_failing_guard_the_one_with_fewer_fields_is_closer():
+def test_of_two_single_failures_the_one_with_fewer_fields_is_closer():
     state = {"source": "<global state>", "kind": "GLOBAL_STATE"}
     far = failure("0/1", actual="changed: grad_mode autocast(cpu)_enabled", **state)
     near = failure("0/0", actual="changed: autocast(cpu)_enabled", **state)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -26,7 +27,7 @@ def read(name: str) -> str:
 
 
 def commands():
-    group = typer.main.get_command(app)
+    group: Any = typer.main.get_command(app)
     return {name: group.get_command(None, name) for name in group.list_commands(None)}
 
 
@@ -69,7 +70,7 @@ def test_every_field_of_the_format_is_documented(cls):
     text = read("reference/recording-format.md")
     undocumented = {
         field.name
-        for field in msgspec.inspect.type_info(cls).fields
+        for field in msgspec.inspect.type_info(cls).fields  # type: ignore[attr-defined]
         if f"`{field.name}`" not in text
     }
     allowed = {"torch_source", "text", "stack", "wall_seconds"} | {"notes"}
@@ -82,10 +83,10 @@ def raised_messages() -> list[tuple[str, list[str]]]:
     for path in sorted((ROOT / "esper_audit").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             name = getattr(getattr(node, "func", None), "id", "")
-            if name in ("UsageError", "IncompleteError") and node.args:
+            if name in ("UsageError", "IncompleteError") and node.args:  # type: ignore[attr-defined]
                 parts = [
                     each.value
-                    for each in ast.walk(node.args[0])
+                    for each in ast.walk(node.args[0])  # type: ignore[attr-defined]
                     if isinstance(each, ast.Constant) and isinstance(each.value, str)
                 ]
                 found.append((path.name, parts))

@@ -14,6 +14,7 @@ from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.places import Location
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Lookups, Phase
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, count, judge, judge_program
 from esper_audit.diagnosis.phases import window
 from esper_audit.gate import hold_against, measure, verdict_of
@@ -121,8 +122,7 @@ def test_a_compile_after_a_reset_is_one_after_warm_up_and_no_recompile():
     counts = count(RECORDINGS["compiled again after a reset"])
     assert (counts.recompiles, counts.recompiles_after_warm_up) == (0, 0)
     assert (counts.compiles, counts.compiles_after_warm_up) == (2, 1)
-    late = {"steady_at": 0.1, "steady_hits": 1}
-    found = replace(RECORDINGS["compiled again after a reset"], **late)
+    found = replace(RECORDINGS["compiled again after a reset"], steady_at=0.1, steady_hits=1)
     bound = ProgramBudget(compiles_after_warm_up=0)
     assert tuple(map(in_words, judge_program(found, bound).reasons)) == (
         "1 compile after warm-up, 0 allowed",
@@ -184,7 +184,13 @@ def judged(steps, compiles=(), **fields):
 def gated(now, before, *fail_on):
     def measured(audit):
         return measure(
-            [Report(environment=audit.recording.environment, verdict="passed", audits=(audit,))]
+            [
+                Report(
+                    environment=audit.recording.environment,
+                    verdict=AuditVerdict.PASSED,
+                    audits=(audit,),
+                )
+            ]
         )
 
     baseline = [entry for each in measured(before) for entry in each.entries]

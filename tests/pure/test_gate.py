@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from builders import ENVIRONMENT, audit, but, compiled, judged, recording, told
@@ -47,7 +48,7 @@ def test_the_accepted_state_passes():
     assert gated(FAILING, [FAILING]) == ("same", [], "passed"), "a failure may be accepted"
 
 
-def test_a_failure_where_a_pass_was_accepted_is_worse_and_names_the_counts_and_the_cause():
+def test_a_failure_in_place_of_a_pass_names_counts_and_cause():
     kind, texts, verdict = gated(FAILING, [PASSING])
     assert (kind, verdict) == ("worse", "failed")
     assert texts == [
@@ -117,7 +118,10 @@ def test_a_local_label_of_torch_is_no_other_environment():
     assert gated(local, [PASSING])[0] == "same"
 
 
-DECLARED = {"rollout": {"alpha": ("buffer", "lazy")}, "not_selected": {"alpha": ("buffer",)}}
+DECLARED: dict[str, Any] = {
+    "rollout": {"alpha": ("buffer", "lazy")},
+    "not_selected": {"alpha": ("buffer",)},
+}
 
 
 @pytest.mark.parametrize(

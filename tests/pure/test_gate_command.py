@@ -155,7 +155,7 @@ def test_fail_on_selects_what_fails(desk):
         ({"control_missed": True}, "no negative control was caught"),
     ],
 )
-def test_an_audit_that_proves_nothing_as_a_whole_ends_with_3_and_is_not_accepted(desk, fields, why):
+def test_an_audit_that_proves_nothing_ends_with_3_unaccepted(desk, fields, why):
     desk.accept(PASSING)
     before = desk.baseline.read_bytes()
     name = desk.saved(FAILING, **fields)

@@ -52,11 +52,11 @@ def test_new_objects_that_look_alike_are_a_storm():
     assert pattern([first(), *calls]) is Pattern.STORM
 
 
-def test_many_calls_after_the_last_recompile_are_a_convergence_for_what_can_be_symbolic():
+def test_what_can_be_symbolic_converges_after_its_last_recompile():
     assert pattern([first(), again(1, "0.1"), again(2, "0.2", runs=50)]) is Pattern.CONVERGENCE
 
 
-def test_many_calls_after_the_last_recompile_are_an_alternation_between_variants():
+def test_many_calls_after_the_last_recompile_alternate_variants():
     flags = {"source": "self.mode", "expected": "'a'"}
     calls = [first(), again(1, "'b'", **flags), again(2, "'c'", runs=50, **flags)]
     assert pattern(calls) is Pattern.ALTERNATION
