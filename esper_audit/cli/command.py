@@ -117,7 +117,7 @@ def with_options(*groups: type[Any]) -> Callable[[Callable[..., Any]], Callable[
             return function(**given)
 
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
-        run.__annotations__ = {each.name: each.annotation for each in parameters}
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return run
 
     return decorate

@@ -31,7 +31,7 @@ AT_A_LIMIT = (Diagnosis.EAGER_AFTER_LIMIT, Diagnosis.COMPILE_REFUSED)
 """What comes of a recompile limit: eager code, or with fullgraph an error."""
 
 _NO_CAUSES = (*EAGER, *AT_A_LIMIT, Diagnosis.STALE_OUTPUT, Diagnosis.GRAPH_BREAK)
-CAUSES = tuple(each for each in Diagnosis if each not in (*_NO_CAUSES, Diagnosis.RANKS_DIFFER))
+CAUSES = tuple(name for name in Diagnosis if name not in (*_NO_CAUSES, Diagnosis.RANKS_DIFFER))
 """Why a guard failed, and torch recompiled."""
 
 
@@ -98,14 +98,14 @@ def _of_diagnosis(diagnosis: Diagnosis) -> Kind:
 
 KINDS: dict[str, Kind] = {
     **_GROUPS,
-    **{each.value: _of_diagnosis(each) for each in Diagnosis},
+    **{diagnosis.value: _of_diagnosis(diagnosis) for diagnosis in Diagnosis},
     **{
-        each.value: Kind(
-            f"the change {each}",
+        change.value: Kind(
+            f"the change {change}",
             doors=(Door.GATE,),
             elsewhere="is a kind of change, which only gate compares",
         )
-        for each in CHANGES
+        for change in CHANGES
     },
 }
 
@@ -120,7 +120,7 @@ def failures_of(findings: Iterable[Finding], names: Iterable[str]) -> Iterator[R
     """For each kind that was found, the kind and the frames that it was found in."""
     findings = tuple(findings)
     for name in names:
-        found = [each for each in findings if is_of_kind(each, name)]
+        found = [finding for finding in findings if is_of_kind(finding, name)]
         if found:
             frames = tuple(dict.fromkeys(finding.frame.name for finding in found))
             yield Reason(why=Why.KIND_FOUND, text=name, names=frames)
