@@ -73,7 +73,7 @@ def test_a_traceback_is_that_of_python(tmp_path):
 def test_a_program_on_the_default_backend_ends(tmp_path):
     (tmp_path / "p.py").write_text("import torch\ntorch.compile(torch.sin)(torch.ones(3))\n")
     result = fresh_esper_audit("exec", "p.py", cwd=tmp_path)
-    assert "1 compile, 0 recompiles" in said(result.stderr)
+    assert "1 compile (0 recompiles)" in said(result.stderr)
     assert result.returncode == 0
 
 
@@ -227,16 +227,16 @@ def test_show_prints_a_saved_recording_and_report_again(alpha):
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        (["--max-recompiles", "3"], 0, "passed"),
+        (["--max-recompiles", "3"], 0, "Passed"),
         (["--max-recompiles", "2"], 1, "3 recompiles, 2 allowed"),
         (["--max-recompiles-after-warm-up", "1"], 1, "2 recompiles after warm-up, 1 allowed"),
         (
             ["--max-recompiles-after-warm-up", "2", "--warm-up-calls", "2"],
             0,
-            "passed",
+            "Passed",
         ),
         (["--fail-on", "limit,float-specialized"], 1, "float-specialized in Slot.forward"),
-        (["--fail-on", "eager"], 0, "passed"),
+        (["--fail-on", "eager"], 0, "Passed"),
     ],
 )
 def test_a_budget_decides_the_exit_code(options, code, words):

@@ -148,7 +148,7 @@ def recordings(tmp_path_factory):
         ("fail_on_recompile", 1, "the stance was set at program.py:6"),
         ("fullgraph at the limit", 1, "the recompile limit was hit by <lambda>"),
         ("accumulated limit", 1, "the accumulated recompile limit was hit by <lambda>"),
-        ("reset", 0, "2 compiles, 0 recompiles"),
+        ("reset", 0, "2 compiles (0 recompiles)"),
     ],
 )
 def test_exec_says_what_happened_and_ends_with_its_verdict(recordings, name, code, words):
