@@ -279,6 +279,7 @@ compiled, x = torch.compile(lambda x: x + 1, backend="eager"), torch.ones(1)
 done, caught = threading.Event(), 0
 with Recorder():
     compiled(x)
+    print("begun", flush=True)
     threading.Thread(target=interrupt, daemon=True).start()
     while caught < 300:
         try:
@@ -292,6 +293,7 @@ with Recorder():
 
 def test_an_interrupt_in_a_loop_of_compiled_calls_never_aborts():
     result = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True)
+    assert result.stdout == "begun\n", result.stderr
     # One outside the try ends the program as Python does, by SIGINT. One inside torch's own Python
     # code may leave torch in a state in which it raises, without a recorder as well (2.13).
     assert result.returncode in (0, 1, -signal.SIGINT, 130), result.stderr
