@@ -14,6 +14,8 @@ from esper_audit.auditing import Progress, Request, run_audit
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.baseline_file import dumps_baseline
 from esper_audit.data.changes import ChangeKind, ComparedAudit, ComparisonReport, Entry, GateReport
+from esper_audit.data.jobs import was_run
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.storage import write_atomically
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import CHANGES
@@ -34,7 +36,6 @@ from esper_audit.gate import (
 )
 from esper_audit.program.saved import is_saved, load_report
 from esper_audit.replay.pool import Pool
-from esper_audit.report.answer import done_of
 from esper_audit.report.words.commands import printable, shell, without
 
 Audits = Sequence[Report | ProgramReport]
@@ -72,7 +73,7 @@ class Gated:
 
         The report is then that of the new baseline: what was not accepted is still in it.
         """
-        if self.report.doubt:
+        if self.report.doubt is not None:
             return self.report
         before = self.baseline.entries
         entries = updated(before, self.measured, self.report.results, reason)
@@ -165,18 +166,19 @@ def declared_in(audits: Audits) -> Declared | None:
     return found
 
 
-def doubt_of(audits: Audits) -> str:
+def doubt_of(audits: Audits) -> Reason | None:
     """Why the audit as a whole proves nothing, whatever its parts say."""
     for audit in audits:
         if isinstance(audit, ProgramReport):
             missing = missing_ranks(audit.audits)
             if missing:
-                return f"rank {', '.join(map(str, missing))} left no recording"
+                return Reason(why=Why.RANKS_MISSING, names=tuple(map(str, missing)))
         elif audit.interrupted:
-            return f"it was interrupted: {done_of(audit)}"
+            done = sum(map(was_run, audit.audits))
+            return Reason(why=Why.RUN_INTERRUPTED, count=done, total=len(audit.audits))
         elif audit.control_missed:
-            return "no negative control was caught, so the audit can't be trusted"
-    return ""
+            return Reason(why=Why.NO_CONTROL_CAUGHT)
+    return None
 
 
 def compare_saved(first: Path, second: Path) -> ComparisonReport:
@@ -195,14 +197,14 @@ def compare_saved(first: Path, second: Path) -> ComparisonReport:
     )
 
 
-def _doubt_of_sides(sides: Sequence[Side], audits: Audits) -> str:
+def _doubt_of_sides(sides: Sequence[Side], audits: Audits) -> Reason | None:
     for side, audit in zip(sides, audits, strict=True):
-        why = doubt_of([audit])
-        if not why and all(measured.verdict in _SAY_NOTHING for measured in side.audits):
-            why = "nothing in it was judged"
-        if why:
-            return printable(f"{side.name}: {why}")
-    return ""
+        cause = doubt_of([audit])
+        if cause is None and all(measured.verdict in _SAY_NOTHING for measured in side.audits):
+            cause = Reason(why=Why.NOTHING_JUDGED)
+        if cause is not None:
+            return Reason(why=Why.SIDE_IN_DOUBT, text=printable(side.name), cause=cause)
+    return None
 
 
 def accepting(arguments: Sequence[str], results: Sequence[ComparedAudit]) -> str:

@@ -10,7 +10,9 @@ import torch
 _TORCH_FOLDER = torch.__path__[0] + "/"
 _OWN_FOLDER = __file__.rpartition("/_dynamo/")[0] + "/"
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib") + "/"
-_INSTALLED = sysconfig.get_path("purelib") + "/"
+_INSTALLED = tuple(f"{sysconfig.get_path(name)}/" for name in ("purelib", "platlib"))
+_PACKAGES = ("/site-packages/", "/dist-packages/")
+"""Folders of installed packages anywhere: those of the user, of another environment's ``.pth``."""
 _NOT_THE_USERS = (_TORCH_FOLDER, _OWN_FOLDER, "<")
 
 
@@ -21,11 +23,15 @@ def is_torch_file(path: str) -> bool:
 
 def is_library_file(path: str) -> bool:
     """Whether a source file is torch's, the standard library's, ours or made up (``<string>``)."""
-    in_library = path.startswith(_STANDARD_LIBRARY) and not path.startswith(_INSTALLED)
+    in_library = path.startswith(_STANDARD_LIBRARY) and not _is_installed(path)
     return in_library or path.startswith(_NOT_THE_USERS)
 
 
 @lru_cache(maxsize=4096)
 def is_user_file(path: str) -> bool:
     """Whether a source file is the user's own: in no library and in no installed package."""
-    return not is_library_file(path) and not path.startswith(_INSTALLED)
+    return not is_library_file(path) and not _is_installed(path)
+
+
+def _is_installed(path: str) -> bool:
+    return path.startswith(_INSTALLED) or any(folder in path for folder in _PACKAGES)

@@ -169,7 +169,7 @@ class GateReport:
     accept: str = ""
     updated: bool = False
     runs: int = 1
-    doubt: str = ""
+    doubt: Reason | None = None
     wall_seconds: float = 0.0
 
 
@@ -184,12 +184,12 @@ class ComparisonReport:
     first: str
     second: str
     results: tuple[ComparedAudit, ...] = ()
-    doubt: str = ""
+    doubt: Reason | None = None
 
     @property
     def verdict(self) -> AuditVerdict:
         """Failed where anything differs; error where nothing can be said."""
         kinds = {result.kind for result in self.results} - {ChangeKind.SAME}
-        if self.doubt or kinds == {ChangeKind.ERROR}:
+        if self.doubt is not None or kinds == {ChangeKind.ERROR}:
             return AuditVerdict.ERROR
         return AuditVerdict.FAILED if kinds else AuditVerdict.PASSED

@@ -81,6 +81,11 @@ class Why(StrEnum):
     TORCH_LACKS = "torch-lacks"
     DIED_UNSAVED = "died-unsaved"
     PROGRAM_FAILED = "program-failed"
+    RANKS_MISSING = "ranks-missing"
+    RUN_INTERRUPTED = "run-interrupted"
+    NO_CONTROL_CAUGHT = "no-control-caught"
+    NOTHING_JUDGED = "nothing-judged"
+    SIDE_IN_DOUBT = "side-in-doubt"
     # A mistake in a scenario.
     ALL_WARM_UP = "all-warm-up"
     NO_WARM_UP = "no-warm-up"

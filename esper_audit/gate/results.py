@@ -76,12 +76,12 @@ def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[Comp
     return _ordered(results, ())
 
 
-def verdict_of(results: Sequence[ComparedAudit], doubt: str = "") -> AuditVerdict:
+def verdict_of(results: Sequence[ComparedAudit], doubt: Reason | None = None) -> AuditVerdict:
     """Failed where a change fails; error where one could not be judged or compared, or none was.
 
     ``doubt``: why the audit as a whole proves nothing.
     """
-    if doubt:
+    if doubt is not None:
         return AuditVerdict.ERROR
     if any(result.fails for result in results):
         return AuditVerdict.FAILED

@@ -10,7 +10,7 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import caught, count, is_control
 from esper_audit.report.cells import limit_hit
-from esper_audit.report.words.numbers import agree, several, share
+from esper_audit.report.words.numbers import done, several, share
 from esper_audit.report.words.reasons import all_in_words, in_words
 
 
@@ -50,8 +50,7 @@ def _interrupted(report: Report, subjects: Sequence[Audit]) -> str:
 
 def done_of(report: Report) -> str:
     """How many audits of a run were done, of how many."""
-    done = sum(was_run(audit) for audit in report.audits)
-    return f"{share(done, len(report.audits), 'audit')} {agree(done, 'was', 'were')} done"
+    return done(sum(was_run(audit) for audit in report.audits), len(report.audits))
 
 
 def _wrong_output(audits: Sequence[Audit]) -> list[str]:

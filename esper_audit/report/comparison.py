@@ -15,8 +15,8 @@ from esper_audit.report.words.reasons import in_words
 def comparison_answer(report: ComparisonReport) -> str:
     """One sentence: how many audits differ."""
     differing = [result for result in report.results if result.kind is not ChangeKind.SAME]
-    if report.doubt:
-        return f"Not comparable: {report.doubt}."
+    if report.doubt is not None:
+        return f"Not comparable: {in_words(report.doubt)}."
     if not differing:
         same = several(len(report.results), "audit")
         return f"No difference between {report.first} and {report.second}: {same}."

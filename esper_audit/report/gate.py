@@ -53,8 +53,8 @@ def gate_answer(report: GateReport) -> str:
     unsure = [result for result in report.results if result.kind in UNSURE]
     if report.updated:
         return f"Updated: {file} accepts the state of {total}."
-    if report.doubt:
-        return f"Not completed: {report.doubt}."
+    if report.doubt is not None:
+        return f"Not completed: {in_words(report.doubt)}."
     if report.verdict is AuditVerdict.PASSED:
         return f"Passed: {total} checked against {file}{_allowed(report.results)}."
     if failing:

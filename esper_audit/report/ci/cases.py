@@ -128,13 +128,13 @@ def cases(document: Document) -> Cases:
         return Cases(whole, tuple(_of_program(document)), document.root)
     if isinstance(document, GateReport):
         made = tuple(_of_result(result, document) for result in document.results)
-        if document.doubt or not made:
+        if document.doubt is not None or not made:
             made += (_doubted(gate_answer(document)),)
         accept = document.accept if document.verdict is AuditVerdict.FAILED else ""
         return Cases(gate_answer(document), made, document.root, accept, document.wall_seconds)
     assert isinstance(document, ComparisonReport)
     made = tuple(_of_result(result, document) for result in document.results)
-    if document.doubt:
+    if document.doubt is not None:
         made += (_doubted(comparison_answer(document)),)
     return Cases(comparison_answer(document), made, document.root)
 

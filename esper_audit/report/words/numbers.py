@@ -20,3 +20,8 @@ def agree(number: int, one: str, many: str) -> str:
 
 def _plural(noun: str) -> str:
     return f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+
+
+def done(number: int, total: int) -> str:
+    """``3 of 72 audits were done``."""
+    return f"{share(number, total, 'audit')} {agree(number, 'was', 'were')} done"

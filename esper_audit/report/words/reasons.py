@@ -12,7 +12,7 @@ from pathlib import PurePath
 from esper_audit.data.reasons import Counted, Reason, Why
 from esper_audit.report.words.differences import differs
 from esper_audit.report.words.findings import limit_words
-from esper_audit.report.words.numbers import agree, several, share
+from esper_audit.report.words.numbers import agree, done, several, share
 
 Words = Callable[[Reason], str]
 
@@ -237,6 +237,17 @@ _OF_PROOF: dict[Why, Words] = {
         "the process died before it could save (crash or kill); the recording may be incomplete"
     ),
     Why.PROGRAM_FAILED: _form("the program ended with {r.text}"),
+    Why.RANKS_MISSING: lambda reason: (
+        f"rank{'s' * (len(reason.names) > 1)} {_names(reason)} left no recording"
+    ),
+    Why.RUN_INTERRUPTED: lambda reason: (
+        f"it was interrupted: {done(reason.count or 0, reason.total or 0)}"
+    ),
+    Why.NO_CONTROL_CAUGHT: _constant(
+        "no negative control was caught, so the audit can't be trusted"
+    ),
+    Why.NOTHING_JUDGED: _constant("nothing in it was judged"),
+    Why.SIDE_IN_DOUBT: _form("{r.text}: {because}"),
 }
 _OF_SCENARIOS: dict[Why, Words] = {
     Why.ALL_WARM_UP: _constant(
