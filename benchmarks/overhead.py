@@ -188,7 +188,7 @@ SAMPLE = ("steady_state:buffer", "set_alpha_mid_rollout:lazy_cache", "batch_size
 
 def one(name: str) -> None:
     """What a user without this tool does: one scenario, this process, inductor."""
-    from esper_audit.data.jobs import Job
+    from esper_audit.data.jobs import CompileOptions, Job, Variant
     from esper_audit.replay.collect import collect
     from esper_audit.replay.worker import replay
 
@@ -203,9 +203,9 @@ def one(name: str) -> None:
             file=scenario.file,
             parameters=parameters,
             choices=choices,
-            backend="inductor",
+            options=CompileOptions(backend="inductor"),
             compare=False,
-            record=False,
+            variant=Variant(record=False),
             pythonpath=(str(ROOT),),
         )
     )

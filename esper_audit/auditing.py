@@ -13,6 +13,7 @@ from esper_audit.data.audits import Audit, Report
 from esper_audit.data.config import Config
 from esper_audit.data.expectations import Claim, Control, Question
 from esper_audit.data.jobs import Collection, Job, Replay, ReplayStatus, Variant, not_run, was_run
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
@@ -44,6 +45,17 @@ class Request:
     start: str = "auto"
     provenance: bool = True
     is_known: Callable[[Audit], bool] = lambda _: False
+
+
+def chosen_paths(paths: Sequence[str], config: Config) -> tuple[str, ...]:
+    """The paths given, else the configured ones; raises UsageError where there are neither."""
+    chosen = tuple(paths) or tuple(config.paths)
+    if not chosen:
+        raise UsageError(
+            "There is nothing to run: no paths given, and none configured.",
+            "Give a scenario file, or set `paths` in [tool.esper-audit] of pyproject.toml.",
+        )
+    return chosen
 
 
 def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
@@ -130,7 +142,8 @@ def _find_writers(
             first = done[key].recording
             assert first is not None
             if watched.recording is None or watched.status is not ReplayStatus.COMPLETED:
-                recording = without_writers(first, f"the watched replay: {watched.reason}")
+                why = Reason(why=Why.WATCHED_FAILED, cause=watched.reason)
+                recording = without_writers(first, why)
             else:
                 recording = with_writers(first, watched.recording, cut=watched.cut)
             done[key] = replace(done[key], recording=recording)
@@ -154,7 +167,7 @@ def _broken(file: str, why: str, environment: Environment) -> Audit:
         scenario=Path(file).name,
         file=file,
         verdict=AuditVerdict.ERROR,
-        reason=f"it can't be imported: {why}",
+        reasons=(Reason(why=Why.NOT_IMPORTED, text=why),),
     )
 
 
@@ -163,7 +176,7 @@ def _refuse_broken(collection: Collection) -> None:
         files = "\n".join(f"  {file}: {why}" for file, why in collection.broken.items())
         raise UsageError(
             f"{len(collection.broken)} scenario file(s) can't be imported:\n{files}",
-            "Mend them, or give the paths of the others.",
+            "Fix them, or give the paths of the other files.",
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import IntEnum
 
 
@@ -39,3 +40,11 @@ class IncompleteError(AuditError):
 
 UNCAUGHT = KeyboardInterrupt()
 """Of a program that Ctrl-C has ended: not for us to catch."""
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
+    """`` (did you mean 'x'?)`` for a misspelt word; empty where no known one is close to it."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, n=1) or [name for name in known if name.startswith(word)]
+    return f" (did you mean {str(close[0])!r}?)" if close else ""

@@ -8,7 +8,7 @@ from slot import Stage, plain
 # The empty slot and the new seed each run other code: one compile each.
 @scenario(
     params={"alpha": ALPHAS, "seed": ("same", "other")},
-    budget=Budget(recompiles=2),
+    budget=Budget(compiles_after_warm_up=2),
     claims=[CHANGE_SAFE],
 )
 def prune_and_germinate_again(replay: ReplaySession, alpha: str, seed: str) -> None:

@@ -8,7 +8,11 @@ from slot import ConvHost, plain
 
 
 # Each stage runs other code: one compile at germination, one in each of the four stages after it.
-@scenario(params={"alpha": ALPHAS}, budget=Budget(recompiles=5), claims=[CHANGE_SAFE])
+@scenario(
+    params={"alpha": ALPHAS},
+    budget=Budget(compiles_after_warm_up=5),
+    claims=[CHANGE_SAFE],
+)
 def stage_advance(replay: ReplaySession, alpha: str) -> None:
     """What does a whole life cost, from dormant to fossilized, with alpha going up in between?"""
     torch.manual_seed(0)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from desk import Desk
 
 
 def _state() -> tuple[object, ...]:
@@ -14,9 +15,9 @@ def _state() -> tuple[object, ...]:
     interrupt = (signal.signal, signal.getsignal, signal.getsignal(signal.SIGINT))
     if "torch._dynamo" not in sys.modules:
         return interrupt
-    from esper_audit._dynamo import TraceLog, find
+    from esper_audit._dynamo import TraceLog
     from esper_audit._dynamo.hooks import PATCHES
-    from esper_audit._dynamo.names import owner_of
+    from esper_audit._dynamo.names import find, owner_of
 
     places = [owner_of(key) for key in PATCHES]
     values = tuple(vars(place[0])[place[1]] for place in places if place is not None)
@@ -31,11 +32,24 @@ def _state() -> tuple[object, ...]:
     return (*interrupt, *values, lookup, listening, heard, list(sys.meta_path), sys.gettrace())
 
 
+def _is_ours(value: object) -> bool:
+    return str(getattr(value, "__module__", "")).startswith("esper_audit")
+
+
 @pytest.fixture(autouse=True)
 def no_hook_stays_installed() -> Iterator[None]:
     """No test may leave a hook in torch, however it ends."""
     before = _state()
     yield
     after = _state()
-    if len(before) == len(after):  # a test that imports torch first has nothing to compare
+    if len(before) == len(after):
         assert after == before, "a hook was left installed in torch"
+    else:  # the test has imported torch, which was as torch made it
+        ours = [value for value in after if _is_ours(value)]
+        assert ours == [], "a hook was left installed in torch"
+        assert after[: len(before)] == before
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, capsys):
+    return Desk(tmp_path, monkeypatch, capsys)

@@ -8,9 +8,8 @@ what torch does next (torch/csrc/dynamo/guards.cpp, 2.13).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sized
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from enum import Enum
 from functools import lru_cache
 from types import CodeType
 from typing import Any
@@ -19,12 +18,11 @@ from weakref import ref
 import torch
 
 from esper_audit._dynamo import names, values
-from esper_audit._dynamo.tensor_guard import tensor_difference
-from esper_audit.data.compiles import GuardFailure
+from esper_audit._dynamo.guarded_values import Values, held_to, of_presence, of_tensor, of_value
+from esper_audit.data.compiles import GuardFailure, ValueKind
 from esper_audit.data.places import Location
 from esper_audit.torch_text.guard_text import (
     body_of,
-    checked_type_id,
     expected_value,
     location_in,
     presence_in,
@@ -86,7 +84,8 @@ class EntryGuards:
         if deleted is not None and isinstance(self._manager, deleted):
             reason = str(self._manager.invalidation_reason)
             freed = _FREED.search(reason)
-            self._fail("INVALIDATED", freed["what"] if freed else "", "alive", "freed", reason)
+            what = freed["what"] if freed else ""
+            self._fail("INVALIDATED", what, Values("alive", "freed"), reason)
             return
         self._globals = dict(self._manager.global_scope)
         self._scope = {
@@ -110,7 +109,9 @@ class EntryGuards:
         except Exception as error:
             self._gone.append(source)
             text = leaves[0].verbose_code_parts()[0]
-            self._fail("SOURCE_GONE", source, "there", f"gone: {type(error).__name__}", text)
+            gone = f"gone: {type(error).__name__}"
+            found = Values("there", gone, ValueKind.PRESENT, values.kind_of(error))
+            self._fail("SOURCE_GONE", source, found, text)
             return
         for leaf in leaves:
             self._check_leaf(leaf, source, value)
@@ -127,27 +128,20 @@ class EntryGuards:
         text = str(leaf.verbose_code_parts()[0])
         presence = presence_in(text)
         if presence is not None:
-            self._fail(kind, presence.source, presence.expected, presence.actual, text)
+            self._fail(kind, presence.source, of_presence(presence), text)
         elif kind == "GLOBAL_STATE":
-            self._fail(kind, "<global state>", "unchanged", self._changed_state(), text)
+            self._fail(kind, "<global state>", self._changed_state(), text)
         elif kind == "TENSOR_MATCH" and isinstance(value, torch.Tensor):
-            expected, actual = tensor_difference(text, value)
-            self._fail(kind, source, expected, actual, text)
+            self._fail(kind, source, of_tensor(text, value), text)
         else:
-            shown = type(value) if kind == "TYPE_MATCH" and value is not None else value
-            if kind in ("LENGTH_CHECK", "DICT_LENGTH") and isinstance(value, Sized):
-                shown = len(value)
-            expected, recognized = expected_value(kind, text)
-            if kind == "ID_MATCH" and isinstance(value, Enum):
-                expected = _member_of(type(value), text) or expected
-            if kind == "TYPE_MATCH":
-                expected = named_type(text) or expected
-            self._fail(kind, source, expected, values.text_of(shown), text, recognized)
+            recognized = expected_value(kind, text)[1]
+            self._fail(kind, source, of_value(kind, text, value), text, recognized)
 
-    def _changed_state(self) -> str:
+    def _changed_state(self) -> Values:
         check = self._manager.closure_vars.get("___check_global_state")
         reason = check.__self__.reason().strip() if check is not None else ""
-        return f"changed: {reason}" if reason else "changed"
+        actual = f"changed: {reason}" if reason else "changed"
+        return Values("unchanged", actual, fields=dict.fromkeys(reason.split(), ("", "")))
 
     def _check_epilogue(self) -> None:
         for guard in self._manager.root.get_epilogue_lambda_guards():
@@ -161,8 +155,8 @@ class EntryGuards:
         if self._value_of(whole) is True:
             return
         expression = split_expression(whole)
-        actual = values.text_of(self._value_of(expression.source))
-        self._fail("SHAPE_EXPRESSION", expression.source, expression.expected, actual, text)
+        found = held_to(expression.expected, self._value_of(expression.source))
+        self._fail("SHAPE_EXPRESSION", expression.source, found, text)
 
     def _value_of(self, expression: str) -> Any:
         try:
@@ -177,10 +171,12 @@ class EntryGuards:
             for text in map(str, info.verbose_code_parts):
                 length = _LENGTH.fullmatch(body_of(text))
                 if length is None:
-                    self._fail(_RELATIONAL, "<inputs>", "as compiled", body_of(text), text)
+                    self._fail(_RELATIONAL, "<inputs>", Values("as compiled", body_of(text)), text)
                 else:
-                    actual = values.text_of(self._value_of(f"len({length['source']})"))
-                    self._fail("LENGTH_CHECK", length["source"], length["wanted"], actual, text)
+                    size = self._value_of(f"len({length['source']})")
+                    self._fail(
+                        "LENGTH_CHECK", length["source"], held_to(length["wanted"], size), text
+                    )
 
     def _whole_path(self, cut: Location | None) -> Location | None:
         """Torch cuts paths in its comments; the frame or another guard may know the whole one."""
@@ -194,8 +190,7 @@ class EntryGuards:
         self,
         kind: str,
         source: str,
-        expected: str,
-        actual: str,
+        found: Values,
         text: str,
         recognized: bool = True,
     ) -> None:
@@ -203,12 +198,15 @@ class EntryGuards:
             cache_entry=self.entry_id,
             kind=kind,
             source=source,
-            expected=expected,
-            actual=actual,
+            expected=found.expected,
+            actual=found.actual,
             text=text,
             torch_source=source,
             user_line=self._user_lines.get(source) or self._whole_path(location_in(text)),
             recognized=recognized,
+            expected_kind=found.expected_kind,
+            actual_kind=found.actual_kind,
+            fields=found.fields,
         )
         if failure not in self.failures:  # torch repeats some shape expressions
             self.failures.append(failure)
@@ -232,26 +230,6 @@ def walk(root: Any) -> Iterator[Any]:
 def _is_inside(source: str, gone: str) -> bool:
     """``self.a.b`` and ``self.a[0]`` are inside ``self.a``; ``self.ab`` is not."""
     return source.startswith(gone) and source[len(gone) : len(gone) + 1] in (".", "[", "(", ")")
-
-
-def named_type(text: str) -> str:
-    """The type of which the guard holds the id alone; empty where it is gone, or named."""
-    wanted = checked_type_id(text)
-    waiting: list[type] = [object] if wanted is not None else []
-    seen: set[int] = set()
-    while waiting:
-        kind = waiting.pop()
-        if id(kind) == wanted:
-            return values.text_of(kind)
-        if id(kind) not in seen:
-            seen.add(id(kind))
-            waiting += type.__subclasses__(kind)
-    return ""
-
-
-def _member_of(enumeration: type[Enum], text: str) -> str:
-    """The member that an identity guard wants: Dynamo guards on its id (2.13)."""
-    return next((values.text_of(each) for each in enumeration if f" {id(each)})" in text), "")
 
 
 def _holds(leaf: Any, value: Any) -> bool:
@@ -304,13 +282,15 @@ def _explain_nothing(guards: EntryGuards, entry: Any, lookup: Lookup) -> None:
     backend = lookup.backend
     expected, actual = (_backend_name(each) for each in (getattr(entry, "backend", None), backend))
     if backend is not None and getattr(entry, "backend", backend) is not backend:
-        guards._fail("BACKEND_MATCH", "<backend>", expected, actual, "compiled for another backend")
+        text = "compiled for another backend"
+        guards._fail("BACKEND_MATCH", "<backend>", Values(expected, actual), text)
     elif lookup.forced:
         text = "every guard holds here; the guard collective found that one failed on another rank"
-        guards._fail("FORCED", "<another rank>", "a match on every rank", "a miss on one", text)
+        found = Values("a match on every rank", "a miss on one")
+        guards._fail("FORCED", "<another rank>", found, text)
     else:
         text = "no guard of this cache entry fails on these values"
-        guards._fail("NOTHING_FAILED", "<none>", "a failing guard", "none", text, False)
+        guards._fail("NOTHING_FAILED", "<none>", Values("a failing guard", "none"), text, False)
 
 
 def _backend_name(backend: Any) -> str:

@@ -7,14 +7,19 @@ import ast
 import torch
 
 from esper_audit._dynamo import names
-from esper_audit.torch_text.guard_text import backend_of, body_of, device_of, tensor_fields
+from esper_audit.torch_text.guard_text import backend_of, device_of, tensor_fields
+
+Fields = dict[str, tuple[str, str]]
 
 
-def tensor_difference(text: str, value: torch.Tensor) -> tuple[str, str]:
-    """Of a TENSOR_MATCH guard, the fields that differ: (expected, actual), each as a text."""
+def tensor_difference(text: str, value: torch.Tensor) -> Fields | None:
+    """Of a TENSOR_MATCH guard, the fields that differ: (expected, actual) by name.
+
+    None where the guard's text can't be read.
+    """
     wanted_fields = tensor_fields(text)
     if not wanted_fields:
-        return body_of(text), f"tensor(size={list(value.shape)}, dtype={value.dtype})"
+        return None
     keys, actual = wanted_fields["keys"], _fields(value)
     differing = {
         field: (wanted, actual[field])
@@ -26,14 +31,19 @@ def tensor_difference(text: str, value: torch.Tensor) -> tuple[str, str]:
     shown = {field: pair for field, pair in differing.items() if field != "keys"} or differing
     if "keys" in shown and backend_of(keys) != value.device.type:
         shown = {"device": ("", "")}  # two devices without an index: only the keys tell
-    if not shown:
-        return "the same tensor", "the same tensor"
     if "device" in shown:
         shown["device"] = (device_of(wanted_fields["device"], keys), str(value.device))
-    return (
-        ", ".join(f"{field}={wanted}" for field, (wanted, _) in shown.items()),
-        ", ".join(f"{field}={found}" for field, (_, found) in shown.items()),
+    return shown
+
+
+def as_texts(fields: Fields) -> tuple[str, str]:
+    """``size=[2, 4], dtype=float32`` of what was expected, and of what came."""
+    if not fields:
+        return "the same tensor", "the same tensor"
+    expected, actual = (
+        ", ".join(f"{name}={pair[side]}" for name, pair in fields.items()) for side in (0, 1)
     )
+    return expected, actual
 
 
 def _fields(value: torch.Tensor) -> dict[str, str]:

@@ -7,6 +7,8 @@ from types import BuiltinFunctionType, FunctionType, MethodType
 
 import torch
 
+from esper_audit.data.compiles import ValueKind
+
 _LONGEST = 120
 _PLAIN = (int, float, bool, str, bytes, complex, type(None), torch.dtype, torch.device, torch.Size)
 
@@ -33,6 +35,28 @@ def _text(thing: object) -> str:
     if isinstance(thing, (list, tuple, dict, set, frozenset)):
         return f"{type(thing).__name__} of {len(thing)}"
     return f"{type(thing).__qualname__} object"
+
+
+_ORDERED_KINDS: tuple[tuple[type | tuple[type, ...], ValueKind], ...] = (
+    (type(None), ValueKind.NONE),
+    (torch.Tensor, ValueKind.TENSOR),
+    (Enum, ValueKind.ENUM),
+    (bool, ValueKind.BOOL),
+    (int, ValueKind.INT),
+    (float, ValueKind.FLOAT),
+    ((str, bytes), ValueKind.STR),
+    ((torch.dtype, torch.device, torch.layout, torch.memory_format), ValueKind.TORCH),
+    ((KeyError, IndexError), ValueKind.NO_KEY),
+    (Exception, ValueKind.GONE),
+    ((list, tuple, dict, set, frozenset), ValueKind.COLLECTION),
+)
+
+
+def kind_of(thing: object) -> ValueKind:
+    """What a value is; of an exception, what raising it says of the source that was read."""
+    return next(
+        (kind for types, kind in _ORDERED_KINDS if isinstance(thing, types)), ValueKind.OTHER
+    )
 
 
 def tensor(thing: torch.Tensor) -> str:

@@ -26,6 +26,7 @@ from esper_audit._dynamo.watched_value import (
 )
 from esper_audit.data.compiles import GuardFailure, Write
 from esper_audit.data.places import Location
+from esper_audit.data.reasons import Reason, Why
 
 MOST = 300
 """Values watched at most where nobody says which: each costs a poll at each line."""
@@ -53,7 +54,7 @@ class Watch:
         self._threads: set[int] = set()
         self._is_over = False
         self._full = False
-        self.unusable = ""
+        self.unusable: Reason | None = None
 
     # --- the trace function ---
 
@@ -63,13 +64,13 @@ class Watch:
         owner = present.__self__ if isinstance(present, MethodType) else None
         self._outer = owner if isinstance(owner, Watch) else None
         if present is not None and self._outer is None:
-            self.unusable = "another tracer is at work: a debugger, or coverage"
+            self.unusable = Reason(why=Why.OTHER_TRACER)
             return
         if _others_may_write():
-            self.unusable = "threads that were there before may run the user's code untraced"
+            self.unusable = Reason(why=Why.EARLIER_THREADS)
             return
         if not self._hide_from_dynamo():
-            self.unusable = "this torch can't keep Dynamo from compiling a trace function"
+            self.unusable = Reason(why=Why.TRACER_COMPILED)
             return
         if self._outer is not None:
             self._outer._is_suspended = True
@@ -238,7 +239,7 @@ class Watch:
         if self.unusable:
             return Write(source, unknown=self.unusable)
         if not root_of(source):
-            return Write(source, unknown="no variable or attribute holds it")
+            return Write(source, unknown=Reason(why=Why.NO_PLACE))
         if scope.is_argument(source):
             return Write(source, unknown=ARGUMENT)
         known = False
@@ -249,14 +250,14 @@ class Watch:
                 return Write(source, *item.write)
         return Write(source, unknown=self._why_unknown(known))
 
-    def _why_unknown(self, known: bool) -> str:
+    def _why_unknown(self, known: bool) -> Reason:
         if len(self._threads) > 1:
-            return "several threads ran the user's code: it may be any of them"
+            return Reason(why=Why.SEVERAL_THREADS)
         if known:
-            return "no line of the user's code was seen to change it"
+            return Reason(why=Why.NO_LINE_SEEN)
         if self._full:
-            return f"guards read more than {MOST} values: only the first were watched"
-        return "nothing watched it on this object when it was written"
+            return Reason(why=Why.TOO_MANY_WATCHED, count=MOST)
+        return Reason(why=Why.NOT_WATCHED_YET)
 
 
 def _others_may_write() -> bool:

@@ -16,9 +16,11 @@ import torch
 
 from esper_audit._dynamo.guards import walk
 from esper_audit.data.places import Location
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.torch_text.guard_text import presence_in
 
-ARGUMENT = "it is an argument: the call that passed it is named instead"
+ARGUMENT = Reason(why=Why.IS_ARGUMENT)
+"""The call that passed it is named instead."""
 _LOCAL = re.compile(r"^L\['(\w+)'\]")
 _ELEMENT = re.compile(r"^L\['\w+'\]\[([^\]]+)\]")
 _GLOBAL = re.compile(r"^G\['(\w+)'\]")

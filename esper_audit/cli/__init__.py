@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import traceback
 
 from esper_audit.errors import AuditError, ExitCode
 
@@ -13,7 +12,7 @@ def main() -> None:
     from esper_audit.cli.app import app
 
     try:
-        result = app(standalone_mode=False)
+        result = app(standalone_mode=False, prog_name="esper-audit")
         if callable(result):
             result()
         elif result:  # typer's word for Ctrl-C, which it catches itself
@@ -35,6 +34,8 @@ def main() -> None:
         if hasattr(error, "format_message"):  # typer's own, of a wrong command line
             _complain(error.format_message(), "See `esper-audit --help`.")
             sys.exit(ExitCode.USAGE)
+        import traceback
+
         traceback.print_exc()
         _complain("This is a defect of esper-audit, not of your code.", "Please report it.")
         sys.exit(ExitCode.INCOMPLETE)

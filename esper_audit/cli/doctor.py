@@ -3,28 +3,42 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
-import msgspec
-from rich.console import Group
-from rich.table import Table
-from rich.text import Text
+from esper_audit.cli.command import command
+from esper_audit.cli.options import Plain, PlainOption
 
-from esper_audit.cli.output import stdout
-from esper_audit.doctor import CheckUp, check_up
-from esper_audit.errors import ExitCode
+if TYPE_CHECKING:
+    from rich.console import Group
+
+    from esper_audit.doctor import CheckUp
 
 
-def doctor_command(as_json: bool) -> None:
-    """Print the check-up; ends with exit code 3 where a hook sees nothing."""
+def doctor(*, output_format: PlainOption = Plain.RICH) -> None:
+    """Show the environment, and test every hook by compiling something small.
+
+    It ends with exit code 3 where a hook sees nothing.
+    """
+    import msgspec
+
+    from esper_audit.cli.exit_codes import CODES
+    from esper_audit.cli.output import stdout
+    from esper_audit.data.verdicts import AuditVerdict
+    from esper_audit.doctor import check_up
+
     result = check_up()
-    if as_json:
+    if output_format is Plain.JSON:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(result)).decode() + "\n")
     else:
         stdout().print(_report(result))
-    sys.exit(ExitCode.CLEAN if result.healthy else ExitCode.INCOMPLETE)
+    sys.exit(CODES[AuditVerdict.PASSED if result.healthy else AuditVerdict.ERROR])
 
 
 def _report(result: CheckUp) -> Group:
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
     environment = result.environment
     facts = Table(box=None, pad_edge=False, show_header=False)
     facts.add_column(no_wrap=True)
@@ -42,3 +56,6 @@ def _report(result: CheckUp) -> Group:
         checks.add_row(mark, check.name, Text(check.detail, style="dim"))
     lost = [Text(f"torch has no {each.name}. Lost: {each.lost}.") for each in result.lost]
     return Group(facts, Text(""), checks, *lost)
+
+
+COMMAND = command(doctor)

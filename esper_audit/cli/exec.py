@@ -2,69 +2,164 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
-import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
-from esper_audit.errors import UNCAUGHT, ExitCode, IncompleteError, UsageError
-from esper_audit.program.endings import Ending, EndingKind, die_of
-from esper_audit.program.launch import Target
-from esper_audit.program.run import ProgramRun
-from esper_audit.report.formats import Format, Output, parse_outputs
+import typer
+
+from esper_audit.cli.command import Command, command
+from esper_audit.cli.options import FORMATS, Words, fail_on_option, save_option
+from esper_audit.report.formats import Format
 
 if TYPE_CHECKING:
     from esper_audit.data.audits import ProgramAudit
     from esper_audit.data.expectations import ProgramBudget
     from esper_audit.data.recording import Recording
+    from esper_audit.program.endings import Ending
+    from esper_audit.program.launch import Target
+    from esper_audit.program.run import ProgramRun
+    from esper_audit.report.formats import Output
+
+_bound = partial(typer.Option, min=0, metavar="N", rich_help_panel="What fails")
+_recording = partial(typer.Option, rich_help_panel="How the program is recorded")
 
 
-@dataclass(frozen=True)
-class ExecOptions:
-    """What to do with what is recorded."""
+class ExecCommand(Command):
+    """As of ``python``: what follows ``-m MODULE`` belongs to the module."""
 
-    budget: ProgramBudget
-    format: Format = Format.RICH
-    outputs: tuple[str, ...] = ()
-    save: Path | None = None
-    heartbeat: float | None = None
-    provenance: bool = False
-    watch: Path | None = None
-    verbosity: int = 0
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        takes_value = {
+            option
+            for parameter in self.params
+            if not getattr(parameter, "is_flag", False)
+            for option in parameter.opts
+        }
+        place = 0
+        while place < len(args) and args[place].startswith("-") and args[place] != "--":
+            if args[place] == "-m":
+                args = [*args[: place + 2], "--", *args[place + 2 :]]
+                break
+            place += 2 if args[place] in takes_value else 1
+        return super().parse_args(ctx, args)
 
 
-def parse_target(module: str, program: tuple[str, ...]) -> Target:
-    """What to run; raises UsageError where nothing is given."""
-    if module:
-        return Target(module, program, is_module=True)
-    if not program:
-        raise UsageError(
-            "There is nothing to run: no script given.",
-            "Give a script, or a module with -m; options of esper-audit go before it.",
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """What fails a program that ended cleanly."""
+
+    max_recompiles: Annotated[int | None, _bound(help="Fail above N recompiles.")] = None
+    max_recompiles_after_warm_up: Annotated[
+        int | None, _bound(help="Fail above N recompiles after warm-up.")
+    ] = None
+    max_compiles_after_warm_up: Annotated[
+        int | None, _bound(help="Fail above N compiles of any kind after warm-up.")
+    ] = None
+    warm_up_calls: Annotated[
+        int | None,
+        _bound(
+            help="Take the first N calls of each frame as its warm-up, instead of what comes"
+            " before esper_audit.steady_state()."
+        ),
+    ] = None
+    fail_on: Annotated[str, fail_on_option("nothing")] = ""
+
+    @property
+    def budget(self) -> ProgramBudget:
+        from esper_audit.data.expectations import ProgramBudget
+        from esper_audit.diagnosis import Door, parse_kinds
+
+        return ProgramBudget(
+            recompiles=self.max_recompiles,
+            recompiles_after_warm_up=self.max_recompiles_after_warm_up,
+            compiles_after_warm_up=self.max_compiles_after_warm_up,
+            warm_up_calls=self.warm_up_calls,
+            fail_on=parse_kinds(self.fail_on, Door.EXEC),
         )
-    return Target(program[0], program[1:])
 
 
-def exec_command(target: Target, options: ExecOptions) -> NoReturn:
+@dataclass(frozen=True, kw_only=True)
+class ExecWords(Words):
+    """What is said on stderr: stdout is the program's."""
+
+    format: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            metavar="FORMAT",
+            rich_help_panel="Report",
+            help=f"Print the report on stderr as {FORMATS}.",
+        ),
+    ] = Format.RICH
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """How the program is recorded, and what is kept of it."""
+
+    save: Annotated[
+        Path | None,
+        save_option("the recording", "show, compare and gate. A folder gets a file for each rank"),
+    ] = None
+    heartbeat: Annotated[
+        float | None,
+        _recording(min=0.1, metavar="SECONDS", help="Print progress to stderr every N seconds."),
+    ] = None
+    provenance: Annotated[
+        bool,
+        _recording(
+            "--provenance",
+            help="Run the program again at its end, to find the lines that wrote guarded state.",
+        ),
+    ] = False
+    watch: Annotated[Path | None, typer.Option(hidden=True)] = None
+
+
+def exec_(
+    *,
+    program: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="ARG", help="The script and its arguments, or those of the module."),
+    ] = None,
+    module: Annotated[
+        str,
+        typer.Option(
+            "-m",
+            metavar="MODULE",
+            rich_help_panel="How the program is recorded",
+            help="Run a module, as `python -m` does. What follows belongs to the module.",
+        ),
+    ] = "",
+    bounds: Bounds,
+    recorded: Recorded,
+    words: ExecWords,
+) -> Callable[[], None]:
+    """Run a program as python would, and report what torch.compile did in it.
+
+    The report goes to stderr, because stdout is the program's. The exit code is the program's own;
+    where that is 0, it is the verdict's.
+    """
+    from esper_audit.program.launch import parse_target
+
+    target = parse_target(module, tuple(program or ()))
+    # Run by our caller: torch takes a traceback for every traced operation, and typer's frames
+    # below the program make each compile a tenth slower.
+    return partial(run_program, target, bounds.budget, recorded, words)
+
+
+def run_program(
+    target: Target, budget: ProgramBudget, recorded: Recorded, words: ExecWords
+) -> NoReturn:
     """Run the program, report, save, and leave with its exit code or that of the verdict."""
-    places = _Places(options)
-    places.check()
-    report = _Reporter(target, options, places)
-    session = ProgramRun(
-        target,
-        str(Path.cwd()),
-        report,
-        watch=_read_watch(options.watch),
-        journal=places.journal,
-        keep_journal=places.recording is None,
-    )
-    if options.heartbeat is not None:
+    session = _session(target, budget, recorded, words)
+    if recorded.heartbeat is not None:
         from esper_audit.program.heartbeat import beat
 
-        beat(session, options.heartbeat)
+        beat(session, recorded.heartbeat)
     with session:
         try:
             try:
@@ -77,139 +172,87 @@ def exec_command(target: Target, options: ExecOptions) -> NoReturn:
     _leave(session)
 
 
-class _Places:
-    """Where files go; with ranks, each has its own."""
+def _session(
+    target: Target, budget: ProgramBudget, recorded: Recorded, words: ExecWords
+) -> ProgramRun:
+    from esper_audit.program.finish import Finish
+    from esper_audit.program.places import journal_at, recording_at
+    from esper_audit.program.run import ProgramRun
 
-    def __init__(self, options: ExecOptions) -> None:
-        self._options = options
-        self.recording = self._recording(options.save)
-        chosen = parse_outputs(options.outputs, options.format)
-        self.outputs = tuple(Output(each.format, self._output(each.path)) for each in chosen)
-        self.journal = self._journal()
+    recording = recording_at(recorded.save)
+    outputs = _outputs(words, [recording] if recording is not None else [])
+    finish = Finish(
+        target=target,
+        budget=budget,
+        report=partial(_report, words, outputs, str(Path.cwd())),
+        say=_say,
+        recording=recording,
+        journal=journal_at(recording),
+        provenance=recorded.provenance,
+        is_watched=recorded.watch is not None,
+    )
 
-    def _recording(self, save: Path | None) -> Path | None:
-        rank = os.environ.get("RANK", "")
-        if save is not None and (rank.isdigit() or save.is_dir() or str(save).endswith(os.sep)):
-            return (save / f"rank-{rank or 0}.json").absolute()
-        return save.absolute() if save is not None else None
+    def finished(recording: Recording, ending: Ending) -> int:
+        from esper_audit.cli.exit_codes import CODES
 
-    def _output(self, output: Path) -> Path:
-        """Absolute, like all places: the program may change its folder."""
-        rank = os.environ.get("RANK", "")
-        if rank.isdigit():
-            output = output.with_name(f"{output.stem}-rank-{rank}{output.suffix}")
-        return output.absolute()
+        audit = finish(recording, ending)
+        return CODES[audit.verdict if audit is not None else None]
 
-    def _journal(self) -> Path:
-        from esper_audit.recording.journal import SUFFIX
-
-        if self.recording is not None:
-            return self.recording.with_name(self.recording.name + SUFFIX)
-        # A name that nobody can foresee: the folder is everybody's.
-        name = f"esper-audit-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
-        return Path(tempfile.gettempdir()) / name
-
-    def check(self) -> None:
-        """Raise UsageError before the program runs, where a file can't be written."""
-        from esper_audit.cli.output import check_places
-        from esper_audit.data.storage import check_writable
-
-        if self.recording is not None:
-            if self._options.save is None or self.recording != self._options.save.absolute():
-                try:
-                    self.recording.parent.mkdir(parents=True, exist_ok=True)
-                except OSError as error:
-                    raise UsageError(
-                        f"{self.recording.parent} can't be made: {error.strerror}.",
-                        "Give a folder with --save: each rank writes its own file there.",
-                    ) from None
-            check_writable(self.recording)
-        check_places(self.outputs)
+    return ProgramRun(
+        target,
+        str(Path.cwd()),
+        finished,
+        watch=_watch(recorded.watch),
+        journal=finish.journal,
+        keep_journal=recording is None,
+    )
 
 
-class _Reporter:
-    """Told of the recording once the program has ended; says the exit code of its verdict."""
-
-    def __init__(self, target: Target, options: ExecOptions, places: _Places) -> None:
-        self._target = target
-        self._options = options
-        self._places = places
-        self._root = str(Path.cwd())
-
-    def __call__(self, recording: Recording, ending: Ending) -> int:
-        from esper_audit.diagnosis import judge_program
-        from esper_audit.program.run import not_started
-
-        not_started(recording)
-        if self._options.watch is not None:  # a watched run only records
-            self._save(recording)
-            return ExitCode.CLEAN
-        if self._options.provenance:
-            self._save(recording)  # the second run may take long
-            recording = self._with_writers(recording, ending)
-        audit = judge_program(recording, self._options.budget)
-        try:
-            self._report(audit)
-        finally:
-            self._save(recording)
-        if ending.how is EndingKind.HARD_EXIT and self._places.recording is None:
-            print(f"esper-audit: what was recorded lies in {self._places.journal}", file=sys.stderr)
-        return _code_of(audit)
-
-    def _save(self, recording: Recording) -> None:
-        """The program has run by now: what can't be written is no wrong usage any more."""
-        from esper_audit.data.storage import save
-
-        if self._places.recording is not None:
-            try:
-                save(recording, self._places.recording)
-            except UsageError as error:
-                raise IncompleteError(
-                    f"The recording can't be saved: {error}", "The report above is all there is."
-                ) from None
-
-    def _with_writers(self, recording: Recording, ending: Ending) -> Recording:
-        from esper_audit.program.second_run import watched_run
-        from esper_audit.recording.writers import without_writers
-
-        if not ending.can_be_repeated:
-            return without_writers(recording, f"no second run after {ending.words}")
-        print("esper-audit: running the program again, watched", file=sys.stderr)
-        return watched_run(self._target, recording)
-
-    def _report(self, audit: ProgramAudit) -> None:
-        from esper_audit.cli.output import write_program
-        from esper_audit.data.audits import ProgramReport
-
-        rank = audit.rank
-        if rank and not self._options.outputs and audit.verdict is None:
-            return  # one rank reports; `show` merges what all have saved
-        report = ProgramReport(root=self._root, audits=(audit,))
-        options = self._options
-        write_program(report, options.format, self._places.outputs, options.verbosity)
-
-
-def _read_watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:
+def _watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:
     if path is None:
         return None
-    import msgspec
+    from esper_audit.program.second_run import read_watch
 
-    return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[str, ...]])
+    return read_watch(path)
+
+
+def _outputs(words: ExecWords, taken: list[Path]) -> tuple[Output, ...]:
+    """The files of the report; raises UsageError before the program runs where one can't be."""
+    if not words.output:
+        return ()
+    from esper_audit.cli.output import check_places
+    from esper_audit.program.places import report_at
+    from esper_audit.report.formats import Output, parse_outputs
+
+    chosen = parse_outputs(words.output)
+    outputs = tuple(Output(output.format, report_at(output.path)) for output in chosen)
+    check_places(outputs, taken)
+    return outputs
+
+
+def _report(words: ExecWords, outputs: tuple[Output, ...], root: str, audit: ProgramAudit) -> None:
+    from esper_audit.cli.output import print_program, write_files
+    from esper_audit.data.audits import ProgramReport
+
+    report = ProgramReport(root=root, audits=(audit,))
+    if not audit.rank or audit.verdict is not None:  # `show` merges what all ranks have saved
+        print_program(report, words.format, words.verbosity)
+    write_files(report, outputs, words.verbosity)
+
+
+def _say(text: str) -> None:
+    print(f"esper-audit: {text}", file=sys.stderr)
 
 
 def _say_nothing(*_: object) -> None:
     """A hook for what is told already."""
 
 
-def _code_of(audit: ProgramAudit) -> int:
-    from esper_audit.data.verdicts import AuditVerdict
-
-    codes = {AuditVerdict.FAILED: ExitCode.FINDINGS, AuditVerdict.ERROR: ExitCode.INCOMPLETE}
-    return codes.get(audit.verdict, ExitCode.CLEAN) if audit.verdict else ExitCode.CLEAN
-
-
 def _leave(session: ProgramRun) -> NoReturn:
     """The program's own ending counts; only where that was clean, the verdict does."""
+    from esper_audit.errors import UNCAUGHT
+    from esper_audit.program.endings import die_of
+
     number = session.ending.signal
     if number == signal.SIGINT:
         sys.excepthook = _say_nothing  # it is told already
@@ -217,3 +260,15 @@ def _leave(session: ProgramRun) -> NoReturn:
     if number:
         die_of(number)
     sys.exit(session.code)
+
+
+COMMAND = command(
+    exec_,
+    Bounds,
+    Recorded,
+    ExecWords,
+    cls=ExecCommand,
+    name="exec",
+    options_metavar="[OPTIONS] [-m MODULE | SCRIPT]",
+    context_settings={"allow_interspersed_args": False},
+)

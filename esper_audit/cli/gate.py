@@ -1,255 +1,163 @@
-"""``esper-audit gate`` and ``esper-audit compare``."""
+"""``esper-audit gate``."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from esper_audit.auditing import run_audit
-from esper_audit.cli.options import Gating, Replaying, Words, parse_words
-from esper_audit.cli.output import (
-    check_places,
-    leave,
-    stderr,
-    write_files,
-    write_report,
-)
-from esper_audit.cli.progress import LiveProgress
-from esper_audit.cli.run import chosen_paths, opened_pool, request_of
-from esper_audit.cli.show import load_report
-from esper_audit.data.audits import ProgramReport, Report
-from esper_audit.data.baseline_file import dumps_baseline, load_baseline
-from esper_audit.data.changes import ChangeKind, ComparedAudit, ComparisonReport, Entry, GateReport
-from esper_audit.data.config import Config, load_config
-from esper_audit.data.storage import check_writable, write_atomically
-from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis.ranks import missing_ranks
-from esper_audit.errors import UsageError
-from esper_audit.gate import (
-    FAIL_ON,
-    KINDS,
-    NOT_ACCEPTED,
-    Declared,
-    Side,
-    align,
-    compare,
-    differs,
-    hold_against,
-    measure,
-    updated,
-    verdict_of,
-)
-from esper_audit.recording.journal import SUFFIX
-from esper_audit.report.answer import done_of
-from esper_audit.report.formats import Format, Output, parse_outputs, print_document
-from esper_audit.report.words.commands import printable, shell, without
+import typer
 
-_SAY_NOTHING = (AuditVerdict.ERROR, AuditVerdict.SKIPPED)
-_DROPPED = ("--output", "-o", "--format", "--save", "--fail-on", "--reason")
-_DROPPED_FLAGS = (
-    *("--allow-improvement", "--update-baseline", "--yes", "-y"),
-    *("-q", "--quiet", "-v", "--verbose"),
-)
+from esper_audit.cli.command import command
+from esper_audit.cli.options import Words, fail_on_option, save_option
+from esper_audit.cli.replaying import Replaying
+
+if TYPE_CHECKING:
+    from esper_audit.auditing import Progress
+    from esper_audit.data.changes import GateReport
+    from esper_audit.data.config import Config
+    from esper_audit.gating import Audits, Baseline
+    from esper_audit.replay.pool import Pool
+
+_baseline = partial(typer.Option, rich_help_panel="Baseline")
 
 
-def gate_command(paths: Sequence[str], gating: Gating, replaying: Replaying, words: Words) -> None:
-    """Audit or load, compare, update where asked, report, and leave with the exit code."""
+@dataclass(frozen=True, kw_only=True)
+class Gating:
+    """What is compared with, and what is done with a difference."""
+
+    baseline: Annotated[
+        Path | None,
+        _baseline(
+            metavar="FILE",
+            help="Compare with this file instead of `baseline` of [tool.esper-audit].",
+        ),
+    ] = None
+    update_baseline: Annotated[
+        bool, _baseline("--update-baseline", help="Accept the state that is found.")
+    ] = False
+    yes: Annotated[bool, _baseline("--yes", "-y", help="Update without asking on a terminal.")] = (
+        False
+    )
+    reason: Annotated[
+        str, _baseline(metavar="TEXT", help="Keep this text with the new entries as their reason.")
+    ] = ""
+    repeat: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            rich_help_panel="How scenarios are replayed",
+            help="Replay each scenario N times, and fail where counts differ. The default is 1.",
+        ),
+    ] = 1
+    fail_on: Annotated[
+        str,
+        fail_on_option(
+            "every change",
+            "recompile, eager, limit, every diagnosis and every kind of change",
+            "Bounds decide the verdict that is compared.",
+        ),
+    ] = ""
+    allow_improvement: Annotated[
+        bool,
+        typer.Option(
+            "--allow-improvement",
+            rich_help_panel="What fails",
+            help="Pass what is better than accepted.",
+        ),
+    ] = False
+    save: Annotated[Path | None, save_option("the audit")] = None
+
+
+def gate(
+    *,
+    paths: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="PATH",
+            help="Scenario files or folders; or .json files, or folders of them, that run and"
+            " exec saved.",
+            show_default=False,
+        ),
+    ] = None,
+    gating: Gating,
+    replaying: Replaying,
+    words: Words,
+) -> None:
+    """Replay scenarios, or load saved audits, and compare them with the committed baseline."""
+    from esper_audit.cli.output import check_places, finish, write_files
+    from esper_audit.data.baseline_file import load_baseline
+    from esper_audit.data.config import load_config
+    from esper_audit.data.storage import check_writable
+    from esper_audit.diagnosis import Door, parse_kinds
+    from esper_audit.gating import Baseline, accepting, failing_kinds
+    from esper_audit.gating import gate as hold
+    from esper_audit.report.formats import parse_outputs, saved
+    from esper_audit.report.words.commands import printable
+
     started = time.monotonic()
     config = load_config(Path.cwd())
     path = gating.baseline or Path(config.baseline)
-    outputs = parse_outputs(words.output or ())
-    fail_on = _fail_on(gating)
-    baseline = load_baseline(path)
-    check_places([*outputs, *_saved(gating)], [path, *map(Path, paths)])
+    outputs, kept = parse_outputs(words.output or ()), saved(gating.save)
+    fail_on = failing_kinds(parse_kinds(gating.fail_on, Door.GATE), gating.allow_improvement)
+    baseline = Baseline(path, load_baseline(path))
+    check_places([*outputs, *kept], [path, *map(Path, paths or ())])
     if gating.update_baseline:
         check_writable(path)
-    reports = _audits(paths, gating, replaying, config, baseline)
-    if gating.save is not None:  # first of all: an audit takes long
-        write_files(reports[0], _saved(gating), words.verbosity)
-    measured = measure(reports)
-    results = hold_against(measured, baseline, fail_on, _declared(reports))
-    report = GateReport(
-        root=reports[0].root or config.root,
-        baseline=printable(str(path.absolute())),
-        verdict=verdict_of(results, doubt := _doubt(reports)),
-        results=results,
-        known=tuple(dict.fromkeys(entry.subject.environment for entry in baseline)),
-        accept=_accepting(sys.argv[1:], results),
-        runs=len(reports),
-        doubt=doubt,
-        wall_seconds=time.monotonic() - started,
-    )
-    if gating.update_baseline and not doubt:
-        entries = updated(baseline, measured, results, printable(gating.reason))
-        after = hold_against(measured, entries, fail_on, _declared(reports))
-        report = _update(report, baseline, entries, after, gating, words)
-    try:
-        write_report(report, words.format, words.verbosity, outputs)
-    finally:
-        write_files(report, outputs, words.verbosity)
-    leave(report)
+    audits = _audits(tuple(paths or ()), gating, replaying, config, baseline)
+    write_files(audits[0], kept, words.verbosity)  # first of all: an audit takes long
+    gated = hold(audits, baseline, fail_on, config.root)
+    accept = accepting(sys.argv[2:], gated.report.results)
+    seconds = time.monotonic() - started
+    gated = replace(gated, report=replace(gated.report, accept=accept, wall_seconds=seconds))
+    report = gated.report
+    if gating.update_baseline:
+        report = gated.update(printable(gating.reason), partial(_is_wanted, gating, words))
+    finish(report, words, outputs)
 
 
-def _update(
-    report: GateReport,
-    baseline: Sequence[Entry],
-    entries: Sequence[Entry],
-    after: tuple[ComparedAudit, ...],
+def _audits(
+    paths: tuple[str, ...],
     gating: Gating,
-    words: Words,
-) -> GateReport:
-    """Write the new baseline; on a terminal, show first what is accepted, and ask.
+    replaying: Replaying,
+    config: Config,
+    baseline: Baseline,
+) -> Audits:
+    from esper_audit.gating import load_audit, replayed, saved_among
 
-    ``after`` are the results against the new entries: what was not accepted is still there.
-    """
-    if tuple(entries) != tuple(baseline):
-        if not _is_wanted(report, gating, words):
-            return report
-        write_atomically(gating.baseline or Path(report.baseline), dumps_baseline(entries))
-    verdict = verdict_of(after)
-    if verdict is AuditVerdict.PASSED:
-        return replace(report, updated=True, verdict=verdict)
-    return replace(report, results=after, verdict=verdict)
+    saved = saved_among(paths, gating.repeat)
+    if saved:
+        return [load_audit(path) for path in saved]
+    request = replaying.request(paths, config)
+    return replayed(request, partial(_opened, replaying), gating.repeat, baseline)
 
 
-def _is_wanted(report: GateReport, gating: Gating, words: Words) -> bool:
+@contextmanager
+def _opened(replaying: Replaying) -> Iterator[tuple[Pool, Progress]]:
+    from esper_audit.cli.output import stderr
+    from esper_audit.cli.progress import LiveProgress
+
+    with replaying.pool() as pool, LiveProgress(stderr()) as progress:
+        yield pool, progress
+
+
+def _is_wanted(gating: Gating, words: Words, report: GateReport) -> bool:
+    """On a terminal, show what would be accepted, and ask."""
     streams = (sys.stdin, sys.stderr)
-    if gating.yes or not all(each is not None and each.isatty() for each in streams):
+    if gating.yes or not all(stream is not None and stream.isatty() for stream in streams):
         return True
+    from esper_audit.cli.output import stderr
+    from esper_audit.report.formats import print_document
+
     print_document(replace(report, accept=""), stderr(), words.verbosity)
     print(f"\nAccept this into {report.baseline}? [y/N] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
-def _saved(gating: Gating) -> list[Output]:
-    return [Output(Format.JSON, gating.save)] if gating.save is not None else []
-
-
-def _fail_on(gating: Gating) -> tuple[str, ...]:
-    """What fails; raises UsageError for a word of ``--fail-on`` that is none."""
-    words = parse_words(gating.fail_on, FAIL_ON)
-    allowed = (ChangeKind.IMPROVED,) if gating.allow_improvement else ()
-    return tuple(word for word in words or KINDS if word not in allowed)
-
-
-def _declared(reports: Sequence[Report | ProgramReport]) -> Declared | None:
-    """The scenarios that there are; None where not all of them are known."""
-    found: dict[str, dict[str, tuple[str, ...]]] = {}
-    for each in reports:
-        if not isinstance(each, Report) or each.declared is None:
-            return None
-        found |= each.declared
-    return found
-
-
-def _audits(
-    paths: Sequence[str],
-    gating: Gating,
-    replaying: Replaying,
-    config: Config,
-    baseline: Sequence[Entry],
-) -> list[Report | ProgramReport]:
-    saved = [path for path in paths if path.endswith((".json", ".partial")) or _is_folder(path)]
-    if saved and len(saved) < len(paths):
-        raise UsageError(
-            "gate takes scenarios or saved audits, not both at once.",
-            "Run it twice, or save an audit of the scenarios with `esper-audit run --output FILE`.",
-        )
-    if saved:
-        if gating.repeat > 1:
-            raise UsageError(
-                "--repeat replays scenarios; saved audits are what they are.",
-                "Give several audits of the same scenarios instead: they are compared.",
-            )
-        return [_loaded(Path(path)) for path in saved]
-    request = request_of(chosen_paths(paths, config), replaying, config)
-    # Of what is as accepted, nobody will ask who wrote it: the second replay is spared.
-    request = replace(request, is_known=lambda audit: not differs(audit, baseline))
-    reports: list[Report | ProgramReport] = []
-    with opened_pool(replaying) as pool, LiveProgress(stderr()) as progress:
-        for number in range(gating.repeat):
-            once = replace(request, provenance=request.provenance and number == 0)
-            report = run_audit(once, pool, progress)
-            reports.append(report)
-            if report.interrupted:
-                break
-    return reports
-
-
-def _is_folder(path: str) -> bool:
-    """A folder of recordings, one for each rank; one of scenarios holds Python files."""
-    if not os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
-        return False
-    folder = Path(path)
-    saved = any(folder.glob("*.json")) or any(folder.glob(f"*.json{SUFFIX}"))
-    return saved and not any(folder.rglob("*.py"))
-
-
-def _loaded(path: Path) -> Report | ProgramReport:
-    document = load_report(path)
-    if not isinstance(document, Report | ProgramReport):
-        raise UsageError(
-            f"{path} holds no audit.", "Give what `run --output` or `exec --save` saved."
-        )
-    return document
-
-
-def _doubt(reports: Sequence[Report | ProgramReport]) -> str:
-    """Why the audit as a whole proves nothing, whatever its parts say."""
-    for each in reports:
-        if isinstance(each, ProgramReport):
-            missing = missing_ranks(each.audits)
-            if missing:
-                return f"rank {', '.join(map(str, missing))} left no recording"
-        elif each.interrupted:
-            return f"it was interrupted: {done_of(each)}"
-        elif each.control_missed:
-            return "no negative control was caught, so the audit can't be trusted"
-    return ""
-
-
-def _accepting(arguments: Sequence[str], results: Sequence[ComparedAudit]) -> str:
-    """The command line that accepts the state: this one, without what only reports.
-
-    Empty where nothing that fails can be accepted.
-    """
-    if all(each.kind in NOT_ACCEPTED for each in results if each.fails):
-        return ""
-    kept = without(arguments[1:], _DROPPED, _DROPPED_FLAGS)
-    return shell(("esper-audit", "gate", "--update-baseline", *kept))
-
-
-def compare_command(first: Path, second: Path, words: Words) -> None:
-    """Print two saved audits side by side; ends with 1 where they differ."""
-    outputs = parse_outputs(words.output or ())
-    check_places(outputs, [first, second])
-    reports = [_loaded(path) for path in (first, second)]
-    paths = (first, second) if first.name == second.name else (Path(first.name), Path(second.name))
-    sides = [Side(str(p), measure([each])) for p, each in zip(paths, reports, strict=True)]
-    before, after = align(*sides)
-    report = ComparisonReport(
-        root=reports[1].root or str(Path.cwd()),
-        first=printable(before.name),
-        second=printable(after.name),
-        results=compare(before.audits, after.audits),
-        doubt=_comparison_doubt(sides, reports),
-    )
-    try:
-        write_report(report, words.format, words.verbosity, outputs)
-    finally:
-        write_files(report, outputs, words.verbosity)
-    leave(report)
-
-
-def _comparison_doubt(sides: Sequence[Side], reports: Sequence[Report | ProgramReport]) -> str:
-    for side, report in zip(sides, reports, strict=True):
-        why = _doubt([report])
-        if not why and all(each.verdict in _SAY_NOTHING for each in side.audits):
-            why = "nothing in it was judged"
-        if why:
-            return printable(f"{side.name}: {why}")
-    return ""
+COMMAND = command(gate, Gating, Replaying, Words)

@@ -12,20 +12,13 @@ from typing import NoReturn
 
 from rich.console import Console
 
+from esper_audit.cli.exit_codes import code_of
+from esper_audit.cli.options import Words
 from esper_audit.data.audits import ProgramReport
-from esper_audit.data.changes import ChangeKind, ComparisonReport
 from esper_audit.data.storage import Document, check_writable, write_atomically
-from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.errors import ExitCode, IncompleteError, UsageError
+from esper_audit.errors import IncompleteError, UsageError
 from esper_audit.report.formats import Format, Output, print_document, render
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
-
-_EXIT_CODES = {
-    AuditVerdict.PASSED: ExitCode.CLEAN,
-    AuditVerdict.FAILED: ExitCode.FINDINGS,
-    AuditVerdict.SKIPPED: ExitCode.INCOMPLETE,
-    AuditVerdict.ERROR: ExitCode.INCOMPLETE,
-}
 
 
 class _Console(Console):
@@ -56,8 +49,7 @@ def write_report(
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # marks that a code page lacks cost no verdict
     with stdout_that_may_end():
-        console = stdout()
-        _print(document, form, verbosity, console, _typed(outputs))
+        _print(document, form, verbosity, stdout(), _typed(outputs))
 
 
 def _typed(outputs: Sequence[Output]) -> Typed:
@@ -111,18 +103,14 @@ def check_places(outputs: Sequence[Output], taken: Sequence[Path] = ()) -> None:
         is_device = Path(place).exists() and not Path(place).is_file()
         if place in seen and not is_device:
             raise UsageError(
-                f"{output.path} is named twice.", "Give each output, and the baseline, a place."
+                f"{output.path} is named twice.",
+                "Give each output, and the baseline, a file of its own.",
             )
         seen.add(place)
 
 
-def write_program(
-    report: ProgramReport, form: Format, outputs: Sequence[Output], verbosity: int
-) -> None:
-    """Print the report on a program: on stderr, as stdout is the program's; or into files."""
-    if outputs:
-        write_files(report, outputs, verbosity)
-        return
+def print_program(report: ProgramReport, form: Format, verbosity: int) -> None:
+    """Print the report on a program on stderr, as stdout is the program's."""
     if sys.stderr is None:
         return
     with suppress(OSError, ValueError):  # stderr is closed or full; the exit code stands
@@ -146,19 +134,14 @@ def stdout_that_may_end() -> Iterator[None]:
             return  # the verdict stands, and with it the exit code
         raise IncompleteError(
             f"The report can't be written: {error.strerror}.",
-            "Save it with --output, and print it with `esper-audit show`.",
+            "Save it with --output json=FILE, and print it with `esper-audit show`.",
         ) from None
 
 
-def leave(document: Document) -> NoReturn:
-    """End the process with the exit code of the report's verdict; 0 where no budget was set."""
-    if isinstance(document, ComparisonReport):
-        kinds = {each.kind for each in document.results} - {ChangeKind.SAME}
-        if document.doubt or kinds == {ChangeKind.ERROR}:
-            sys.exit(ExitCode.INCOMPLETE)
-        sys.exit(ExitCode.FINDINGS if kinds else ExitCode.CLEAN)
-    if not isinstance(document, ProgramReport):
-        sys.exit(_EXIT_CODES[document.verdict])  # type: ignore[union-attr]  # recordings are no reports
-    codes = [_EXIT_CODES[audit.verdict] for audit in document.audits if audit.verdict is not None]
-    worst = ExitCode.FINDINGS if ExitCode.FINDINGS in codes else max(codes, default=ExitCode.CLEAN)
-    sys.exit(ExitCode.FINDINGS if document.differences else worst)
+def finish(document: Document, words: Words, outputs: Sequence[Output]) -> NoReturn:
+    """Print the report, write its files, and end with the exit code of its verdict."""
+    try:
+        write_report(document, words.format, words.verbosity, outputs)
+    finally:
+        write_files(document, outputs, words.verbosity)
+    sys.exit(code_of(document))

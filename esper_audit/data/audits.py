@@ -9,6 +9,7 @@ from esper_audit.data.compiles import GraphBreak
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim, Control, ProgramBudget, Question
 from esper_audit.data.findings import Finding, FrameSummary
+from esper_audit.data.reasons import Reason
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase, Step
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
@@ -16,11 +17,11 @@ from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
 
 @dataclass(frozen=True, slots=True)
 class JudgedStep:
-    """A step with its verdict and the evidence for it in words; ``eager`` is why it was eager."""
+    """A step with its verdict and the evidence for it; ``eager`` is what made it eager."""
 
     step: Step
     verdict: StepVerdict = StepVerdict.UNKNOWN
-    because: str = ""
+    because: Reason | None = None
     eager: Diagnosis | None = None
 
     @property
@@ -46,7 +47,7 @@ class ProgramAudit:
     recording: Recording
     budget: ProgramBudget = ProgramBudget()
     verdict: AuditVerdict | None = None
-    reasons: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
     frames: tuple[FrameSummary, ...] = ()
     findings: tuple[Finding, ...] = ()
 
@@ -75,7 +76,10 @@ class ProgramReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """A judged replay: one scenario, one set of parameters, one backend."""
+    """A judged replay: one scenario, one set of parameters, one backend.
+
+    ``fail_on`` are kinds of findings that failed it, in place of the default budget.
+    """
 
     recording: Recording
     scenario: str
@@ -85,10 +89,11 @@ class Audit:
     backend: str = ""
     options: dict[str, str] = field(default_factory=dict)
     budget: Budget = NO_BUDGET
+    fail_on: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     verdict: AuditVerdict
-    reason: str = ""
-    advice: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    advice: tuple[Reason, ...] = ()
     steps: tuple[JudgedStep, ...] = ()
     graph_breaks: tuple[GraphBreak, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -111,7 +116,7 @@ class ClaimResult:
     status: ClaimStatus
     confirmed_by: tuple[str, ...] = ()
     refuted_by: tuple[str, ...] = ()
-    because: str = ""
+    because: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

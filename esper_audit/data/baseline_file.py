@@ -17,7 +17,9 @@ VERSION = 1
 1: first format (0.1.0): an array of the head and of the entries.
 """
 
-_AGAIN = "Mend it; or move it away, and write a new one with `esper-audit gate --update-baseline`."
+_AGAIN = (
+    "Fix the file, or move it aside and create a new one with `esper-audit gate --update-baseline`."
+)
 
 
 def dumps_baseline(entries: Sequence[Entry]) -> bytes:

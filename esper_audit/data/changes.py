@@ -10,6 +10,7 @@ import msgspec
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Reason
 from esper_audit.data.verdicts import AuditVerdict
 
 
@@ -122,7 +123,7 @@ class Change:
     """
 
     kind: ChangeKind
-    text: str
+    reason: Reason
     before: Entry | None = None
     after: Entry | None = None
     finding: Finding | None = None
@@ -134,7 +135,7 @@ class Change:
 class ComparedAudit:
     """One subject, held against what was accepted. ``kind`` is the gravest of its changes'.
 
-    ``before`` and ``after`` are its own entries, ``reason`` the words of the audit's verdict.
+    ``before`` and ``after`` are its own entries, ``reasons`` those of the audit's verdict.
     """
 
     subject: Subject
@@ -143,7 +144,7 @@ class ComparedAudit:
     before: Entry | None = None
     after: Entry | None = None
     verdict: AuditVerdict | None = None
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
     file: str = ""
     seconds: float = 0.0
 
@@ -184,3 +185,11 @@ class ComparisonReport:
     second: str
     results: tuple[ComparedAudit, ...] = ()
     doubt: str = ""
+
+    @property
+    def verdict(self) -> AuditVerdict:
+        """Failed where anything differs; error where nothing can be said."""
+        kinds = {result.kind for result in self.results} - {ChangeKind.SAME}
+        if self.doubt or kinds == {ChangeKind.ERROR}:
+            return AuditVerdict.ERROR
+        return AuditVerdict.FAILED if kinds else AuditVerdict.PASSED

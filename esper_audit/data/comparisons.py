@@ -3,40 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
-
-class DifferenceKind(StrEnum):
-    """In what two results differ first: in values only where all else is equal."""
-
-    VALUE = "value"
-    SHAPE = "shape"
-    DTYPE = "dtype"
-    TYPE = "type"
-    KEYS = "keys"
-    LENGTH = "length"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """The first place in which a result is not what it should be.
-
-    ``where`` is a path such as ``output[0].logits``; ``actual`` and ``expected`` are texts. Of
-    tensors: ``largest`` is the largest absolute difference, ``index`` the place of it, where
-    ``actual`` and ``expected`` are read; ``outside`` of ``values`` are not within
-    ``atol + rtol * abs(expected)``.
-    """
-
-    where: str
-    kind: DifferenceKind
-    actual: str
-    expected: str
-    largest: float | None = None
-    index: tuple[int, ...] = ()
-    outside: int = 0
-    values: int = 0
-    rtol: float = 0.0
-    atol: float = 0.0
+from esper_audit.data.differences import Difference
+from esper_audit.data.reasons import Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +13,12 @@ class Comparison:
     """The result of a step held against what it should have been.
 
     ``against`` is ``eager`` or ``reference``; ``what`` is ``output``, ``gradients`` or ``state``.
-    ``equal`` is None where the comparison could not be made; ``detail`` then says why.
+    ``equal`` is None where the comparison could not be made; ``why`` then says why not.
     ``difference`` is set where it is False.
     """
 
     against: str
     what: str
     equal: bool | None
-    detail: str = ""
+    why: Reason | None = None
     difference: Difference | None = None

@@ -5,10 +5,11 @@ Seconds are floats, latencies are in microseconds, lines count from 1.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from esper_audit.data.places import Frame, Location
+from esper_audit.data.reasons import Reason
 from esper_audit.data.steps import Phase
 
 
@@ -39,6 +40,28 @@ class RunsAfter(StrEnum):
     CACHED_ONLY = "cached-only"
 
 
+class ValueKind(StrEnum):
+    """What a guarded value is, as far as a cause depends on it."""
+
+    NONE = "none"
+    BOOL = "bool"
+    INT = "int"
+    FLOAT = "float"
+    STR = "str"
+    ENUM = "enum"
+    TORCH = "torch"
+    """A value of torch's own: a dtype, a device, a layout."""
+    TENSOR = "tensor"
+    COLLECTION = "collection"
+    PRESENT = "present"
+    ABSENT = "absent"
+    NO_KEY = "no-key"
+    """A key or an index that is not there any more."""
+    GONE = "gone"
+    """What the source named can't be read any more for another reason."""
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True)
 class GuardFailure:
     """One guard of one cache entry that was false at a lookup.
@@ -47,6 +70,11 @@ class GuardFailure:
     the guard. ``accepted_by`` lists the cache entries that also guard this source and found its
     actual value acceptable. ``user_line`` is the line that made the guard. ``captured``: the source
     is a variable of an enclosing function.
+
+    ``expected`` and ``actual`` are for readers; ``expected_kind`` and ``actual_kind`` say what
+    these values are. ``fields`` are what differs of a tensor (size, stride, dtype, device,
+    requires_grad, type, keys) or of the global state, by name, as (expected, actual); a text is
+    empty where torch does not tell it.
     """
 
     cache_entry: str
@@ -60,6 +88,9 @@ class GuardFailure:
     user_line: Location | None = None
     recognized: bool = True
     captured: bool = False
+    expected_kind: ValueKind = ValueKind.OTHER
+    actual_kind: ValueKind = ValueKind.OTHER
+    fields: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +104,7 @@ class Write:
     source: str
     location: Location | None = None
     called_from: Location | None = None
-    unknown: str = ""
+    unknown: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class BudgetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rena
     """``[tool.esper-audit.budget]``: what a scenario may cost that does not say it itself."""
 
     recompiles: Annotated[int, msgspec.Meta(ge=0)] | None = None
+    compiles_after_warm_up: Annotated[int, msgspec.Meta(ge=0)] | None = None
     eager_steps: Annotated[int, msgspec.Meta(ge=0)] | None = None
     compiles: Annotated[int, msgspec.Meta(ge=0)] | None = None
     graph_breaks: Annotated[int, msgspec.Meta(ge=0)] | None = None

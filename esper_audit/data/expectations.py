@@ -7,30 +7,48 @@ from dataclasses import dataclass, field, fields, replace
 from esper_audit.data.verdicts import StepVerdict
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
     """What a scenario may cost before it fails. None says nothing of a bound.
 
-    ``recompiles`` and ``eager_steps`` are those after warm-up, ``compiles`` and ``graph_breaks``
-    all. ``compile_share``, the part of the replay's seconds that went into compiling, from 0 to 1,
-    is advisory: above it the report says so, and nothing fails.
+    ``recompiles`` and ``eager_steps`` are those after warm-up, ``compiles_after_warm_up`` are
+    compiles of any kind then; ``compiles`` and ``graph_breaks`` are all. ``compile_share``, the
+    part of the replay's seconds that went into compiling, from 0 to 1, is advisory: above it the
+    report says so, and nothing fails.
     """
 
     recompiles: int | None = None
+    compiles_after_warm_up: int | None = None
     eager_steps: int | None = None
     compiles: int | None = None
     graph_breaks: int | None = None
     compile_share: float | None = None
+
+    @property
+    def bounds_compiles(self) -> bool:
+        """Whether a bound is one of compiles, which a limit or a failed compile would escape."""
+        bounds = (self.recompiles, self.compiles_after_warm_up, self.compiles)
+        return any(bound is not None for bound in bounds)
 
     def over(self, other: Budget) -> Budget:
         """This budget, with the bounds of the other where this one says nothing."""
         own = {each.name: getattr(self, each.name) for each in fields(self)}
         return replace(other, **{name: value for name, value in own.items() if value is not None})
 
+    def over_default(self) -> Budget:
+        """This budget over the default one.
+
+        A bound on recompiles takes the place of the default bound on compiles after warm-up: each
+        recompile is such a compile, too, and would be over it.
+        """
+        recompiles = self.recompiles is not None
+        default = replace(DEFAULT_BUDGET, compiles_after_warm_up=None) if recompiles else None
+        return self.over(default or DEFAULT_BUDGET)
+
 
 NO_BUDGET = Budget()
 
-DEFAULT_BUDGET = Budget(recompiles=0, eager_steps=0)
+DEFAULT_BUDGET = Budget(compiles_after_warm_up=0, eager_steps=0)
 """What holds where neither command line nor scenario nor configuration says more."""
 
 

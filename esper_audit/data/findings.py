@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Frame, Location
+from esper_audit.data.reasons import Reason
 
 
 class Pattern(StrEnum):
@@ -23,16 +24,53 @@ class Pattern(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Since:
+    """When something began: in a step, or so many seconds into the recording.
+
+    ``label`` is the program's own name of the step, ``event`` what a scenario did before it.
+    Nothing at all: at the start.
+    """
+
+    step: int | None = None
+    label: str = ""
+    event: str = ""
+    seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """Of a storm: how many changes are ``left`` until the limit, and the seconds of each."""
+
+    limit_hit: bool = False
+    left: int = 0
+    seconds_each: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RankState:
+    """What one rank did with a frame; ``recompiles`` is None where it did not compile it.
+
+    ``causes`` are the guard sources whose failures it recompiled for, with what they are.
+    """
+
+    rank: int
+    recompiles: int | None = None
+    state: FrameState | None = None
+    causes: tuple[tuple[Diagnosis, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One cause that we name: of recompiles, of eager execution, of wrong output.
 
     ``sources`` are guard sources that failed together, ``source`` is the first. ``expected`` and
     ``actual`` are those of the first recompile; ``values`` the actual values of all, in order.
-    ``seconds`` is what these compiles cost together, ``text`` is torch's own.
+    ``seconds`` is what these compiles cost together, ``text`` is torch's own; where torch says
+    nothing, ``why`` is what this tool has seen.
 
     ``written_by`` is the line that changed the guarded state last before a failing call, and
     ``called_from`` the user's line that called its function; without a writer,
-    ``written_by_unknown`` says why, and ``called_from`` is the line of the call itself. ``since``
+    ``no_writer`` says why, and ``called_from`` is the line of the call itself. ``since``
     says when eager execution began.
 
     ``compiles`` are recompiles, ``refused`` those that torch refused. Of attempts that failed or
@@ -50,17 +88,19 @@ class Finding:
     expected: str = ""
     actual: str = ""
     text: str = ""
+    why: Reason | None = None
     values: tuple[str, ...] = ()
+    ranks: tuple[RankState, ...] = ()
     pattern: Pattern | None = None
     compiles: int = 0
     seconds: float = 0.0
     limit_hit: bool = False
-    forecast: str = ""
-    since: str = ""
+    forecast: Forecast | None = None
+    since: Since | None = None
     user_line: Location | None = None
     written_by: Location | None = None
     called_from: Location | None = None
-    written_by_unknown: str = ""
+    no_writer: Reason | None = None
     refused: int = 0
     attempts: int = 0
     refused_by: str = ""
@@ -101,5 +141,6 @@ class FrameSummary:
     graph_breaks: int = 0
     state: FrameState = FrameState.COMPILED
     reason: str = ""
-    since: str = ""
+    limit: str = ""
+    since: Since | None = None
     direct: bool = True

@@ -7,10 +7,8 @@ from enum import StrEnum
 
 from esper_audit.data.audits import Audit
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
-
-NOT_RUN = "it was not run: the audit was interrupted"
-"""The reason of a replay that an interrupted run never came to."""
 
 
 class ReplayStatus(StrEnum):
@@ -68,6 +66,7 @@ class Job:
     compare: bool = True
     variant: Variant = FIRST_RUN
     budget: Budget = NO_BUDGET
+    fail_on: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     tolerances: dict[str, tuple[float, float]] = field(default_factory=dict)
     time_limit: float = 120.0
@@ -94,7 +93,7 @@ class Replay:
     status: ReplayStatus
     cut: bool = False
     callables: int | None = None
-    reason: str = ""
+    reason: Reason | None = None
     recording: Recording | None = None
     log: str = ""
     wall_seconds: float = 0.0
@@ -102,12 +101,12 @@ class Replay:
 
 def not_run(job: Job) -> Replay:
     """What an interrupted run has of a job that it never came to, or not to the end of."""
-    return Replay(job=job, status=ReplayStatus.ERROR, reason=NOT_RUN)
+    return Replay(job=job, status=ReplayStatus.ERROR, reason=Reason(why=Why.NOT_RUN))
 
 
 def was_run(audit: Audit) -> bool:
     """Whether the run came to it before it was interrupted."""
-    return audit.reason != NOT_RUN
+    return all(reason.why is not Why.NOT_RUN for reason in audit.reasons)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stance
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
+from esper_audit.data.reasons import Reason
 from esper_audit.data.steps import Lookups, Observation, Step
 
 
@@ -67,7 +68,7 @@ class Recording:
     hook_errors: tuple[HookError, ...] = ()
     lost: tuple[LostEvidence, ...] = ()
     torch_counters: dict[str, int] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
+    notes: tuple[Reason, ...] = ()
     stances: tuple[Stance, ...] = ()
     program: Program | None = None
     watched: bool = False

@@ -49,7 +49,7 @@ def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
     except UNREADABLE as error:
         raise UsageError(
             f"{name} is not JSON: {error}.",
-            "It may be cut off: save it again with `esper-audit run --output FILE`.",
+            "It may be cut off: save it again with `esper-audit run --save FILE`.",
         ) from None
     kind = _check_head(raw, name)
     if KINDS.get(kind) is not cls:
@@ -64,7 +64,7 @@ def _converted(raw: object, cls: type[T], name: str) -> T:
     except msgspec.ValidationError as error:
         raise UsageError(
             f"{name} does not fit format {SCHEMA_VERSION}: {error}.",
-            "Save it again with `esper-audit run --output FILE`.",
+            "Save it again with `esper-audit run --save FILE`.",
         ) from None
 
 
@@ -74,7 +74,7 @@ def _check_head(raw: object, name: str) -> str:
     if not isinstance(raw, dict) or not isinstance(version, int):
         raise UsageError(
             f"{name} is not a file of esper-audit: it has no schema_version.",
-            "Save one with `esper-audit run --output FILE`.",
+            "Save one with `esper-audit run --save FILE`.",
         )
     if version != SCHEMA_VERSION:
         raise UsageError(
@@ -118,7 +118,7 @@ def check_writable(path: Path) -> None:
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
     if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
-        raise UsageError(f"{path} is a folder.", "Give a file with --output.")
+        raise UsageError(f"{path} is a folder.", "Give a file in it.")
 
 
 def _umask() -> int:

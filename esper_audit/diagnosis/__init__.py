@@ -7,18 +7,21 @@ from esper_audit.diagnosis.causes import attempts_to_watch, closest_failures, ro
 from esper_audit.diagnosis.claims import decide_claims, matches
 from esper_audit.diagnosis.controls import caught, is_control, misses
 from esper_audit.diagnosis.counts import Counts, count
-from esper_audit.diagnosis.eager import eager_findings, why_eager
+from esper_audit.diagnosis.eager import eager_findings
 from esper_audit.diagnosis.identify import identify
-from esper_audit.diagnosis.program import EAGER, FAIL_ON, is_of_kind, judge_program
+from esper_audit.diagnosis.kinds import CHANGES, EAGER, KINDS, Door, is_of_kind, parse_kinds
+from esper_audit.diagnosis.program import judge_program
 from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_compiled
 from esper_audit.diagnosis.steps import judge_steps
 
 __all__ = [
+    "CHANGES",
     "DEFAULT_OPTIONS",
     "EAGER",
-    "FAIL_ON",
+    "KINDS",
     "NOT_PROVEN",
     "Counts",
+    "Door",
     "attempts_to_watch",
     "caught",
     "closest_failures",
@@ -34,7 +37,7 @@ __all__ = [
     "judge_steps",
     "matches",
     "misses",
+    "parse_kinds",
     "ran_compiled",
     "root_causes",
-    "why_eager",
 ]

@@ -8,9 +8,10 @@ from dataclasses import replace
 from esper_audit.data.compiles import Compile, Outcome, Stance
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import has_failed, is_refused
-from esper_audit.diagnosis.eager import limit_words, since
+from esper_audit.diagnosis.eager import since
 from esper_audit.torch_text.reasons import gist
 
 
@@ -33,7 +34,8 @@ def _finding(group: Sequence[Compile], recording: Recording) -> Finding:
     found = Finding(
         id=Diagnosis.COMPILE_FAILED,
         frame=first.frame,
-        text=limit_words(first.limit) if first.limit else gist(first.reason),
+        text="" if first.limit else gist(first.reason),
+        why=Reason(why=Why.AT_LIMIT, text=first.limit) if first.limit else None,
         attempts=sum(each.count for each in group),
         refused=sum(each.count for each in group if is_refused(each)),
         refused_by=first.refused_by,
@@ -43,7 +45,7 @@ def _finding(group: Sequence[Compile], recording: Recording) -> Finding:
         limit_hit=bool(first.limit),
         limit=first.limit,
         called_from=first.stack[-1] if first.stack else None,
-        written_by_unknown="not caused by a state change",
+        no_writer=Reason(why=Why.NO_STATE_CHANGE),
     )
     return found if first.outcome is Outcome.FAILED else _refused(found, first, recording)
 
@@ -55,7 +57,7 @@ def _refused(found: Finding, first: Compile, recording: Recording) -> Finding:
         found,
         id=Diagnosis.COMPILE_REFUSED,
         written_by=where,
-        written_by_unknown="" if where else "it is a setting of torch",
+        no_writer=None if where else Reason(why=Why.IS_SETTING),
     )
 
 

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any
 
 from esper_audit.data.audits import Audit, JudgedStep
-from esper_audit.data.expectations import DEFAULT_BUDGET, Budget
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.expectations import Budget
 from esper_audit.data.findings import Finding
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
+from esper_audit.data.reasons import Counted, Reason, Why
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
@@ -17,8 +19,9 @@ from esper_audit.diagnosis.attempts import attempt_findings
 from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import count
 from esper_audit.diagnosis.eager import break_findings, eager_findings, step_findings
+from esper_audit.diagnosis.kinds import failures_of
 from esper_audit.diagnosis.mistakes import scenario_mistake
-from esper_audit.diagnosis.program import uncounted
+from esper_audit.diagnosis.program import over_bound, uncounted
 from esper_audit.diagnosis.proof import doubts
 from esper_audit.diagnosis.steps import judge_steps
 
@@ -27,9 +30,9 @@ def judge(replay: Replay, environment: Environment) -> Audit:
     """The audit of a replay. ``environment`` stands in where the process died without one."""
     recording = replay.recording or Recording(environment=environment)
     steps = judge_steps(recording)
-    budget = replay.job.budget.over(DEFAULT_BUDGET)
+    budget = replay.job.budget if replay.job.fail_on else replay.job.budget.over_default()
     findings = _findings(recording, steps)
-    verdict, reason = _verdict(replay, budget, recording, steps, findings)
+    verdict, reasons = _verdict(replay, budget, recording, steps, findings)
     breaks = tuple(
         replace(each, compile_id=compile_.id)
         for compile_ in recording.compiles
@@ -40,7 +43,7 @@ def judge(replay: Replay, environment: Environment) -> Audit:
         **_identity(replay.job),
         budget=budget,
         verdict=verdict,
-        reason=reason,
+        reasons=reasons,
         advice=tuple(_advice(budget, recording, replay.wall_seconds)),
         steps=steps,
         graph_breaks=breaks,
@@ -70,6 +73,7 @@ def _identity(job: Job) -> dict[str, Any]:
         "backend": job.options.backend,
         "options": _options(job),
         "claims": job.claims,
+        "fail_on": job.fail_on,
     }
 
 
@@ -93,101 +97,92 @@ def _verdict(
     recording: Recording,
     steps: Sequence[JudgedStep],
     findings: Sequence[Finding],
-) -> tuple[AuditVerdict, str]:
-    if replay.status is ReplayStatus.SKIPPED:
-        return AuditVerdict.SKIPPED, replay.reason
-    if replay.status is ReplayStatus.ERROR:
-        return AuditVerdict.ERROR, replay.reason
-    doubt = next(doubts(recording), "")
-    if doubt:
-        return AuditVerdict.ERROR, doubt
+) -> tuple[AuditVerdict, tuple[Reason, ...]]:
+    if replay.status is not ReplayStatus.COMPLETED:
+        skipped = replay.status is ReplayStatus.SKIPPED
+        verdict = AuditVerdict.SKIPPED if skipped else AuditVerdict.ERROR
+        return verdict, (replay.reason,) if replay.reason is not None else ()
+    for doubt in doubts(recording):
+        return AuditVerdict.ERROR, (doubt,)
     wrong = [*_stale(steps), *_eager(budget, steps)]
-    failures = [*wrong, *_over_budget(budget, recording, findings)]
+    failures = [*wrong, *_other_failures(replay.job, budget, recording, findings)]
     unproven = _unproven(steps)
     mistake = scenario_mistake(recording, replay.callables)
-    if mistake and not wrong and (failures or unproven):
-        return AuditVerdict.ERROR, mistake
+    if mistake is not None and not wrong and (failures or unproven is not None):
+        return AuditVerdict.ERROR, (mistake,)
     if failures:
-        return AuditVerdict.FAILED, "; ".join(failures)
-    if unproven:
-        return AuditVerdict.ERROR, unproven
-    return AuditVerdict.PASSED, _passed(recording, steps)
+        return AuditVerdict.FAILED, tuple(failures)
+    if unproven is not None:
+        return AuditVerdict.ERROR, (unproven,)
+    return AuditVerdict.PASSED, (_passed(recording, steps),)
 
 
-def _over_budget(budget: Budget, recording: Recording, findings: Sequence[Finding]) -> list[str]:
-    """What fails the audit beside wrong output and eager steps."""
+def _other_failures(
+    job: Job, budget: Budget, recording: Recording, findings: Sequence[Finding]
+) -> Iterator[Reason]:
+    """What fails the audit beside wrong output and a bound of eager steps."""
+    yield from _over_budget(budget, recording)
+    if budget.bounds_compiles:
+        # Eager steps that nothing explains have a bound of their own.
+        yield from uncounted([finding for finding in findings if not finding.unanswered])
+    untold = [kind for kind in job.fail_on if kind != Diagnosis.STALE_OUTPUT]
+    yield from failures_of(findings, untold)
+
+
+def _over_budget(budget: Budget, recording: Recording) -> Iterator[Reason]:
+    """The bounds of counts that were exceeded."""
     counts = count(recording)
     late, refused = counts.compiles_after_warm_up, counts.refused_after_warm_up
-    also = f" and {refused} refused" if refused else ""
-    every = counts.compiles_in_warm_up + late
-    failures = [
-        f"{said}, {allowed} allowed"
-        for made, allowed, said in (
-            (late + refused, budget.recompiles, f"{_several(late, 'compile')}{also} after warm-up"),
-            (every, budget.compiles, f"{_several(every, 'compile')} in all"),
-            (
-                counts.graph_breaks,
-                budget.graph_breaks,
-                _several(counts.graph_breaks, "graph break"),
-            ),
-        )
-        if _exceeds(made, allowed)
-    ]
-    # Eager steps that nothing explains have a bound of their own.
-    known = [each for each in findings if not each.unanswered]
-    return [*failures, *uncounted(known)]
+    again, every = counts.recompiles_after_warm_up, counts.compiles_in_warm_up + late
+    for counted, made, more, allowed in (
+        (Counted.RECOMPILES_AFTER_WARM_UP, again, refused, budget.recompiles),
+        (Counted.COMPILES_AFTER_WARM_UP, late, refused, budget.compiles_after_warm_up),
+        (Counted.COMPILES, every, 0, budget.compiles),
+        (Counted.GRAPH_BREAKS, counts.graph_breaks, 0, budget.graph_breaks),
+    ):
+        yield from over_bound(counted, made, more, allowed)
 
 
-def _stale(steps: Sequence[JudgedStep]) -> Iterator[str]:
+def _stale(steps: Sequence[JudgedStep]) -> Iterator[Reason]:
     stale = [step for step in steps if step.verdict is StepVerdict.STALE]
     if stale:
-        yield f"wrong output in {_of(len(stale), len(steps))}: {stale[0].because}"
+        yield _of_steps(Why.STEPS_WRONG, stale, steps)
 
 
-def _eager(budget: Budget, steps: Sequence[JudgedStep]) -> Iterator[str]:
+def _eager(budget: Budget, steps: Sequence[JudgedStep]) -> Iterator[Reason]:
     steady = [step for step in steps if step.phase is Phase.STEADY]
     eager = [step for step in steady if step.verdict is StepVerdict.EAGER]
-    if _exceeds(len(eager), budget.eager_steps):
-        yield f"ran eagerly in {_of(len(eager), len(steady))} after warm-up: {eager[0].because}"
+    if budget.eager_steps is not None and len(eager) > budget.eager_steps:
+        yield _of_steps(Why.STEPS_EAGER, eager, steady)
 
 
-def _several(number: int, noun: str) -> str:
-    return f"{number} {noun}{'s' * (number != 1)}"
+def _of_steps(why: Why, found: Sequence[JudgedStep], steps: Sequence[JudgedStep]) -> Reason:
+    """So many steps of all, and what the first of them rests on."""
+    return Reason(why=why, count=len(found), total=len(steps), cause=found[0].because)
 
 
-def _exceeds(number: float, bound: float | None) -> bool:
-    return bound is not None and number > bound
+def _advice(budget: Budget, recording: Recording, wall_seconds: float) -> Iterator[Reason]:
+    compiling = sum(made.seconds.total for made in recording.compiles)
+    advised = budget.compile_share
+    if advised is not None and wall_seconds and compiling / wall_seconds > advised:
+        percent = round(100 * compiling / wall_seconds)
+        yield Reason(why=Why.COMPILE_SHARE, count=percent, allowed=100 * advised)
 
 
-def _advice(budget: Budget, recording: Recording, wall_seconds: float) -> Iterator[str]:
-    compiling = sum(each.seconds.total for each in recording.compiles)
-    share = compiling / wall_seconds if wall_seconds else 0.0
-    if _exceeds(share, budget.compile_share):
-        yield f"compiling took {share:.0%} of its seconds, {budget.compile_share:.0%} advised"
+def _unproven(steps: Sequence[JudgedStep]) -> Reason | None:
+    """Why these steps don't prove a pass; None where they do."""
+    if not any(step.phase is Phase.STEADY for step in steps):
+        return Reason(why=Why.NO_STEADY_STEP)
+    unknown = (step for step in steps if step.verdict is StepVerdict.UNKNOWN)
+    first = next(unknown, None)
+    if first is None:
+        return None
+    return Reason(why=Why.STEP_UNPROVEN, step=first.index, cause=first.because)
 
 
-def _unproven(steps: Sequence[JudgedStep]) -> str:
-    """Why these steps don't prove a pass; empty where they do."""
-    steady = [step for step in steps if step.phase is Phase.STEADY]
-    if not steady:
-        return "there is no step after warm-up, so nothing is proven"
-    for step in steps:
-        if step.verdict is StepVerdict.UNKNOWN:
-            return f"step {step.index} proves nothing: {step.because}"
-    return ""
-
-
-def _passed(recording: Recording, steps: Sequence[JudgedStep]) -> str:
+def _passed(recording: Recording, steps: Sequence[JudgedStep]) -> Reason:
+    """``numbers`` are the compiles that the budget allowed."""
     steady = [step for step in steps if step.phase is Phase.STEADY]
     reused = sum(1 for step in steady if step.verdict is StepVerdict.REUSED)
-    text = f"compiled code was reused in {_of(reused, len(steady))} after warm-up"
     made = count(recording).compiles_after_warm_up
-    return (
-        f"{text}; {_several(made, 'compile')} {'is' if made == 1 else 'are'} within its budget"
-        if made
-        else text
-    )
-
-
-def _of(number: int, total: int) -> str:
-    return f"{number} of {_several(total, 'step')}"
+    return Reason(why=Why.STEPS_REUSED, count=reused, total=len(steady), numbers=(made,))

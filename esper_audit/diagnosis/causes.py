@@ -9,11 +9,12 @@ from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import GUARDS_FAILED, Compile, GuardFailure, Outcome, Write
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.identify import identify
 from esper_audit.diagnosis.patterns import forecast, pattern_of
 
-_OFTEN_ABSENT = "not looked for in this recording; --provenance does"
+_NOT_RECORDED = Write("", unknown=Reason(why=Why.NOT_RECORDED))
 
 _TIMES = 2
 """Cases of a cause after which its writer is looked for no longer."""
@@ -26,8 +27,8 @@ def closest_failures(
 ) -> tuple[GuardFailure, ...]:
     """The failures that kept the closest cache entry from matching.
 
-    Closest is the entry with the fewest failing guards, and of the fewest words where one guard
-    stands for several fields: the smallest change of state would have made it match. A failure
+    Closest is the entry with the fewest failing guards, and of the fewest fields where one guard
+    stands for several: the smallest change of state would have made it match. A failure
     whose actual value another entry accepts is no cause by itself, so entries whose failures no
     entry accepts go first. Of the ticket's cache, this is the alpha value: other entries accept
     ``None`` for the cached tensor, none accepts the new alpha. ``instances`` names the object
@@ -43,12 +44,12 @@ def closest_failures(
         failures = entries[entry]
         foreign = (instances or {}).get(entry, compile_.instance) != compile_.instance
         accepted = sum(1 for failure in failures if failure.accepted_by)
-        words = sum(len(failure.actual.split()) for failure in failures)
-        return foreign, accepted, len(failures), words
+        fields = sum(max(1, len(failure.fields)) for failure in failures)
+        return foreign, accepted, len(failures), fields
 
     nearest = entries[min(entries, key=distance)]
     # Dispatch keys follow from what else changed; alone, they tell.
-    telling = [failure for failure in nearest if not failure.actual.startswith("keys=")]
+    telling = [failure for failure in nearest if failure.fields.keys() != {"keys"}]
     return tuple(telling or nearest)
 
 
@@ -121,7 +122,7 @@ def _diagnosis(compile_: Compile, failure: GuardFailure, instances: Mapping[str,
 
 
 def _nothing(compile_: Compile) -> GuardFailure:
-    reasons = "; ".join(compile_.torch_reasons) or "torch gives no reason"
+    reasons = "; ".join(compile_.torch_reasons)
     return GuardFailure("", "", "<unknown>", "", "", reasons, recognized=False)
 
 
@@ -160,7 +161,7 @@ def _finding(
         user_line=failure.user_line,
         written_by=write.location,
         called_from=write.called_from if write.location is not None else call,
-        written_by_unknown=write.unknown,
+        no_writer=write.unknown,
     )
 
 
@@ -173,4 +174,4 @@ def _write(group: Sequence[Case]) -> Write:
         if write.source == failure.torch_source
     ]
     known = next((write for write in found if write.location is not None), None)
-    return known or (found[0] if found else Write("", unknown=_OFTEN_ABSENT))
+    return known or (found[0] if found else _NOT_RECORDED)

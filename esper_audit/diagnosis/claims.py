@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from esper_audit.data.audits import Audit, ClaimResult, backends_of
 from esper_audit.data.expectations import Claim
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 
 _BY_VERDICT = {AuditVerdict.PASSED: True, AuditVerdict.FAILED: False}
 
 
 def matches(parameters: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    """Whether an audit's parameters are those wanted; one it does not have is no obstacle."""
+    """Whether an audit's parameters are those wanted; one that it lacks matches any value."""
     return all(parameters.get(name, value) == value for name, value in wanted.items())
 
 
@@ -32,8 +33,8 @@ def decide_claims(claims: Iterable[Claim], audits: Sequence[Audit]) -> tuple[Cla
 
 
 def _decide(claim: Claim, backend: str, audits: Sequence[Audit]) -> ClaimResult:
-    confirmed: dict[str, str] = {}
-    refuted: dict[str, str] = {}
+    confirmed: dict[str, Reason | None] = {}
+    refuted: dict[str, Reason | None] = {}
     for audit in audits:
         if not matches(audit.parameters, claim.about):
             continue
@@ -43,20 +44,21 @@ def _decide(claim: Claim, backend: str, audits: Sequence[Audit]) -> ClaimResult:
     return ClaimResult(claim, backend, status, tuple(confirmed), tuple(refuted), because)
 
 
-def _evidence(claim: Claim, audit: Audit) -> list[tuple[bool, str]]:
+def _evidence(claim: Claim, audit: Audit) -> list[tuple[bool, Reason | None]]:
     observed = [each for each in audit.recording.observations if each.claim == claim.id]
     if observed:
-        return [(each.holds, each.because) for each in observed]
+        return [(seen.holds, Reason(why=Why.OBSERVED, text=seen.because)) for seen in observed]
     if claim.id in audit.claims and audit.verdict in _BY_VERDICT:
-        return [(_BY_VERDICT[audit.verdict], audit.reason)]
+        return [(_BY_VERDICT[audit.verdict], next(iter(audit.reasons), None))]
     return []
 
 
 def _status(
-    claim: Claim, confirmed: Mapping[str, str], refuted: Mapping[str, str]
-) -> tuple[ClaimStatus, str]:
+    claim: Claim, confirmed: Mapping[str, Reason | None], refuted: Mapping[str, Reason | None]
+) -> tuple[ClaimStatus, Reason | None]:
     if refuted:
         return ClaimStatus.REFUTED, next(iter(refuted.values()))
     if confirmed:
         return ClaimStatus.CONFIRMED, next(iter(confirmed.values()))
-    return ClaimStatus.NOT_TESTED, claim.untestable or "no scenario of this run decides it"
+    why = Why.UNTESTABLE if claim.untestable else Why.NOT_DECIDED
+    return ClaimStatus.NOT_TESTED, Reason(why=why, text=claim.untestable)

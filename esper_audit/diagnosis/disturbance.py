@@ -13,6 +13,7 @@ from dataclasses import replace
 
 from esper_audit.data.comparisons import Comparison
 from esper_audit.data.jobs import Job, Replay, ReplayStatus, Variant
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Step
 
@@ -37,29 +38,25 @@ def settled(first: Replay, second: Replay) -> Replay:
     """
     assert first.recording is not None
     why = _disturbed(first.recording, second)
-    if not why:
+    if why is None:
         return first
     shown = second.recording if second.recording is not None else first.recording
-    unsure = Comparison("eager", "output", None, why)
+    unsure = Comparison("eager", "output", None, why=why)
     steps = tuple(replace(step, comparisons=(unsure,)) for step in shown.steps)
     return replace(first, recording=replace(shown, steps=steps))
 
 
-def _disturbed(first: Recording, second: Replay) -> str:
-    """Why the second replay does not prove the first undisturbed; empty where it does."""
-    start = "can't be compared without a fork"
+def _disturbed(first: Recording, second: Replay) -> Reason | None:
+    """Why the second replay does not prove the first undisturbed; None where it does."""
     if second.recording is None or second.status is not ReplayStatus.COMPLETED:
-        return f"{start}: the replay that would prove it undisturbed failed ({second.reason})"
+        return Reason(why=Why.PROOF_FAILED, cause=second.reason)
     if _compiles(first) != _compiles(second.recording):
-        return f"{start}: the comparison changes what is compiled, by state that it shares"
+        return Reason(why=Why.COMPARISON_COMPILES)
     pairs = zip(first.steps, second.recording.steps, strict=True)
     differing = next((one for one, other in pairs if not _alike(one, other)), None)
     if differing is not None:
-        return (
-            f"{start}: the comparison changes the output of step {differing.index},"
-            " by state that it shares or by random numbers without a seed"
-        )
-    return ""
+        return Reason(why=Why.COMPARISON_CHANGES, step=differing.index)
+    return None
 
 
 def _compiles(recording: Recording) -> tuple[object, ...]:

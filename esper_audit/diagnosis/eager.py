@@ -8,51 +8,26 @@ from dataclasses import replace
 from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import Compile, GraphBreak, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.diagnoses import Diagnosis
-from esper_audit.data.findings import Finding
+from esper_audit.data.findings import Finding, Since
 from esper_audit.data.places import Frame, Location
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import has_failed
-from esper_audit.torch_text.reasons import gist
+from esper_audit.torch_text.reasons import gist, why_eager
 
-_NO_STATE = "not caused by a state change"
+_NO_STATE = Reason(why=Why.NO_STATE_CHANGE)
 EVERY_FRAME = Frame("every compiled function", "", 0, "*", "*")
 _ON_RECOMPILE = "eager_on_recompile"
 _SWITCHED_OFF = ("force_eager", _ON_RECOMPILE)
 _OFF = {"disable": ("True",), "TORCH_COMPILE_DISABLE": ("1",), "TORCHDYNAMO_DISABLE": ("1",)}
-_WORDS = (
-    ("no ops traced", Diagnosis.EAGER_EMPTY_GRAPH),
-    ("no tensor operation", Diagnosis.EAGER_EMPTY_GRAPH),
-    ("dispatch mode", Diagnosis.EAGER_DISPATCH_MODE),
-    ("disabled", Diagnosis.EAGER_DISABLED),
-    ("skipfiles", Diagnosis.EAGER_DISABLED),
-)
 
 
-def why_eager(reason: str) -> Diagnosis:
-    """Which diagnosis torch's reason for giving a frame up is."""
-    known = (found for words, found in _WORDS if words in reason.lower())
-    return next(known, Diagnosis.EAGER_UNSUPPORTED)
-
-
-_LIMITS = {
-    "recompile_limit": "the recompile limit was hit",
-    "accumulated_recompile_limit": "the accumulated recompile limit was hit",
-}
-
-
-def limit_words(limit: str) -> str:
-    """Which of torch's two limits was hit, where the recording tells."""
-    return _LIMITS.get(limit, "a recompile limit was hit")
-
-
-def since(event: Compile | SkippedFrame) -> str:
+def since(event: Compile | SkippedFrame) -> Since:
     """When in the recording something happened, as far as the program said."""
     if event.label:
-        return f"step {event.label!r}, {event.at:.1f} s in"
-    if event.step is not None:
-        return f"step {event.step}"
-    return f"{event.at:.1f} s in"
+        return Since(label=event.label, seconds=event.at)
+    return Since(step=event.step) if event.step is not None else Since(seconds=event.at)
 
 
 def eager_findings(recording: Recording) -> tuple[Finding, ...]:
@@ -80,27 +55,25 @@ def _unanswered(recording: Recording) -> Iterator[Finding]:
     missed = unanswered(recording)
     if not missed:
         return
-    calls = f"{missed} call{'s' * (missed != 1)}"
-    text = f"{calls} matched no cache entry, and nothing was compiled"
+    why = Reason(why=Why.UNANSWERED, count=missed)
     stance = next((s for s in recording.stances if s.stance == _ON_RECOMPILE), None)
     if stance is not None:
-        why = f"set_stance({stance.stance!r}): {text}"
-        off = _off(why, f"{stance.at:.1f} s in", stance.location)
-        yield replace(off, unanswered=missed)
+        set_ = Reason(why=Why.STANCE, text=stance.stance, cause=why)
+        yield replace(_off(set_, Since(seconds=stance.at), stance.location), unanswered=missed)
     else:
         yield Finding(
             id=Diagnosis.EAGER_UNEXPLAINED,
             frame=EVERY_FRAME,
-            text=text,
+            why=why,
             unanswered=missed,
-            written_by_unknown=_NO_STATE,
+            no_writer=_NO_STATE,
         )
 
 
 def _frames(recording: Recording) -> Iterator[Finding]:
     for compile_ in recording.compiles:
         if compile_.outcome is Outcome.LIMIT:
-            yield _eager(Diagnosis.EAGER_AFTER_LIMIT, compile_, limit_words(compile_.limit))
+            yield _eager(Diagnosis.EAGER_AFTER_LIMIT, compile_, "")
         elif compile_.runs_after is RunsAfter.EAGER and not has_failed(compile_):
             diagnosis = why_eager(compile_.reason)
             if compile_.direct or diagnosis is not Diagnosis.EAGER_EMPTY_GRAPH:
@@ -116,35 +89,40 @@ def _eager(diagnosis: Diagnosis, event: Compile | SkippedFrame, reason: str) -> 
         call = event.stack[-1] if event.stack else None
     else:
         call = event.called_from
+    limited = diagnosis is Diagnosis.EAGER_AFTER_LIMIT
+    limit = event.limit if isinstance(event, Compile) else ""
     return Finding(
         id=diagnosis,
         frame=event.frame,
         text=gist(reason),
+        why=Reason(why=Why.AT_LIMIT, text=limit) if limited else None,
         since=since(event),
-        limit_hit=diagnosis is Diagnosis.EAGER_AFTER_LIMIT,
-        limit=event.limit if isinstance(event, Compile) else "",
+        limit_hit=limited,
+        limit=limit,
         called_from=call,
-        written_by_unknown=_NO_STATE,
+        no_writer=_NO_STATE,
     )
 
 
 def _switched_off(recording: Recording) -> Iterator[Finding]:
     for stance in recording.stances:
         if stance.stance in _SWITCHED_OFF:
-            yield _off(f"set_stance({stance.stance!r})", f"{stance.at:.1f} s in", stance.location)
+            why = Reason(why=Why.STANCE, text=stance.stance)
+            yield _off(why, Since(seconds=stance.at), stance.location)
     for name, values in _OFF.items():
-        if recording.environment.settings.get(name) in values:
-            yield _off(f"{name} is {recording.environment.settings[name]}", "the start", None)
+        value = recording.environment.settings.get(name)
+        if value in values:
+            yield _off(Reason(why=Why.SETTING, names=(name,), text=value), Since(), None)
 
 
-def _off(text: str, when: str, place: Location | None) -> Finding:
+def _off(why: Reason, when: Since, place: Location | None) -> Finding:
     return Finding(
         id=Diagnosis.EAGER_DISABLED,
         frame=EVERY_FRAME,
-        text=text,
+        why=why,
         since=when,
         written_by=place,
-        written_by_unknown="" if place else "it is a setting of the environment",
+        no_writer=None if place else Reason(why=Why.IS_ENVIRONMENT),
     )
 
 
@@ -164,7 +142,7 @@ def break_findings(compiles: Sequence[Compile]) -> tuple[Finding, ...]:
             user_line=location,
             called_from=location,
             since=since(group[0][0]),
-            written_by_unknown=_NO_STATE,
+            no_writer=_NO_STATE,
         )
         for (_, location, reason), group in grouped.items()
     )
@@ -188,15 +166,14 @@ def step_findings(
 
 
 def _of_step(diagnosis: Diagnosis, step: JudgedStep, recording: Recording) -> Finding:
-    after = f" after {step.label}" if step.label else ""
-    missed = "no guard failed: compiled code missed the change"
+    missed = Reason(why=Why.CHANGE_MISSED)
     return Finding(
         id=diagnosis,
         frame=_frame_of(step, recording),
-        text=step.because,
-        since=f"step {step.index}{after}",
+        why=step.because,
+        since=Since(step=step.index, event=step.label),
         limit_hit=diagnosis is Diagnosis.EAGER_AFTER_LIMIT,
-        written_by_unknown=missed if diagnosis is Diagnosis.STALE_OUTPUT else _NO_STATE,
+        no_writer=missed if diagnosis is Diagnosis.STALE_OUTPUT else _NO_STATE,
     )
 
 

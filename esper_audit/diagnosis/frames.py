@@ -6,12 +6,14 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 from esper_audit.data.compiles import Compile, Outcome, RunsAfter, SkippedFrame
-from esper_audit.data.findings import FrameState, FrameSummary
+from esper_audit.data.findings import FrameState, FrameSummary, Since
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import IsLate, late
-from esper_audit.diagnosis.eager import limit_words, since
+from esper_audit.diagnosis.eager import since
 from esper_audit.torch_text.reasons import gist
 
+_A_LIMIT = "a recompile limit"
+"""Where the recording does not tell which of the two was hit."""
 _STATES = {
     RunsAfter.EAGER: FrameState.EAGER,
     RunsAfter.CACHED_ONLY: FrameState.CACHED_ONLY,
@@ -42,11 +44,12 @@ def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLat
     gave_up = next((each for each in left if each.sequence > last), None)
     if skip is not None and skip.sequence <= last:
         skip = None
-    state, reason, when = FrameState.COMPILED, "", ""
+    state, reason, limit = FrameState.COMPILED, "", ""
+    when: Since | None = None
     if gave_up is not None:
         state, when = _STATES[gave_up.runs_after], since(gave_up)
-        limit = gave_up.outcome is Outcome.LIMIT
-        reason = limit_words(gave_up.limit) if limit else gist(gave_up.reason)
+        limit = (gave_up.limit or _A_LIMIT) if gave_up.outcome is Outcome.LIMIT else ""
+        reason = "" if limit else gist(gave_up.reason)
     elif skip is not None:
         state, reason, when = FrameState.EAGER, gist(skip.reason), since(skip)
     if not made and state is FrameState.COMPILED and group:
@@ -66,6 +69,7 @@ def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLat
         graph_breaks=sum(len(each.graph_breaks) * each.count for each in group),
         state=state,
         reason=reason,
+        limit=limit,
         since=when,
         direct=any(each.direct for each in group),
     )
@@ -87,7 +91,7 @@ def _skipped(skip: SkippedFrame) -> FrameSummary:
     return FrameSummary(
         frame=skip.frame,
         state=FrameState.EAGER,
-        reason=gist(skip.reason) or "torch refused the frame",
+        reason=gist(skip.reason),
         since=since(skip),
         direct=skip.direct,
     )

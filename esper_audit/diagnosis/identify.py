@@ -5,16 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from esper_audit.data.compiles import GuardFailure
+from esper_audit.data.compiles import GuardFailure, ValueKind
 from esper_audit.data.diagnoses import Diagnosis
 
-_FIELD = re.compile(r"(\w+)=")
 _SHAPE = re.compile(r"\.(?:size|stride|storage_offset)\(\)|_dynamo_dynamic_indices")
 _VARIABLE = re.compile(r"^(?:G\['\w+'\]|L\['\w+'\])$")
 _CELL = re.compile(r"\.__closure__\[\d+\]\.cell_contents$")
-_NUMBER = re.compile(r"-?(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)")
-_COLLECTION = re.compile(r"(?:list|tuple|dict|set|frozenset) of \d+$")
-_MEMBER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _GLOBAL_STATE = {
     "grad_mode": Diagnosis.GRAD_MODE_CHANGED,
     "autocast": Diagnosis.AUTOCAST_CHANGED,
@@ -69,7 +65,8 @@ def _by_kind(failure: GuardFailure) -> Diagnosis | None:
 def _global_state(failure: GuardFailure) -> Diagnosis | None:
     if failure.kind != "GLOBAL_STATE":
         return None
-    known = (each for word, each in _GLOBAL_STATE.items() if word in failure.actual)
+    changed = " ".join(failure.fields)
+    known = (found for name, found in _GLOBAL_STATE.items() if name in changed)
     return next(known, Diagnosis.GLOBAL_STATE_CHANGED)
 
 
@@ -84,45 +81,40 @@ def _by_source(failure: GuardFailure) -> Diagnosis | None:
 
 def _lazy(failure: GuardFailure) -> Diagnosis | None:
     """None where a tensor was, or a tensor where None was."""
-    values = (failure.expected, failure.actual)
-    none = any(value in ("None", "NoneType", "builtins.NoneType") for value in values)
-    tensor = any(value.startswith("tensor(") or value.endswith("Tensor") for value in values)
-    tensor = tensor or failure.kind == "TENSOR_MATCH"
-    return Diagnosis.LAZY_CACHE if none and tensor else None
+    kinds = {failure.expected_kind, failure.actual_kind}
+    return Diagnosis.LAZY_CACHE if kinds == {ValueKind.NONE, ValueKind.TENSOR} else None
 
 
 def _tensor(failure: GuardFailure) -> Diagnosis | None:
     if failure.kind != "TENSOR_MATCH":
         return None
-    fields = _FIELD.findall(failure.actual)
-    if failure.actual.startswith("tensor(") or not fields:
+    fields = failure.fields
+    if not fields:
         return Diagnosis.TYPE_CHANGED
-    for field, found in _BY_FIELD.items():
-        if field in fields and not (field == "stride" and "size" in fields):
+    for name, found in _BY_FIELD.items():
+        if name in fields and not (name == "stride" and "size" in fields):
             return found
-    if "size" in fields:
-        return _size(failure)
-    return _keys(failure)
+    return _size(failure) if "size" in fields else _keys(failure)
 
 
 def _keys(failure: GuardFailure) -> Diagnosis:
     """Nothing but dispatch keys differ: an inference tensor has none for autograd."""
-    autograd = ["Autograd" in value for value in (failure.expected, failure.actual)]
-    if "Autocast" in failure.expected + failure.actual and all(autograd):
+    keys = failure.fields["keys"]
+    autograd = all("Autograd" in text for text in keys)
+    if autograd and any("Autocast" in text for text in keys):
         return Diagnosis.AUTOCAST_CHANGED
-    return Diagnosis.TYPE_CHANGED if all(autograd) else Diagnosis.GRAD_MODE_CHANGED
+    return Diagnosis.TYPE_CHANGED if autograd else Diagnosis.GRAD_MODE_CHANGED
 
 
 def _size(failure: GuardFailure) -> Diagnosis:
-    pairs = zip(_numbers(failure.expected), _numbers(failure.actual), strict=False)
-    changed = [pair for pair in pairs if pair[0] != pair[1]]
-    special = any({"0", "1"} & set(pair) for pair in changed)
+    pairs = zip(*map(_numbers, failure.fields["size"]), strict=False)
+    special = any({"0", "1"} & set(pair) for pair in pairs if pair[0] != pair[1])
     return Diagnosis.SIZE_ZERO_ONE if special else Diagnosis.SIZE_CHANGED
 
 
-def _numbers(text: str) -> list[str]:
-    size = re.search(r"size=\[(.*?)\]", text)
-    return [each.strip() for each in (size[1] if size else text).split(",")]
+def _numbers(size: str) -> list[str]:
+    """``[2, 4]`` as its numbers."""
+    return [number.strip() for number in size.strip("[]").split(",")]
 
 
 def _expression(failure: GuardFailure) -> Diagnosis | None:
@@ -141,13 +133,12 @@ def _expression(failure: GuardFailure) -> Diagnosis | None:
 
 
 def _presence(failure: GuardFailure) -> Diagnosis | None:
-    if {failure.expected, failure.actual} == {"present", "absent"}:
+    if {failure.expected_kind, failure.actual_kind} == {ValueKind.PRESENT, ValueKind.ABSENT}:
         source = failure.torch_source or failure.source
         key = source.endswith("]") and not re.search(r"\.__dict__\['\w+'\]$", source)
         return Diagnosis.CONTAINER_CHANGED if key else Diagnosis.ATTRIBUTE_PRESENCE
     if failure.kind == "SOURCE_GONE":
-        gone = failure.actual.removeprefix("gone: ")
-        missing = gone in ("KeyError", "IndexError")
+        missing = failure.actual_kind is ValueKind.NO_KEY
         return Diagnosis.CONTAINER_CHANGED if missing else Diagnosis.ATTRIBUTE_PRESENCE
     return None
 
@@ -181,37 +172,35 @@ def _module(failure: GuardFailure) -> Diagnosis | None:
 def _identity(failure: GuardFailure) -> Diagnosis | None:
     if failure.kind not in ("ID_MATCH", "FUNCTION_MATCH", "CLASS_MATCH", "MODULE_MATCH"):
         return None
-    if failure.actual in ("True", "False", "None") or _is_member(failure.actual):
-        return _value(failure)
-    return Diagnosis.OBJECT_IDENTITY
-
-
-def _is_member(value: str) -> bool:
-    """``Mode.FAST``; not ``torch.float32`` and not ``Policy object``."""
-    return bool(_MEMBER.fullmatch(value)) and not value.startswith("torch.")
+    constants = (ValueKind.BOOL, ValueKind.NONE, ValueKind.ENUM)
+    return _value(failure) if failure.actual_kind in constants else Diagnosis.OBJECT_IDENTITY
 
 
 def _type(failure: GuardFailure) -> Diagnosis | None:
     return Diagnosis.TYPE_CHANGED if failure.kind == "TYPE_MATCH" else None
 
 
+_FLAGS = (ValueKind.BOOL, ValueKind.ENUM)
+
+
 def _value(failure: GuardFailure) -> Diagnosis | None:
     """By what the value is: a flag, a float, an int."""
-    expected, actual = failure.expected.strip(), failure.actual.strip()
-    if "None" in (expected, actual):
+    expected, actual = failure.expected_kind, failure.actual_kind
+    if ValueKind.NONE in (expected, actual):
         return Diagnosis.TYPE_CHANGED
-    if _COLLECTION.match(actual):
+    if actual is ValueKind.COLLECTION:
         return Diagnosis.CONTAINER_CHANGED
-    if actual in ("True", "False") or actual[:1] in ("'", '"') or _is_member(actual):
-        same = actual[:1] == expected[:1] or expected in ("True", "False") or _is_member(expected)
+    if actual in (*_FLAGS, ValueKind.STR):
+        same = expected is actual or expected in _FLAGS
         return Diagnosis.FLAG_CHANGED if same else Diagnosis.TYPE_CHANGED
-    if _NUMBER.fullmatch(actual):
-        integer = re.fullmatch(r"-?\d+", expected)
-        return Diagnosis.TYPE_CHANGED if integer else Diagnosis.FLOAT_SPECIALIZED
-    if re.fullmatch(r"-?\d+", actual):
-        return Diagnosis.TYPE_CHANGED if _NUMBER.fullmatch(expected) else Diagnosis.INT_COUNTER
-    if actual.startswith("torch.") and expected.startswith("torch."):
-        return Diagnosis.DTYPE_CHANGED if "." in actual else None
+    if actual is ValueKind.FLOAT:
+        other = expected is ValueKind.INT
+        return Diagnosis.TYPE_CHANGED if other else Diagnosis.FLOAT_SPECIALIZED
+    if actual is ValueKind.INT:
+        other = expected is ValueKind.FLOAT
+        return Diagnosis.TYPE_CHANGED if other else Diagnosis.INT_COUNTER
+    if actual is expected is ValueKind.TORCH:
+        return Diagnosis.DTYPE_CHANGED
     return Diagnosis.OBJECT_IDENTITY if failure.kind in ("EQUALS_MATCH", "CONSTANT_MATCH") else None
 
 

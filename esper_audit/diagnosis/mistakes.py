@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from esper_audit.data.compiles import Compile, Outcome
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Phase
 
-_MOST_NAMES = 3
 
-
-def scenario_mistake(recording: Recording, compiled: int | None = None) -> str:
-    """What is wrong with the scenario itself, and what to do; empty where nothing is.
+def scenario_mistake(recording: Recording, compiled: int | None = None) -> Reason | None:
+    """What is wrong with the scenario itself; None where nothing is.
 
     Wrong output outweighs it, a budget does not: what it counts is not what was meant.
 
@@ -21,51 +18,24 @@ def scenario_mistake(recording: Recording, compiled: int | None = None) -> str:
         compiled: how many callables ``replay.compile`` has made; None where that is not known.
     """
     phases = {step.phase for step in recording.steps}
-    outside = [each for each in recording.compiles if each.step is None]
+    outside = [made for made in recording.compiles if made.step is None]
     if Phase.STEADY not in phases and outside:
-        return _outside(outside)
+        names = tuple(dict.fromkeys(made.frame.name for made in outside))
+        return Reason(why=Why.COMPILED_OUTSIDE, names=names)
     if not phases:
-        return _no_step(compiled)
+        return Reason(why=_without_a_step(compiled))
     if phases == {Phase.WARM_UP}:
-        return (
-            "every step ran inside `with replay.warm_up():`, so no step shows whether compiled code"
-            " is reused: call the step again after that block"
-        )
+        return Reason(why=Why.ALL_WARM_UP)
     if phases == {Phase.STEADY} and any(map(_is_first, recording.compiles)):
-        return (
-            "no step ran inside `with replay.warm_up():`, so the first compile counts as one after"
-            " warm-up: call the step inside that block first (`replay.compile` itself compiles"
-            " nothing yet)"
-        )
-    return ""
+        return Reason(why=Why.NO_WARM_UP)
+    return None
 
 
 def _is_first(compile_: Compile) -> bool:
     return compile_.step is not None and compile_.outcome is Outcome.COMPILED
 
 
-def _outside(compiles: Sequence[Compile]) -> str:
-    names = list(dict.fromkeys(each.frame.name for each in compiles))
-    more = ", …" if len(names) > _MOST_NAMES else ""
-    return (
-        f"torch compiled {', '.join(names[:_MOST_NAMES])}{more} outside of every step, where"
-        " nothing is audited: compile it with `replay.compile(...)` instead of"
-        " `torch.compile(...)`, and call what that returns, after warm-up too"
-    )
-
-
-def _no_step(compiled: int | None) -> str:
-    if compiled == 0:
-        return (
-            "it never calls `replay.compile`, so there is no step to audit: compile a module or"
-            " function with it, and call what it returns"
-        )
-    if compiled:
-        return (
-            "it never calls what `replay.compile` returned, so there is no step to audit: each such"
-            " call is one"
-        )
-    return (
-        "no step ran, so there is nothing to audit: compile a module or function with"
-        " `replay.compile`, and call what it returns"
-    )
+def _without_a_step(compiled: int | None) -> Why:
+    if compiled is None:
+        return Why.NO_STEP
+    return Why.NEVER_CALLS if compiled else Why.NEVER_COMPILES

@@ -8,7 +8,7 @@ from itertools import groupby
 from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import Compile, GuardFailure, Outcome
 from esper_audit.data.diagnoses import Diagnosis
-from esper_audit.data.findings import Pattern
+from esper_audit.data.findings import Forecast, Pattern
 from esper_audit.data.verdicts import StepVerdict
 
 _AGAIN = (Outcome.RECOMPILED, Outcome.REFUSED)
@@ -92,19 +92,14 @@ def _has_returned(
 
 def forecast(
     pattern: Pattern, group: Sequence[tuple[Compile, GuardFailure]], limit_hit: bool
-) -> str:
+) -> Forecast | None:
     """Of a storm: how many more changes until the limit, and what they cost."""
     if pattern is not Pattern.STORM or any(c.outcome is Outcome.REFUSED for c, _ in group):
-        return ""  # what is refused raises, and never reaches a limit
+        return None  # what is refused raises, and never reaches a limit
     if limit_hit:
-        return "the limit is hit: each further value runs eagerly"
-    last, _ = group[-1]
-    left = last.recompiles_left
+        return Forecast(limit_hit=True)
+    left = group[-1][0].recompiles_left
     if left is None:
-        return ""
-    each = sum(c.seconds.total for c, _ in group) / sum(c.count for c, _ in group)
-    more = f"{left} more change{'s' * (left != 1)}"
-    return (
-        f"{more} at {each:.2g} s each ({left * each:.1f} s) until the recompile limit;"
-        " then each further value runs eagerly"
-    )
+        return None
+    seconds = sum(made.seconds.total for made, _ in group) / sum(made.count for made, _ in group)
+    return Forecast(left=left, seconds_each=seconds)

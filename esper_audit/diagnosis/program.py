@@ -8,6 +8,7 @@ from esper_audit.data.audits import ProgramAudit
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Counted, Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis.attempts import attempt_findings
@@ -15,31 +16,8 @@ from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import break_findings, eager_findings
 from esper_audit.diagnosis.frames import frame_summaries
+from esper_audit.diagnosis.kinds import failures_of
 from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_after_warm_up, ran_compiled
-
-EAGER = (
-    Diagnosis.EAGER_AFTER_LIMIT,
-    Diagnosis.EAGER_EMPTY_GRAPH,
-    Diagnosis.EAGER_DISPATCH_MODE,
-    Diagnosis.EAGER_UNSUPPORTED,
-    Diagnosis.EAGER_DISABLED,
-    Diagnosis.EAGER_UNEXPLAINED,
-    Diagnosis.COMPILE_FAILED,
-)
-"""Code that was compiled, or should have been, ran eagerly. A refused call ran not at all."""
-
-AT_A_LIMIT = (Diagnosis.EAGER_AFTER_LIMIT, Diagnosis.COMPILE_REFUSED)
-"""What comes of a recompile limit: eager code, or with fullgraph an error."""
-
-_OF_OTHERS = (Diagnosis.STALE_OUTPUT, Diagnosis.RANKS_DIFFER)
-"""What one recorded program can't show: it takes a comparison, or several ranks."""
-
-FAIL_ON: dict[str, tuple[Diagnosis, ...]] = {
-    "eager": EAGER,
-    "limit": AT_A_LIMIT,
-    **{each.value: (each,) for each in Diagnosis if each not in _OF_OTHERS},
-}
-"""What ``--fail-on`` takes: groups, and every diagnosis that a program can have."""
 
 
 def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> ProgramAudit:
@@ -64,7 +42,7 @@ def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> 
 
 def _verdict(
     recording: Recording, budget: ProgramBudget, findings: Sequence[Finding]
-) -> tuple[AuditVerdict | None, tuple[str, ...]]:
+) -> tuple[AuditVerdict | None, tuple[Reason, ...]]:
     if not budget.is_set:
         return None, ()
     failures = tuple(_failures(recording, budget, findings))
@@ -73,79 +51,65 @@ def _verdict(
     unproven = tuple(_unproven(recording, budget))
     if unproven:
         return AuditVerdict.ERROR, unproven
-    return AuditVerdict.PASSED, ("compiled code ran, within its budget",)
+    return AuditVerdict.PASSED, (Reason(why=Why.WITHIN_BUDGET),)
 
 
 def _failures(
     recording: Recording, budget: ProgramBudget, findings: Sequence[Finding]
-) -> Iterator[str]:
+) -> Iterator[Reason]:
     counts = count(recording, budget.warm_up_calls)
     yield from _over_bounds(counts, budget)
     if budget.bounds:
         yield from uncounted(findings)
-    for kind in budget.fail_on:
-        found = [each for each in findings if is_of_kind(each, kind)]
-        if found:
-            names = ", ".join(dict.fromkeys(each.frame.name for each in found))
-            yield f"{kind} in {names}"
+    yield from failures_of(findings, budget.fail_on)
 
 
-def is_of_kind(finding: Finding, kind: str) -> bool:
-    """Whether a finding is of a kind that ``--fail-on`` names."""
-    return finding.id in FAIL_ON[kind] and (kind != "limit" or finding.limit_hit)
-
-
-def _over_bounds(counts: Counts, budget: ProgramBudget) -> Iterator[str]:
-    late = " after warm-up"
-    for made, refused, noun, after, allowed in (
-        (counts.recompiles, counts.refused, "recompile", "", budget.recompiles),
+def _over_bounds(counts: Counts, budget: ProgramBudget) -> Iterator[Reason]:
+    late = counts.refused_after_warm_up
+    for counted, made, refused, allowed in (
+        (Counted.RECOMPILES, counts.recompiles, counts.refused, budget.recompiles),
         (
+            Counted.RECOMPILES_AFTER_WARM_UP,
             counts.recompiles_after_warm_up,
-            counts.refused_after_warm_up,
-            "recompile",
             late,
             budget.recompiles_after_warm_up,
         ),
         (
+            Counted.COMPILES_AFTER_WARM_UP,
             counts.compiles_after_warm_up,
-            counts.refused_after_warm_up,
-            "compile",
             late,
             budget.compiles_after_warm_up,
         ),
     ):
-        if allowed is not None and made + refused > allowed:
-            also = f" and {refused} refused" if refused else ""
-            yield f"{made} {noun}{'s' * (made != 1)}{also}{after}, {allowed} allowed"
+        yield from over_bound(counted, made, refused, allowed)
 
 
-def uncounted(findings: Sequence[Finding]) -> Iterator[str]:
+def over_bound(counted: Counted, made: int, refused: int, allowed: int | None) -> Iterator[Reason]:
+    """That a bound is exceeded, by what was made or by what torch refused to make."""
+    if allowed is not None and made + refused > allowed:
+        yield Reason(
+            why=Why.OVER_BOUND, counted=counted, count=made, refused=refused, allowed=allowed
+        )
+
+
+def uncounted(findings: Sequence[Finding]) -> Iterator[Reason]:
     """What makes a number of recompiles within its bound mean nothing: it stands still."""
-    telling = [each for each in findings if each.pattern is None]
-    for words, found in (
+    telling = [finding for finding in findings if finding.pattern is None]
+    for why, found in (
+        (Why.LIMIT_HIDES, [f for f in telling if f.limit_hit]),
+        (Why.FAILURE_HIDES, [f for f in telling if f.id is Diagnosis.COMPILE_FAILED]),
         (
-            "{text} by {names}: further recompiles are not counted",
-            [each for each in telling if each.limit_hit],
+            Why.REFUSAL_HIDES,
+            [f for f in telling if f.id is Diagnosis.COMPILE_REFUSED and not f.refused],
         ),
-        (
-            "{names} failed to compile, and what failed can't recompile",
-            [each for each in telling if each.id is Diagnosis.COMPILE_FAILED],
-        ),
-        (
-            "{names} was refused its first compile, and can't recompile",
-            [e for e in telling if e.id is Diagnosis.COMPILE_REFUSED and not e.refused],
-        ),
-        (
-            "{text}: recompiles are not counted there",
-            [each for each in telling if each.unanswered],
-        ),
+        (Why.UNANSWERED_HIDES, [f for f in telling if f.unanswered]),
     ):
         if found:
-            names = ", ".join(dict.fromkeys(each.frame.name for each in found))
-            yield words.format(names=names, text=found[0].text)
+            names = tuple(dict.fromkeys(finding.frame.name for finding in found))
+            yield Reason(why=why, names=names, text=found[0].limit, cause=found[0].why)
 
 
-def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[str]:
+def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[Reason]:
     """Why the recording proves nothing, where it is within its budget."""
     yield from doubts(recording)
     if not ran_compiled(recording):
@@ -153,9 +117,6 @@ def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[str]:
     if not budget.needs_warm_up:
         return
     if budget.warm_up_calls is None and recording.steady_at is None:
-        yield (
-            "the program never said that warm-up is over: call esper_audit.steady_state() in it,"
-            " or give --warm-up-calls"
-        )
+        yield Reason(why=Why.WARM_UP_UNKNOWN)
     elif not ran_after_warm_up(recording, budget.warm_up_calls):
-        yield "no compiled code ran after warm-up, so nothing is proven"
+        yield Reason(why=Why.NOTHING_RAN_AFTER_WARM_UP)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Phase
 
 _NEEDED = ("compile", "convert_frame", "lookup")
-NOT_PROVEN = "no compiled code ran, so nothing is proven"
+NOT_PROVEN = Reason(why=Why.NOTHING_COMPILED_RAN)
 
 
 def ran_compiled(recording: Recording) -> bool:
@@ -46,15 +47,12 @@ def ran_after_warm_up(recording: Recording, warm_up_calls: int | None = None) ->
     return later or any(each.phase is Phase.STEADY for each in recording.compiles)
 
 
-def doubts(recording: Recording) -> Iterator[str]:
+def doubts(recording: Recording) -> Iterator[Reason]:
     """Why the evidence itself may be incomplete."""
     if recording.hook_errors:
-        last = recording.hook_errors[0].gist
-        yield f"the recorder itself failed, so the evidence may be incomplete: {last}"
+        yield Reason(why=Why.RECORDER_FAILED, text=recording.hook_errors[0].gist)
     for each in recording.lost:
         if each.key in _NEEDED:
-            yield f"torch {each.torch_version} has no {each.name}, which it takes to prove this"
+            yield Reason(why=Why.TORCH_LACKS, text=each.torch_version, names=(each.name,))
     if not recording.complete:
-        yield (
-            "the process died before it could save (crash or kill); the recording may be incomplete"
-        )
+        yield Reason(why=Why.DIED_UNSAVED)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.diagnoses import Diagnosis
-from esper_audit.data.findings import Finding, FrameSummary
+from esper_audit.data.findings import Finding, FrameSummary, RankState
+from esper_audit.data.reasons import Reason, Why
 
 
 def merge(audits: Sequence[ProgramAudit], root: str = "") -> ProgramReport:
@@ -46,29 +47,26 @@ def _of(frame: FrameSummary | None) -> tuple[int, int, str]:
 
 
 def _difference(audits: Sequence[ProgramAudit], found: Sequence[FrameSummary | None]) -> Finding:
-    known = [each for each in found if each is not None]
-    values = tuple(
-        f"rank {_rank(audit)}: {_words(each)}" for audit, each in zip(audits, found, strict=True)
-    )
-    causes = [
-        f"rank {_rank(audit)}: {finding.id.value} of {finding.source or 'unknown'}"
-        for audit in audits
-        for finding in audit.findings
-        if finding.pattern is not None and finding.frame.key == known[0].frame.key
-    ]
+    known = [summary for summary in found if summary is not None]
+    key, seconds = known[0].frame.key, [summary.seconds for summary in known]
     return Finding(
         id=Diagnosis.RANKS_DIFFER,
         frame=known[0].frame,
-        values=values,
-        text="; ".join(causes),
-        seconds=max(each.seconds for each in known) - min(each.seconds for each in known),
-        written_by_unknown="it is a difference between processes",
+        ranks=tuple(_state(audit, frame, key) for audit, frame in zip(audits, found, strict=True)),
+        seconds=max(seconds) - min(seconds),
+        no_writer=Reason(why=Why.BETWEEN_RANKS),
     )
 
 
-def _words(frame: FrameSummary | None) -> str:
-    if frame is None:
-        return "not compiled"
-    again = f"{frame.recompiles} recompile{'s' * (frame.recompiles != 1)}"
-    state = "" if frame.state.value == "compiled" else f", now {frame.state.value}"
-    return f"{again}{state}"
+def _state(audit: ProgramAudit, frame: FrameSummary | None, key: str) -> RankState:
+    causes = tuple(
+        (finding.id, finding.source)
+        for finding in audit.findings
+        if finding.pattern is not None and finding.frame.key == key
+    )
+    return RankState(
+        rank=_rank(audit),
+        recompiles=frame.recompiles if frame is not None else None,
+        state=frame.state if frame is not None else None,
+        causes=causes,
+    )

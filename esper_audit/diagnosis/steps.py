@@ -12,19 +12,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from esper_audit.data.audits import JudgedStep
+from esper_audit.data.comparisons import Comparison
 from esper_audit.data.compiles import Compile, DeferredWork, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Frame, Location
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Step
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import LATE_COMPILES
-from esper_audit.diagnosis.differences import wrong
-from esper_audit.diagnosis.eager import limit_words, why_eager
-from esper_audit.torch_text.reasons import gist
+from esper_audit.torch_text.reasons import gist, why_eager
 
-Eager = tuple[Diagnosis, str]
-"""Why compiled code did not run: what it is, and the evidence in words."""
+Eager = tuple[Diagnosis, Reason]
+"""Why compiled code did not run: what it is, and the evidence."""
 
 _RESUME = re.compile(r"torch_dynamo_resume_in_(?P<function>\w+?)_at_(?P<line>\d+)")
 
@@ -69,11 +69,9 @@ class _History:
         if root in self.given_up:
             return _given_up(*self.given_up[root])
         for frame, reason in self.given_up.values():
-            line = next((each for each in step.operations if _holds(frame, each)), None)
+            line = next((place for place in step.operations if _holds(frame, place)), None)
             if line is not None:
-                diagnosis, text = _given_up(frame, reason)
-                place = f"line {line.line} of {line.function}"
-                return diagnosis, f"{text}, with the operation in {place}"
+                return _given_up(frame, reason, line)
         return None
 
     def holds_operations(self, callable_index: int) -> bool:
@@ -82,8 +80,10 @@ class _History:
         return not succeeded or any(each.graph_ops != 0 for each in succeeded)
 
 
-def _given_up(frame: Frame, reason: str) -> Eager:
-    return why_eager(reason), f"{frame.name} runs eagerly for good: {gist(reason)}"
+def _given_up(frame: Frame, reason: str, operation: Location | None = None) -> Eager:
+    """``operation`` is a line of the frame that this step runs."""
+    why = Reason(why=Why.GIVEN_UP, names=(frame.name,), text=gist(reason), location=operation)
+    return why_eager(reason), why
 
 
 def _holds(frame: Frame, line: Location) -> bool:
@@ -118,60 +118,69 @@ def judge_steps(recording: Recording) -> tuple[JudgedStep, ...]:
 
 def _verdict(
     step: Step, events: _Events, eager: Eager | None, sees_lookups: bool
-) -> tuple[StepVerdict, str]:
+) -> tuple[StepVerdict, Reason]:
     if step.error:
-        return StepVerdict.UNKNOWN, f"raised {step.error}"
+        return StepVerdict.UNKNOWN, Reason(why=Why.RAISED, text=step.error)
     for comparison in step.comparisons:
         if comparison.equal is False:
-            return StepVerdict.STALE, wrong(comparison)
+            return StepVerdict.STALE, _wrong(comparison)
     if eager is not None:
         return StepVerdict.EAGER, eager[1]
     for comparison in step.comparisons:
         if comparison.equal is None:
-            return StepVerdict.UNKNOWN, f"{comparison.against} {comparison.detail}"
+            why = Reason(why=Why.NOT_COMPARED, against=comparison.against, cause=comparison.why)
+            return StepVerdict.UNKNOWN, why
     for outcome, verdict in (
         (Outcome.RECOMPILED, StepVerdict.RECOMPILED),
         (Outcome.COMPILED, StepVerdict.COMPILED),
     ):
         names = dict.fromkeys(e.frame.name for e in events.compiles if e.outcome is outcome)
         if names:
-            return verdict, ", ".join(names)
+            return verdict, Reason(why=Why.COMPILED, names=tuple(names))
     late = dict.fromkeys(row.kind for row in events.later if row.kind in LATE_COMPILES)
     if late:
-        return StepVerdict.COMPILED, ", ".join(late)
+        return StepVerdict.COMPILED, Reason(why=Why.DEFERRED_WORK, names=tuple(late))
     if not sees_lookups:
-        return StepVerdict.UNKNOWN, "this torch does not tell whether compiled code ran"
-    hits = step.lookups.hits
-    return StepVerdict.REUSED, f"{hits} lookup{'s' * (hits != 1)} matched a cache entry"
+        return StepVerdict.UNKNOWN, Reason(why=Why.LOOKUPS_UNSEEN)
+    return StepVerdict.REUSED, Reason(why=Why.REUSED, count=step.lookups.hits)
+
+
+def _wrong(comparison: Comparison) -> Reason:
+    return Reason(
+        why=Why.WRONG_OUTPUT,
+        text=comparison.what,
+        against=comparison.against,
+        difference=comparison.difference,
+        cause=comparison.why,
+    )
 
 
 def _why_eager(step: Step, events: _Events, history: _History, sees_lookups: bool) -> Eager | None:
     """Why compiled code did not run in this step, or not all of it; None where it did."""
-    for compile_ in events.compiles:
-        if compile_.outcome is Outcome.LIMIT:
-            text = f"{compile_.frame.name} ran eagerly: {limit_words(compile_.limit)}"
-            return Diagnosis.EAGER_AFTER_LIMIT, text
-        if compile_.outcome is Outcome.FAILED:
-            text = f"{compile_.frame.name} failed to compile: {gist(compile_.reason)}"
-            return Diagnosis.COMPILE_FAILED, text
+    for made in events.compiles:
+        names = (made.frame.name,)
+        if made.outcome is Outcome.LIMIT:
+            why = Reason(why=Why.AT_LIMIT, names=names, text=made.limit)
+            return Diagnosis.EAGER_AFTER_LIMIT, why
+        if made.outcome is Outcome.FAILED:
+            why = Reason(why=Why.COMPILE_FAILED, names=names, text=gist(made.reason))
+            return Diagnosis.COMPILE_FAILED, why
     return history.why_eager(step) or _unexplained(step, events, history, sees_lookups)
 
 
 def _unexplained(
     step: Step, events: _Events, history: _History, sees_lookups: bool
 ) -> Eager | None:
-    attempts = sum(1 for each in events.compiles if each.cache_entries_before)
+    attempts = sum(1 for made in events.compiles if made.cache_entries_before)
     unanswered = step.lookups.misses - attempts
-    succeeded = sum(1 for each in events.compiles if each.succeeded)
+    succeeded = sum(1 for made in events.compiles if made.succeeded)
     if unanswered > 0:
         # A limit that the same callable hit before explains it: torch asks no more.
-        limited = any(each.limit_hit for each in history.compiles[step.callable_index])
+        limited = any(made.limit_hit for made in history.compiles[step.callable_index])
         known = Diagnosis.EAGER_AFTER_LIMIT if limited else Diagnosis.EAGER_UNEXPLAINED
-        calls = f"{unanswered} call{'s' * (unanswered != 1)}"
-        return known, f"{calls} matched no cache entry, and nothing was compiled"
+        return known, Reason(why=Why.UNANSWERED, count=unanswered)
     if sees_lookups and step.lookups.hits + succeeded == 0:
-        text = "no compiled code ran: no lookup matched, nothing was compiled"
-        return Diagnosis.EAGER_UNEXPLAINED, text
+        return Diagnosis.EAGER_UNEXPLAINED, Reason(why=Why.NOTHING_RAN)
     if not history.holds_operations(step.callable_index):
-        return Diagnosis.EAGER_EMPTY_GRAPH, "the compiled code holds no tensor operation"
+        return Diagnosis.EAGER_EMPTY_GRAPH, Reason(why=Why.EMPTY_GRAPH)
     return None

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from esper_audit.gate.measure import Measured, differs, measure
-from esper_audit.gate.results import FAIL_ON, KINDS, Declared, compare, hold_against, verdict_of
+from esper_audit.gate.results import Declared, compare, hold_against, verdict_of
 from esper_audit.gate.sides import Side, align
 from esper_audit.gate.update import NOT_ACCEPTED, updated
 
 __all__ = [
-    "FAIL_ON",
-    "KINDS",
     "NOT_ACCEPTED",
     "Declared",
     "Measured",

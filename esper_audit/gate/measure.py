@@ -14,6 +14,7 @@ from esper_audit.data.changes import Entry, Subject
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding, FrameState
 from esper_audit.data.jobs import was_run
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
@@ -35,7 +36,7 @@ class Measured:
     audit: Entry
     causes: tuple[Entry, ...] = ()
     findings: tuple[Finding, ...] = ()
-    reason: str = ""
+    reasons: tuple[Reason, ...] = ()
     file: str = ""
     seconds: float = 0.0
 
@@ -107,7 +108,7 @@ def _of_audit(audit: Audit) -> Measured:
         audit=own,
         causes=tuple(entry for entry, _ in causes),
         findings=tuple(finding for _, finding in causes),
-        reason=audit.reason,
+        reasons=audit.reasons,
         file=audit.file,
         seconds=audit.wall_seconds,
     )
@@ -145,17 +146,17 @@ def _of_program(audit: ProgramAudit) -> Measured:
         audit=own,
         causes=tuple(entry for entry, _ in causes),
         findings=tuple(finding for _, finding in causes),
-        reason="; ".join(unproven or audit.reasons),
+        reasons=tuple(unproven) or audit.reasons,
         file=name,
         seconds=audit.recording.seconds,
     )
 
 
-def _unproven(audit: ProgramAudit) -> Iterator[str]:
+def _unproven(audit: ProgramAudit) -> Iterator[Reason]:
     yield from doubts(audit.recording)
     program = audit.recording.program
     if audit.recording.complete and program is not None and program.exit_code:
-        yield f"the program ended with {program.ended}"
+        yield Reason(why=Why.PROGRAM_FAILED, text=program.ended)
     if not ran_compiled(audit.recording):
         yield NOT_PROVEN
 

@@ -8,33 +8,27 @@ from dataclasses import replace
 
 from esper_audit.data.changes import UNSURE, Change, ChangeKind, ComparedAudit, Entry
 from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Counted, Reason, Why
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import FAIL_ON as DIAGNOSES
-from esper_audit.diagnosis import is_of_kind
+from esper_audit.diagnosis import CHANGES, EAGER, KINDS, is_of_kind
 from esper_audit.gate.measure import Measured
 
 _ALWAYS = (ChangeKind.ERROR, ChangeKind.SAME)
-KINDS = tuple(kind for kind in ChangeKind if kind not in _ALWAYS)
-FAIL_ON: dict[str, tuple[Diagnosis, ...]] = {
-    **{kind.value: () for kind in KINDS},
-    **DIAGNOSES,
-    Diagnosis.STALE_OUTPUT.value: (Diagnosis.STALE_OUTPUT,),
-}
-"""What ``gate --fail-on`` takes: kinds of change, and diagnoses of what got worse."""
-
 COUNTS = {
-    "after_warm_up": "compiles after warm-up",
-    "in_warm_up": "compiles in warm-up",
-    "graph_breaks": "graph breaks",
-    "eager": "eager",
-    "stale": "stale",
+    "after_warm_up": Counted.COMPILES_AFTER_WARM_UP,
+    "in_warm_up": Counted.COMPILES_IN_WARM_UP,
+    "graph_breaks": Counted.GRAPH_BREAKS,
+    "eager": Counted.EAGER,
+    "stale": Counted.STALE,
 }
 _BEHIND = {
-    "eager": DIAGNOSES["eager"],
+    "eager": EAGER,
     "stale": (Diagnosis.STALE_OUTPUT,),
     "graph_breaks": (Diagnosis.GRAPH_BREAK,),
 }
 """The diagnoses that a count counts, where their findings carry no count of their own."""
+_NEW_CAUSE, _CAUSE_GONE = Reason(why=Why.NEW_CAUSE), Reason(why=Why.CAUSE_GONE)
 _GRAVITY = list(ChangeKind)
 _GETS_WORSE = (ChangeKind.WORSE, ChangeKind.NEW)
 
@@ -53,7 +47,7 @@ def hold_against(
 
     Args:
         measured: audits; several of one subject are repetitions, and must not differ.
-        fail_on: keys of FAIL_ON; without, every kind of change fails.
+        fail_on: names of KINDS; without, every kind of change fails.
         declared: all scenarios that there are, so that an entry of another one is stale.
     """
     accepted = _by_subject(baseline)
@@ -70,7 +64,7 @@ def hold_against(
     if declared is not None:
         gone = [e for e in left if e[0].subject.environment in here and _is_gone(e[0], declared)]
         results += [_unmatched(entries) for entries in gone]
-    return _ordered(results, KINDS if fail_on is None else fail_on)
+    return _ordered(results, CHANGES if fail_on is None else fail_on)
 
 
 def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[ComparedAudit, ...]:
@@ -126,10 +120,9 @@ def _fails(change: Change, words: set[str]) -> bool:
 
 def _is_about(change: Change, word: str) -> bool:
     """Whether a change is one of a diagnosis that ``--fail-on`` names, or of a count behind it."""
-    if change.finding is not None and word in DIAGNOSES:
+    if change.finding is not None:
         return is_of_kind(change.finding, word)
-    finding = [change.finding.id] if change.finding is not None else []
-    return bool({*change.about, *finding} & set(FAIL_ON[word]))
+    return bool(set(change.about) & set(KINDS[word].diagnoses))
 
 
 def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: bool) -> ComparedAudit:
@@ -137,8 +130,9 @@ def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: boo
     failed = next((each for each in runs if each.verdict is AuditVerdict.ERROR), None)
     if failed is not None:
         # Nothing is said of it but that: what could not be judged is neither better nor worse.
-        text = f"it could not be judged: {failed.reason}"
-        changes = [Change(kind=ChangeKind.ERROR, text=text, after=failed.audit)]
+        cause = next(iter(failed.reasons), None)
+        reason = Reason(why=Why.COULD_NOT_BE_JUDGED, cause=cause)
+        changes = [Change(kind=ChangeKind.ERROR, reason=reason, after=failed.audit)]
     elif len({_counts_of(each) for each in runs}) > 1:
         changes = list(_unsteady(runs))
         if accepted:  # what is worse in any run is worse
@@ -146,11 +140,11 @@ def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: boo
                 if change not in changes:
                     changes.append(change)
     elif not comparable:
-        changes = [_appeared(first, ChangeKind.NOT_COMPARABLE, "its environment has no entries")]
+        changes = [_appeared(first, ChangeKind.NOT_COMPARABLE, Why.NO_ENTRIES)]
     elif not accepted:
-        changes = [_appeared(first, ChangeKind.NEW, "it is not in the baseline")]
+        changes = [_appeared(first, ChangeKind.NEW, Why.NOT_IN_BASELINE)]
         changes += [
-            Change(kind=ChangeKind.NEW, text="new cause", after=entry, finding=finding)
+            Change(kind=ChangeKind.NEW, reason=_NEW_CAUSE, after=entry, finding=finding)
             for entry, finding in zip(first.causes, first.findings, strict=True)
         ]
     else:
@@ -163,15 +157,17 @@ def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: boo
         before=next((each for each in accepted if each.is_audit), None),
         after=first.audit,
         verdict=(failed or first).verdict,
-        reason=(failed or first).reason,
+        reasons=(failed or first).reasons,
         file=first.file,
         seconds=sum(each.seconds for each in runs),
     )
 
 
-def _appeared(measured: Measured, kind: ChangeKind, why: str) -> Change:
-    verdict = f"; it {measured.verdict.value}" if measured.verdict is AuditVerdict.FAILED else ""
-    return Change(kind=kind, text=f"{why}{verdict}", after=measured.audit)
+def _appeared(measured: Measured, kind: ChangeKind, why: Why) -> Change:
+    """``names`` is its verdict, where that is worth telling."""
+    failed = measured.verdict is AuditVerdict.FAILED
+    names = (AuditVerdict.FAILED.value,) if failed else ()
+    return Change(kind=kind, reason=Reason(why=why, names=names), after=measured.audit)
 
 
 def _counts_of(measured: Measured) -> tuple[object, ...]:
@@ -185,33 +181,39 @@ def _counts(entry: Entry | None) -> dict[str, int]:
 
 def _unsteady(runs: Sequence[Measured]) -> Iterator[Change]:
     """What differed between repetitions, over all of them."""
-    total = f"over {len(runs)} runs"
-    for name, words in COUNTS.items():
-        values = [getattr(each.audit, name) for each in runs]
+    kind = ChangeKind.NOT_DETERMINISTIC
+    for name, counted in COUNTS.items():
+        values = tuple(getattr(measured.audit, name) for measured in runs)
         if len(set(values)) > 1:
-            text = f"{words}: {', '.join(map(str, values))} {total}"
-            yield Change(kind=ChangeKind.NOT_DETERMINISTIC, text=text)
-    verdicts = [each.verdict.value if each.verdict else "none" for each in runs]
+            reason = Reason(why=Why.COUNTS_VARY, counted=counted, numbers=values)
+            yield Change(kind=kind, reason=reason)
+    verdicts = tuple(_verdict(measured.verdict) for measured in runs)
     if len(set(verdicts)) > 1:
-        text = f"verdicts: {', '.join(verdicts)} {total}"
-        yield Change(kind=ChangeKind.NOT_DETERMINISTIC, text=text)
+        yield Change(kind=kind, reason=Reason(why=Why.VERDICTS_VARY, names=verdicts))
     for cause, entries in _by_cause(runs).items():
-        values = [entries[n].after_warm_up if n in entries else None for n in range(len(runs))]
-        if len(set(values)) > 1:
-            shown = ", ".join("absent" if value is None else str(value) for value in values)
+        numbers = tuple(_recompiles(entries.get(number)) for number in range(len(runs)))
+        if len(set(numbers)) > 1:
+            reason = Reason(why=Why.COUNTS_VARY, counted=Counted.RECOMPILES, numbers=numbers)
             first = next(iter(entries.values()))
-            finding = next(
-                finding
-                for each in runs
-                for entry, finding in zip(each.causes, each.findings, strict=True)
-                if entry.cause == cause
-            )
-            yield Change(
-                kind=ChangeKind.NOT_DETERMINISTIC,
-                text=f"recompiles: {shown} {total}",
-                after=first,
-                finding=finding,
-            )
+            yield Change(kind=kind, reason=reason, after=first, finding=_finding_of(cause, runs))
+
+
+def _verdict(verdict: AuditVerdict | None) -> str:
+    return verdict.value if verdict is not None else "none"
+
+
+def _recompiles(entry: Entry | None) -> int | None:
+    return entry.after_warm_up if entry is not None else None
+
+
+def _finding_of(cause: tuple[str, str, str], runs: Sequence[Measured]) -> Finding:
+    """The finding of a cause, in the first run that has it."""
+    return next(
+        finding
+        for measured in runs
+        for entry, finding in zip(measured.causes, measured.findings, strict=True)
+        if entry.cause == cause
+    )
 
 
 def _by_cause(runs: Sequence[Measured]) -> dict[tuple[str, str, str], dict[int, Entry]]:
@@ -229,11 +231,11 @@ def _changes(measured: Measured, accepted: Sequence[Entry]) -> Iterator[Change]:
     for entry, finding in zip(measured.causes, measured.findings, strict=True):
         before = known.get(entry.cause)
         if before is None:
-            yield Change(kind=ChangeKind.WORSE, text="new cause", after=entry, finding=finding)
+            yield Change(kind=ChangeKind.WORSE, reason=_NEW_CAUSE, after=entry, finding=finding)
         elif before.after_warm_up != entry.after_warm_up:
             yield Change(
                 kind=_direction(before.after_warm_up, entry.after_warm_up),
-                text=f"recompiles: {before.after_warm_up} -> {entry.after_warm_up}",
+                reason=_changed(Counted.RECOMPILES, before.after_warm_up, entry.after_warm_up),
                 before=before,
                 after=entry,
                 finding=finding,
@@ -241,21 +243,21 @@ def _changes(measured: Measured, accepted: Sequence[Entry]) -> Iterator[Change]:
     present = {entry.cause for entry in measured.causes}
     for before in accepted:
         if not before.is_audit and before.cause not in present:
-            yield Change(kind=ChangeKind.IMPROVED, text="gone: its entry is stale", before=before)
+            yield Change(kind=ChangeKind.IMPROVED, reason=_CAUSE_GONE, before=before)
 
 
 def _of_audit(before: Entry | None, measured: Measured) -> Iterator[Change]:
     after = measured.audit
     if before is None:  # its causes are accepted, itself is not: somebody edited the file
-        yield Change(kind=ChangeKind.NEW, text="the audit itself is not accepted", after=after)
+        yield Change(kind=ChangeKind.NEW, reason=Reason(why=Why.NOT_ACCEPTED), after=after)
         return
     if before.verdict is not after.verdict:
-        words = [each.verdict.value if each.verdict else "none" for each in (before, after)]
+        verdicts = (_verdict(before.verdict), _verdict(after.verdict))
         # Only a pass is better than what was: what is skipped now is not tested any more.
         passes = after.verdict is AuditVerdict.PASSED
         kind = ChangeKind.IMPROVED if passes else ChangeKind.WORSE
-        text = f"verdict: {words[0]} -> {words[1]}"
-        yield Change(kind=kind, text=text, before=before, after=after)
+        reason = Reason(why=Why.VERDICT_CHANGED, names=verdicts)
+        yield Change(kind=kind, reason=reason, before=before, after=after)
     if after.verdict is AuditVerdict.SKIPPED:
         return  # it counted nothing, which is no improvement
     counts = _counts(before)
@@ -263,11 +265,15 @@ def _of_audit(before: Entry | None, measured: Measured) -> Iterator[Change]:
         if number != counts[name]:
             yield Change(
                 kind=_direction(counts[name], number),
-                text=f"{COUNTS[name]}: {counts[name]} -> {number}",
+                reason=_changed(COUNTS[name], counts[name], number),
                 before=before,
                 after=after,
                 about=_about(name, measured),
             )
+
+
+def _changed(counted: Counted, before: int, after: int) -> Reason:
+    return Reason(why=Why.COUNT_CHANGED, counted=counted, numbers=(before, after))
 
 
 def _about(count: str, measured: Measured) -> tuple[Diagnosis, ...]:
@@ -296,7 +302,9 @@ def _is_gone(entry: Entry, declared: Declared) -> bool:
 
 def _unmatched(entries: Sequence[Entry]) -> ComparedAudit:
     before = next((each for each in entries if each.is_audit), entries[0])
-    change = Change(kind=ChangeKind.UNMATCHED, text="nothing matches it", before=before)
+    change = Change(
+        kind=ChangeKind.UNMATCHED, reason=Reason(why=Why.NOTHING_MATCHES), before=before
+    )
     return ComparedAudit(
         subject=before.subject, kind=ChangeKind.UNMATCHED, changes=(change,), before=before
     )

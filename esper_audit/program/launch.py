@@ -82,6 +82,18 @@ class Target:
         return code, _main_module(sys.argv[0], spec, spec.loader).__dict__
 
 
+def parse_target(module: str, program: tuple[str, ...]) -> Target:
+    """What to run; raises UsageError where nothing is given."""
+    if module:
+        return Target(module, program, is_module=True)
+    if not program:
+        raise UsageError(
+            "There is nothing to run: no script given.",
+            "Give a script, or a module with -m; options of esper-audit go before it.",
+        )
+    return Target(program[0], program[1:])
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()

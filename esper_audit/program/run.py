@@ -36,7 +36,7 @@ from esper_audit.recording.journal import Journal
 if TYPE_CHECKING:
     from esper_audit.recording.recorder import Recorder
 
-_NO_TORCH = Environment(torch="not imported", python=sys.version.split()[0], device="")
+_NO_TORCH = Environment(torch="", python=sys.version.split()[0], device="")
 
 
 Finished = Callable[[Recording, Ending], int]

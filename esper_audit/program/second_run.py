@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.storage import load
 from esper_audit.errors import AuditError
@@ -20,6 +21,11 @@ from esper_audit.recording.writers import wanted as wanted_sources
 _OF_RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
 
 
+def read_watch(path: Path) -> dict[str, tuple[str, ...]]:
+    """The guard sources by frame that a second run watches."""
+    return msgspec.json.decode(path.read_bytes(), type=dict[str, tuple[str, ...]])
+
+
 def watched_run(target: Target, first: Recording) -> Recording:
     """The first recording, with the writers that a second run of the program shows.
 
@@ -27,10 +33,10 @@ def watched_run(target: Target, first: Recording) -> Recording:
     compiles, or can't be made, no writer is named, and the recording says why.
     """
     if first.program is not None and (first.program.world_size or 1) > 1:
-        return without_writers(first, "a distributed program is not run again")
+        return without_writers(first, Reason(why=Why.IS_DISTRIBUTED))
     wanted = wanted_sources(first)
     if not wanted:
-        return unexplained(first, "no variable or attribute holds it")
+        return unexplained(first, Reason(why=Why.NO_PLACE))
     with tempfile.TemporaryDirectory(prefix="esper-audit-") as folder:
         watch, saved = Path(folder) / "watch.json", Path(folder) / "recording.json"
         watch.write_bytes(msgspec.json.encode(wanted))
@@ -49,4 +55,5 @@ def watched_run(target: Target, first: Recording) -> Recording:
         try:
             return with_writers(first, load(saved, Recording))
         except AuditError as error:
-            return without_writers(first, f"the watched run left no recording: {error}")
+            lost = Reason(why=Why.RESULT_LOST, text=str(error))
+            return without_writers(first, Reason(why=Why.WATCHED_FAILED, cause=lost))

@@ -257,7 +257,7 @@ def unrecognized(compiles: tuple[Compile, ...]) -> Iterator[Unrecognized]:
                 where = f"guard of cache entry {failure.cache_entry}, {compile_.frame.name}"
                 yield Unrecognized(where, failure.text)
         if compile_.outcome is Outcome.RECOMPILED and not compile_.guard_failures:
-            reasons = "; ".join(compile_.torch_reasons) or "torch gives no reason"
+            reasons = "; ".join(compile_.torch_reasons)
             yield Unrecognized(f"recompile {compile_.id} of {compile_.frame.name}", reasons)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from esper_audit.data.compiles import GUARDS_FAILED, Compile, Write
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 
 
@@ -29,8 +30,8 @@ def with_writers(recording: Recording, watched: Recording, *, cut: bool = False)
     ``cut``: the watched one was ended early, and holds the first compiles alone.
     """
     difference = _difference(recording, watched, cut)
-    if difference:
-        return without_writers(recording, f"the watched run made other compiles: {difference}")
+    if difference is not None:
+        return without_writers(recording, difference)
     known = tuple(
         replace(mine, writes=theirs.writes)
         for mine, theirs in zip(recording.compiles, watched.compiles, strict=not cut)
@@ -39,35 +40,35 @@ def with_writers(recording: Recording, watched: Recording, *, cut: bool = False)
     return replace(recording, compiles=(*known, *rest), watched=True)
 
 
-def without_writers(recording: Recording, why: str) -> Recording:
+def without_writers(recording: Recording, why: Reason) -> Recording:
     """The recording with ``why`` in place of every writer, and among its notes."""
-    note = f"Writers of guarded state are not named: {why}."
+    note = Reason(why=Why.WRITERS_UNNAMED, cause=why)
     return replace(unexplained(recording, why), notes=(*recording.notes, note))
 
 
-def unexplained(recording: Recording, why: str) -> Recording:
+def unexplained(recording: Recording, why: Reason) -> Recording:
     """The recording with ``why`` in place of every writer."""
     compiles = tuple(_with_reason(each, why) for each in recording.compiles)
     return replace(recording, compiles=compiles)
 
 
-def _with_reason(compile_: Compile, why: str) -> Compile:
+def _with_reason(compile_: Compile, why: Reason) -> Compile:
     sources = dict.fromkeys(failure.torch_source for failure in compile_.guard_failures)
     return replace(compile_, writes=tuple(Write(source, unknown=why) for source in sources))
 
 
-def _difference(recording: Recording, watched: Recording, cut: bool) -> str:
-    """The first place at which two recordings tell of different compiles; empty for none."""
+def _difference(recording: Recording, watched: Recording, cut: bool) -> Reason | None:
+    """The first place at which two recordings tell of different compiles; None where none is."""
     mine, theirs = recording.compiles, watched.compiles
     for place, (one, other) in enumerate(zip(mine, theirs, strict=False)):
         if _signature(one) != _signature(other):
-            return (
-                f"compile {place} is of {one.frame.name} ({one.outcome.value}) unwatched, of"
-                f" {other.frame.name} ({other.outcome.value}) watched"
+            names = tuple(
+                text for made in (one, other) for text in (made.frame.name, made.outcome.value)
             )
+            return Reason(why=Why.OTHER_COMPILES, count=place, names=names)
     if len(mine) != len(theirs) and not (cut and len(theirs) < len(mine)):
-        return f"{len(mine)} unwatched, {len(theirs)} watched"
-    return ""
+        return Reason(why=Why.OTHER_NUMBER, numbers=(len(mine), len(theirs)))
+    return None
 
 
 def _signature(compile_: Compile) -> tuple[object, ...]:

@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from esper_audit.data.comparisons import Difference, DifferenceKind
+from esper_audit.data.differences import Difference, DifferenceKind
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.replay.values import Opaque, Thing, plain
 
 DEFAULT_TOLERANCES: dict[str, tuple[float, float]] = {
@@ -40,7 +41,13 @@ class StepResult:
 
 
 class CannotCompare(Exception):  # noqa: N818  # becomes a comparison that could not be made
-    """Two values of a kind that has no equality to speak of."""
+    """Two values of a kind that has no equality to speak of: where they are, and of which kind."""
+
+    @property
+    def reason(self) -> Reason:
+        """As a fact."""
+        place, kind = self.args
+        return Reason(why=Why.NO_EQUALITY, text=kind, names=(place,))
 
 
 @dataclass(frozen=True)
@@ -80,7 +87,7 @@ def _differences(actual: Any, expected: Any, rules: _Rules, path: str) -> Iterat
         yield from _of_things(actual, expected, rules, path)
     elif isinstance(expected, Opaque) and isinstance(actual, Opaque):
         if actual.kind == expected.kind:
-            raise CannotCompare(f"{path} is a {expected.kind}, which can't be compared")
+            raise CannotCompare(path, expected.kind)
         yield from _unless_equal(actual.kind, expected.kind, DifferenceKind.TYPE, path)
     elif type(actual) is not type(expected) and not _are_numbers(actual, expected):
         yield Difference(path, DifferenceKind.TYPE, _kind(actual), _kind(expected))

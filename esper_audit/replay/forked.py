@@ -22,6 +22,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.isolation import (
     keep_files_apart,
@@ -39,7 +40,11 @@ _MOST_SHARED = 1 << 30
 
 
 class Lost(Exception):  # noqa: N818  # becomes a comparison that could not be made
-    """The child gave no answer; the message says why."""
+    """The child gave no answer, for this ``reason``."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Forked:
         shared = shared_memory()
         size = sum(size for _, size in shared)
         if size > _MOST_SHARED:
-            raise Lost(f"can't be computed: {size >> 20} MiB of shared memory are too much to copy")
+            raise Lost(Reason(why=Why.TOO_MUCH_SHARED, count=size >> 20))
         self._read, write = os.pipe()
         before = _Before(shared, open_files(), random.getstate(), _has_children_of_its_own())
         self._is_hidden = before.hidden
@@ -103,10 +108,10 @@ class Forked:
         parts: list[bytes] = []
         while size:
             if not ready.poll(max(0.0, until - time.monotonic()) * 1000):
-                raise Lost(f"the eager twin did not end within {patience:g} s after the step")
+                raise Lost(Reason(why=Why.TWIN_LATE, seconds=patience))
             part = os.read(self._read, min(size, _CHUNK))
             if not part:
-                raise Lost("the eager twin's process died")
+                raise Lost(Reason(why=Why.TWIN_DIED))
             parts.append(part)
             size -= len(part)
         return b"".join(parts)

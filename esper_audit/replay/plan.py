@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from esper_audit.data.expectations import NO_BUDGET, Budget
 from esper_audit.data.jobs import CompileOptions, Job, ScenarioInfo
-from esper_audit.errors import UsageError
+from esper_audit.errors import UsageError, did_you_mean
 
 ALL = "all"
 _TOKEN = re.compile(r"[^\s()]+")
@@ -23,7 +23,8 @@ class Options:
     ``params`` are those of the command line, ``default_params`` the configuration's; the first
     win. A value ``all`` selects every declared one. Of a budget each bound is that of ``budget``,
     the command line's, else of the scenario, else of ``default_budget``, the configuration's.
-    ``compile`` is for each of ``backends``.
+    ``compile`` is for each of ``backends``. ``fail_on`` are kinds of findings that fail an audit,
+    in place of the default budget.
     """
 
     keyword: str = ""
@@ -38,6 +39,7 @@ class Options:
     spawn: bool = False
     budget: Budget = NO_BUDGET
     default_budget: Budget = NO_BUDGET
+    fail_on: tuple[str, ...] = ()
     root: str = ""
 
 
@@ -82,6 +84,7 @@ def _jobs(scenario: ScenarioInfo, backend: str, options: Options) -> Iterable[Jo
             options=replace(options.compile, backend=backend),
             compare=options.compare,
             budget=options.budget.over(scenario.budget).over(options.default_budget),
+            fail_on=options.fail_on,
             claims=scenario.claims,
             tolerances=dict(options.tolerances) | scenario.tolerances,
             time_limit=scenario.time_limit or options.time_limit,
@@ -104,8 +107,8 @@ def check_backends(known: Sequence[str], asked: Sequence[str]) -> None:
     for backend in asked:
         if backend not in known:
             raise UsageError(
-                f"torch.compile knows no backend {backend!r} here.",
-                f"It knows: {', '.join(known)}.",
+                f"Unknown torch.compile backend {backend!r}{did_you_mean(backend, known)}.",
+                f"Backends here: {', '.join(known)}.",
             )
 
 

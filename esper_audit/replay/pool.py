@@ -19,6 +19,7 @@ from pathlib import Path
 import msgspec
 
 from esper_audit.data.jobs import Collection, Job, Replay, ReplayStatus
+from esper_audit.data.reasons import Reason, Why, said
 from esper_audit.data.recording import Environment
 from esper_audit.errors import IncompleteError, UsageError
 from esper_audit.replay import worker
@@ -71,7 +72,7 @@ class Pool:
             data = process.answer()
         except NoAnswer as died:
             raise IncompleteError(
-                f"A scenario file ended the process that imported it: {_death(died.exit_code)}.",
+                f"A scenario file ended the process that imported it, with {_code_of(died)}.",
                 "Import the files one by one with `python FILE` to find it.",
             ) from None
         finally:
@@ -127,7 +128,7 @@ class Pool:
             try:
                 active[self._started(job, spawn)] = job
             except OSError as error:
-                yield _lost(job, f"its process could not be started: {error}")
+                yield _lost(job, Reason(why=Why.NOT_STARTED, text=str(error)))
 
     def _place(self, name: str) -> Path:
         """A file of its own for each process: one that is left behind is nobody else's."""
@@ -172,23 +173,29 @@ def _result(process: LoneProcess, job: Job, lost: list[Job] | None) -> Replay | 
         if died.exit_code == _SERVER_DIED and lost is not None:
             lost.append(job)
             return None
-        limit = f"did not stop within {GRACE_SECONDS:g} s of its time limit ({job.time_limit:g} s)"
-        return _lost(job, limit if died.exit_code is None else _death(died.exit_code))
+        late = Reason(why=Why.DID_NOT_STOP, seconds=job.time_limit, allowed=GRACE_SECONDS)
+        return _lost(job, late if died.exit_code is None else _death(died.exit_code))
     except Exception as error:
-        return _lost(job, f"its result was lost: {type(error).__name__}: {error}")
+        return _lost(job, Reason(why=Why.RESULT_LOST, text=said(error)))
 
 
-def _lost(job: Job, reason: str) -> Replay:
+def _lost(job: Job, reason: Reason) -> Replay:
     return Replay(job=job, status=ReplayStatus.ERROR, reason=reason, log=_tail(job.log_path))
 
 
-def _death(code: int | None) -> str:
+def _code_of(died: NoAnswer) -> str:
+    """``exit code 3`` or ``SIGSEGV``."""
+    how = _death(died.exit_code)
+    return how.text or f"exit code {how.count}"
+
+
+def _death(code: int | None) -> Reason:
     if code is None or code >= 0:
-        return f"its process ended by itself with exit code {code}"
+        return Reason(why=Why.PROCESS_EXITED, count=code)
     try:
-        return f"its process was killed by {signal.Signals(-code).name}"
+        return Reason(why=Why.PROCESS_KILLED, text=signal.Signals(-code).name)
     except ValueError:
-        return f"its process was killed by signal {-code}"
+        return Reason(why=Why.PROCESS_KILLED, text=f"signal {-code}")
 
 
 def _tail(path: str) -> str:
@@ -198,10 +205,18 @@ def _tail(path: str) -> str:
         return ""
 
 
+def usable_cores() -> int:
+    """The cores that this process may use, which can be fewer than there are."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 @contextmanager
 def open_pool(workers: int, start: str = "auto") -> Iterator[Pool]:
     """A pool of ``workers`` processes and a folder for their logs and compiled code.
 
+    ``workers``: 0 is one for each core.
     ``start``: ``fork`` forks replays from a process that has imported torch and done nothing
     else; ``spawn`` starts Python anew for each; ``auto`` forks where the system can. Raises
     UsageError where it can't fork and was told to.
@@ -217,7 +232,7 @@ def open_pool(workers: int, start: str = "auto") -> Iterator[Pool]:
         os.environ.pop("TORCH_COMPILE_JOB_ID", None)
         os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder) / "inductor"))
         try:
-            yield Pool(workers, Path(folder), forks=can_fork and start != "spawn")
+            yield Pool(workers or usable_cores(), Path(folder), forks=can_fork and start != "spawn")
         finally:
             os.environ.clear()
             os.environ.update(before)

@@ -13,6 +13,7 @@ from esper_audit import _dynamo
 from esper_audit.data.comparisons import Comparison
 from esper_audit.data.expectations import Claim
 from esper_audit.data.jobs import Job
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Lookups, Observation, Phase, Step
 from esper_audit.recording.recorder import Recorder
 from esper_audit.replay.compare import DEFAULT_TOLERANCES, StepResult
@@ -46,7 +47,7 @@ class ReplaySession:
         self.callables = 0
         self.steps: list[Step] = []
         self.observations: list[Observation] = []
-        self.notes: list[str] = []
+        self.notes: list[Reason] = []
         self._tolerances = DEFAULT_TOLERANCES | job.tolerances
 
     def compile(
@@ -99,8 +100,11 @@ class ReplaySession:
 
     def note(self, text: str) -> None:
         """Add a remark to the report."""
-        if text not in self.notes:
-            self.notes.append(text)
+        self._note(Reason(why=Why.REMARK, text=text))
+
+    def _note(self, note: Reason) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
 
     def skip(self, reason: str) -> NoReturn:
         """End this replay as skipped, because ``reason``."""
@@ -118,7 +122,7 @@ class ReplaySession:
         backend this skips the replay. The report says which was used.
         """
         if _dynamo.accelerator():
-            self.note(f"Device moves were made to {_dynamo.accelerator()}")
+            self._note(Reason(why=Why.REAL_DEVICE, text=_dynamo.accelerator()))
             return self.device
         backend = self._job.options.backend
         if backend not in ("eager", "aot_eager"):
@@ -130,10 +134,7 @@ class ReplaySession:
             device = _dynamo.stand_in_device()
         except RuntimeError as error:
             skip(f"no accelerator here, and no stand-in for one: {error}")
-        self.note(
-            "Device moves were made to a stand-in device in pure Python (no accelerator here):"
-            " forward only, real moves and guards, not a GPU's"
-        )
+        self._note(Reason(why=Why.STAND_IN_DEVICE))
         return device
 
     # --- one step ---

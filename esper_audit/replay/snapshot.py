@@ -18,12 +18,18 @@ from typing import Any
 
 import torch
 
+from esper_audit.data.reasons import Reason, Why, said
+
 _HEAP_TYPE = 1 << 9
 """Py_TPFLAGS_HEAPTYPE (Include/object.h): a class that Python code made."""
 
 
 class CannotCopy(Exception):  # noqa: N818  # becomes a comparison that could not be made
-    """The state before a step can't be copied; the message says which part and why."""
+    """The state before a step can't be copied, for this ``reason``."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class Snapshot:
             with _functions_are_copied():
                 new = copy.deepcopy((target, loss, args, kwargs, originals), memo)
         except Exception as error:
-            raise CannotCopy(f"can't be copied: {type(error).__name__}: {error}") from error
+            raise CannotCopy(Reason(why=Why.NOT_COPIED, text=said(error))) from error
         for original, twin in zip(originals, new[-1], strict=True):
             _copy_gradients(original, twin)
         return cls(*new)
@@ -119,10 +125,8 @@ def _refuse_globals(target: Any, modules: tuple[torch.nn.Module, ...]) -> None:
             for name in _names(function.__code__):
                 thing = function.__globals__.get(name)
                 if _holds_state(thing):
-                    raise CannotCopy(
-                        f"can't be computed: {function.__qualname__} uses the global {name}, which"
-                        " an eager call would change; pass it as an argument"
-                    )
+                    names = (function.__qualname__, name)
+                    raise CannotCopy(Reason(why=Why.USES_GLOBAL, names=names))
 
 
 def _holds_state(thing: Any) -> bool:

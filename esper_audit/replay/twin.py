@@ -19,8 +19,10 @@ from typing import Any
 import torch
 
 from esper_audit import _dynamo
-from esper_audit.data.comparisons import Comparison, Difference, DifferenceKind
+from esper_audit.data.comparisons import Comparison
+from esper_audit.data.differences import Difference, DifferenceKind
 from esper_audit.data.places import Location
+from esper_audit.data.reasons import Reason, Why, said
 from esper_audit.replay.compare import (
     CannotCompare,
     StepResult,
@@ -59,7 +61,7 @@ class Twin:
     """
 
     result: StepResult | None = None
-    failure: str = ""
+    failure: Reason | None = None
     written: tuple[str, ...] = ()
     operations: Mapping[Location, None] = field(default_factory=dict)
     shared: bool = False
@@ -103,10 +105,10 @@ class Twins:
         try:
             self._child = Forked(partial(_run_all, calls))
         except OSError as error:
-            why = f"can't be computed: no process can be had ({error.strerror})"
+            why = Reason(why=Why.NO_PROCESS, text=error.strerror or "")
             self._known = dict.fromkeys(calls, Twin(failure=why))
         except Lost as lost:
-            self._known = dict.fromkeys(calls, Twin(failure=str(lost)))
+            self._known = dict.fromkeys(calls, Twin(failure=lost.reason))
 
     def wait(self, names: Iterable[str]) -> dict[str, Twin]:
         """Those of these names; if they don't come within a time, they are given up."""
@@ -117,7 +119,7 @@ class Twins:
                 self._known = {name: _read(data) for name, data in sent.items()}
             except Lost as lost:
                 _patience = IMPATIENT_SECONDS
-                self._known = dict.fromkeys(names, Twin(failure=str(lost)))
+                self._known = dict.fromkeys(names, Twin(failure=lost.reason))
         return self._known
 
     @property
@@ -145,7 +147,7 @@ def _run_all(calls: Mapping[str, Call]) -> bytes:
         try:
             sent[other] = child.answer(_patience / 2)
         except Lost as lost:
-            sent[other] = _sent(Twin(failure=str(lost)))
+            sent[other] = _sent(Twin(failure=lost.reason))
     return pickle.dumps(sent)
 
 
@@ -159,7 +161,7 @@ def _sent(twin: Twin) -> bytes:
         torch.save(twin, buffer)
     except Exception as error:
         buffer = io.BytesIO()
-        torch.save(Twin(failure=f"can't be sent: {type(error).__name__}: {error}"), buffer)
+        torch.save(Twin(failure=Reason(why=Why.NOT_SENT, text=said(error))), buffer)
     return buffer.getvalue()
 
 
@@ -168,14 +170,14 @@ def _read(data: bytes) -> Twin:
         twin: Twin = torch.load(io.BytesIO(data), weights_only=False)
         return twin
     except Exception as error:
-        return Twin(failure=f"can't be read: {type(error).__name__}: {error}")
+        return Twin(failure=Reason(why=Why.RESULT_LOST, text=said(error)))
 
 
 def _run_on_copies(call: Call) -> Twin:
     try:
         copy = Snapshot.take(call.target, call.args, call.kwargs, call.loss)
     except CannotCopy as error:
-        return Twin(failure=str(error))
+        return Twin(failure=error.reason)
     copied = Call(copy.target, call.reference, copy.loss, copy.args, copy.kwargs, call.locate)
     with same_randomness():
         twin = _run(copied)
@@ -207,8 +209,8 @@ def _run(call: Call) -> Twin:
         left = {name: plain(after[name]) for name in wrote}
         result = StepResult(plain(output), plain(gradients(after)), left, sums(after, wrote))
     except Exception as error:
-        return Twin(failure=f"raised {type(error).__name__}: {error}")
-    return Twin(result, "", wrote, operations)
+        return Twin(failure=Reason(why=Why.TWIN_RAISED, text=said(error)))
+    return Twin(result, None, wrote, operations)
 
 
 def comparisons_of(
@@ -216,7 +218,7 @@ def comparisons_of(
 ) -> Iterator[Comparison]:
     """Output, gradients and written tensors of a step, held against its twin's."""
     if twin.result is None:
-        yield Comparison(against, "output", None, twin.failure)
+        yield Comparison(against, "output", None, why=twin.failure)
         return
     wanted = twin.result
     pairs: dict[str, tuple[Any, Any]] = {"output": (found.output, wanted.output)}
@@ -249,7 +251,8 @@ def _comparison(
     try:
         found = difference(actual, expected, tolerances, what, scale)
     except CannotCompare as error:
-        return Comparison(against, what, None, str(error))
+        return Comparison(against, what, None, why=error.reason)
     except Exception as error:  # a comparison of the user's own that raises
-        return Comparison(against, what, None, f"raised {type(error).__name__}: {error}")
+        why = Reason(why=Why.TWIN_RAISED, text=said(error))
+        return Comparison(against, what, None, why=why)
     return Comparison(against, what, found is None, difference=found)

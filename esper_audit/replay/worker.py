@@ -18,6 +18,8 @@ from types import FrameType
 import msgspec
 
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
+from esper_audit.data.places import Location
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.scenario_api import Scenario, SkipScenario
 
@@ -26,6 +28,10 @@ _AGAIN_SECONDS = 0.02
 
 class TimeLimitReached(BaseException):
     """The scenario ran past its limit. No ``except Exception`` of a scenario may swallow it."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def collect_in_process(paths: tuple[str, ...], pythonpath: tuple[str, ...]) -> bytes:
@@ -85,7 +91,8 @@ def replay(job: Job) -> Replay:
         _dynamo.draw_as_eager()
     recorder = Recorder(job.root, watch=job.variant.watch or False)
     session = ReplaySession(job, recorder if job.variant.record else None)
-    ending, reason, cut = ReplayStatus.COMPLETED, "", False
+    status, cut = ReplayStatus.COMPLETED, False
+    reason: Reason | None = None
     with recorder if job.variant.record else nullcontext():
         try:
             with leave_unless_home():
@@ -95,16 +102,16 @@ def replay(job: Job) -> Replay:
         except Enough:
             cut = True
         except SkipScenario as skipped:
-            ending, reason = ReplayStatus.SKIPPED, str(skipped)
+            status, reason = ReplayStatus.SKIPPED, Reason(why=Why.SKIPPED, text=str(skipped))
         except TimeLimitReached as late:
-            ending, reason = ReplayStatus.ERROR, str(late)
+            status, reason = ReplayStatus.ERROR, late.reason
         except KeyboardInterrupt:
-            ending, reason = ReplayStatus.ERROR, "interrupted"
+            status, reason = ReplayStatus.ERROR, Reason(why=Why.INTERRUPTED)
         except SystemExit as left:
-            ending, reason = ReplayStatus.ERROR, f"the scenario called sys.exit({left.code!r})"
+            status, reason = ReplayStatus.ERROR, Reason(why=Why.EXITED, text=repr(left.code))
         except BaseException as error:
             traceback.print_exc()
-            ending, reason = ReplayStatus.ERROR, _describe(error, job)
+            status, reason = ReplayStatus.ERROR, _described(error, job)
     recording = replace(
         recorder.recording(),
         steps=tuple(session.steps),
@@ -113,7 +120,7 @@ def replay(job: Job) -> Replay:
     )
     return Replay(
         job=job,
-        status=ending,
+        status=status,
         cut=cut,
         callables=session.callables,
         reason=reason,
@@ -143,8 +150,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
         return
 
     def stop(_signal: int, frame: FrameType | None) -> None:
-        where = f" in {frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else ""
-        raise TimeLimitReached(f"ran longer than its time limit of {seconds:g} s{where}")
+        place = Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+        raise TimeLimitReached(Reason(why=Why.TIME_LIMIT, seconds=seconds, location=place))
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
@@ -155,10 +162,11 @@ def _time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def _describe(error: BaseException, job: Job) -> str:
+def _described(error: BaseException, job: Job) -> Reason:
     """The exception with the scenario's own line, which tells more than a line inside torch."""
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename == job.file] or frames[-1:]
-    where = f" ({Path(own[-1].filename).name}:{own[-1].lineno})" if own else ""
+    place = Location(own[-1].filename, own[-1].lineno or 0) if own else None
     first = str(error).strip().splitlines()[:1]
-    return f"{type(error).__name__}: {first[0] if first else ''}{where}"
+    text = f"{type(error).__name__}: {first[0] if first else ''}"
+    return Reason(why=Why.SCENARIO_RAISED, text=text, location=place)

@@ -11,6 +11,7 @@ from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import caught, count, is_control
 from esper_audit.report.cells import limit_hit
 from esper_audit.report.words.numbers import agree, several, share
+from esper_audit.report.words.reasons import all_in_words, in_words
 
 
 def answer(report: Report) -> str:
@@ -62,7 +63,8 @@ def _wrong_output(audits: Sequence[Audit]) -> list[str]:
     judged = [a for a in audits if a.verdict in (AuditVerdict.PASSED, AuditVerdict.FAILED)]
     how_many = share(len(_scenarios(wrong)), len(_scenarios(judged)), "scenario")
     return [
-        f"Output is wrong in {how_many}: in {wrong[0].title}, step {step.index}, {step.because}."
+        f"Output is wrong in {how_many}: in {wrong[0].title}, step {step.index},"
+        f" {in_words(step.because)}."
     ]
 
 
@@ -109,9 +111,19 @@ def _recompiles_too_often(audit: Audit) -> bool:
 
 def _compiles_too_often(audit: Audit) -> bool:
     return audit.verdict is AuditVerdict.FAILED and (
-        limit_hit(audit)
-        or count(audit.recording).compiles_after_warm_up > (audit.budget.recompiles or 0)
+        limit_hit(audit) or _is_over_a_bound_after_warm_up(audit)
     )
+
+
+def _is_over_a_bound_after_warm_up(audit: Audit) -> bool:
+    """Over either bound; where neither is set, any compile after warm-up is one too many."""
+    counts, budget = count(audit.recording), audit.budget
+    if budget.recompiles is not None and counts.recompiles_after_warm_up > budget.recompiles:
+        return True
+    allowed = budget.compiles_after_warm_up
+    if allowed is None and budget.recompiles is not None:
+        return False
+    return counts.compiles_after_warm_up > (allowed or 0)
 
 
 def _limit_words(limited: int, recompiling: int) -> str:
@@ -136,7 +148,7 @@ def _kinds(audits: Sequence[Audit]) -> str:
     compiling = dict.fromkeys(a.scenario for a in audits if _compiles_too_often(a))
     if compiling:
         found.append(f"compiled after warm-up in {', '.join(compiling)}")
-    return "; ".join(found) or audits[0].reason
+    return "; ".join(found) or all_in_words(audits[0].reasons)
 
 
 def _has(audit: Audit, verdict: StepVerdict) -> bool:

@@ -6,28 +6,37 @@ from collections.abc import Sequence
 
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Why
+from esper_audit.report.words.findings import forecast_words, rank_causes, rank_words, since_words
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place, writer
+from esper_audit.report.words.reasons import in_words
 
 NOT_RECORDED = "writers of the guarded state: not recorded"
 _SHOWN = 4
+_NO_REASON = "nothing"
 
 
 def head(finding: Finding, root: str = "") -> str:
     """``float-specialized: self.alpha in Blend.forward: 0.5 -> 0.1, 0.2``."""
+    return f"{finding.id.value}: {subject(finding, root)}"
+
+
+def subject(finding: Finding, root: str = "") -> str:
+    """``self.alpha in Blend.forward: 0.5 -> 0.1, 0.2``."""
     if finding.pattern is not None:
         what = f"{sources(finding)} in {finding.frame.name}: {change(finding)}"
     else:
         what = finding.frame.name
         if finding.user_line is not None:
             what += f" at {place(finding.user_line, root)}"
-    return f"{finding.id.value}: {what}"
+    return what
 
 
 def sources(finding: Finding) -> str:
     """The first guard source, and how many failed with it."""
     more = len(finding.sources) - 1
-    first = finding.source or finding.text
+    first = finding.source or finding.text or in_words(finding.why)
     return f"{first} (and {more} more)" if more > 0 else first
 
 
@@ -37,15 +46,15 @@ def details(finding: Finding, root: str = "") -> list[str]:
     lines = [f"{meaning.what}"]
     if finding.pattern is not None:
         if finding.id is Diagnosis.UNRECOGNIZED:
-            lines.append(f"torch says: {finding.text}")
+            lines.append(f"torch says: {finding.text or _NO_REASON}")
         lines += [who_wrote(finding, root), _course(finding)]
         if finding.user_line is not None:
             lines.append(f"guarded by {place(finding.user_line, root)}")
     else:
-        lines += [*attempts(finding), *finding.values]
-        said = "torch says: " if not finding.values else ""
-        lines += [f"{said}{finding.text}"] if finding.text else []
-        when = [f"since {finding.since}"] if finding.since else []
+        lines += [*attempts(finding), *map(rank_words, finding.ranks), in_words(finding.why)]
+        lines += [f"torch says: {finding.text}"] if finding.text else []
+        lines.append(rank_causes(finding.ranks))
+        when = [f"since {since_words(finding.since)}"] if finding.since else []
         where = finding.written_by or (finding.called_from if not finding.user_line else None)
         if finding.refused_by and finding.written_by is not None:
             lines.append(f"the stance was set at {place(finding.written_by, root)}")
@@ -96,19 +105,25 @@ def short(value: str) -> str:
 
 def who_wrote(finding: Finding, root: str = "") -> str:
     """The line that wrote the guarded state and its caller; or the call, and why no more."""
-    if finding.written_by_unknown.startswith("it is an argument") and finding.called_from:
+    if is_argument(finding) and finding.called_from:
         return f"passed by {place(finding.called_from, root)}"
     called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
     if finding.written_by is not None:
         return ", ".join(filter(None, [f"written by {writer(finding.written_by, root)}", called]))
     if is_not_recorded(finding):
         return called
-    return "; ".join(filter(None, [called, f"writer unknown: {finding.written_by_unknown}"]))
+    return "; ".join(filter(None, [called, f"writer unknown: {in_words(finding.no_writer)}"]))
 
 
 def is_not_recorded(finding: Finding) -> bool:
     """Whether nobody looked for the writer: a report says so once, not of each finding."""
-    return finding.pattern is not None and finding.written_by_unknown.startswith("not looked for")
+    unknown = finding.no_writer is not None and finding.no_writer.why is Why.NOT_RECORDED
+    return finding.pattern is not None and unknown
+
+
+def is_argument(finding: Finding) -> bool:
+    """Whether the guarded value was passed to the call, so that the call is what to change."""
+    return finding.no_writer is not None and finding.no_writer.why is Why.IS_ARGUMENT
 
 
 def _course(finding: Finding) -> str:
@@ -118,4 +133,5 @@ def _course(finding: Finding) -> str:
         count += f" and {finding.refused} refused"
     limit = ", limit hit" if finding.limit_hit else ""
     text = f"{finding.pattern.value}: {count}{limit}, {finding.seconds:.2g} s"
-    return f"{text}; {finding.forecast}" if finding.forecast else text
+    more = forecast_words(finding.forecast)
+    return f"{text}; {more}" if more else text

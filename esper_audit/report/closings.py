@@ -16,6 +16,7 @@ from esper_audit.report.sections import Closing, Line, line
 from esper_audit.report.words.commands import Typed, shell
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import several
+from esper_audit.report.words.reasons import all_in_words
 
 _FIRST_SIGNAL = 128
 """Exit codes from here on are those of signals, in a shell."""
@@ -80,7 +81,7 @@ def program_closing(report: ProgramReport, facts: Line) -> Closing:
     verdict = None
     if judged:
         worst = next((a for a in judged if a.verdict is AuditVerdict.FAILED), judged[0])
-        said = f"{_VERDICTS[worst.verdict]}: {'; '.join(worst.reasons)}."
+        said = f"{_VERDICTS[worst.verdict]}: {all_in_words(worst.reasons)}."
         verdict = line(said, style=answer_style(worst.verdict))
     command = _with_provenance(report.audits[0], report.root)
     return Closing(facts, verdict, "Next, to find the lines that wrote the guarded state:", command)

@@ -9,6 +9,7 @@ from esper_audit.report.gate import about_cause
 from esper_audit.report.sections import Item, Line, Page, Section, Style, Table, item, line
 from esper_audit.report.words.marks import ANSWER_STYLES
 from esper_audit.report.words.numbers import agree, several, share
+from esper_audit.report.words.reasons import in_words
 
 
 def comparison_answer(report: ComparisonReport) -> str:
@@ -50,7 +51,7 @@ def _of_causes(result: ComparedAudit) -> Iterator[Change]:
 
 def _cause(result: ComparedAudit, change: Change, root: str) -> Item:
     where = "in B alone" if change.before is None else "in A alone"
-    where = change.text if change.before and change.after else where
+    where = in_words(change.reason) if change.before and change.after else where
     said = line(f"{where}: {result.subject.title}", style=Style.MUTED)
     return item(about_cause(change, root), item(said))
 

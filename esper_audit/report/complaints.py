@@ -9,8 +9,9 @@ from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.findings import Finding
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import EAGER, judge_program, ran_compiled
+from esper_audit.diagnosis import EAGER, KINDS, is_of_kind, judge_program, ran_compiled
 from esper_audit.report.blocks import blocks
+from esper_audit.report.words.reasons import all_in_words
 
 _NOT_COMPILED = (
     "Call what torch.compile returned, not the original; a function that runs eagerly for good has"
@@ -41,6 +42,29 @@ def no_eager_fallback(recording: Recording, root: str = "") -> str:
     return _complaint(audit, root)
 
 
+def fail_on(own: Recording, whole: Recording, kinds: Sequence[str], root: str = "") -> str:
+    """Why a recording does not prove that it has no findings of these kinds.
+
+    ``own`` is the part of ``whole`` that is asked about. Eager execution that began earlier counts.
+    """
+    eager = [kind for kind in kinds if set(KINDS[kind].diagnoses) <= set(EAGER)]
+    others = [kind for kind in kinds if kind not in eager]
+    said = [
+        _of_kinds(recording, asked, root)
+        for recording, asked in ((own, others), (whole, eager))
+        if asked
+    ]
+    return "\n\n".join(dict.fromkeys(filter(None, said)))
+
+
+def _of_kinds(recording: Recording, kinds: Sequence[str], root: str) -> str:
+    audit = judge_program(recording, ProgramBudget(fail_on=tuple(kinds)))
+    if audit.verdict is not AuditVerdict.FAILED:
+        return _complaint(audit, root)
+    found = [f for f in audit.findings if any(is_of_kind(f, kind) for kind in kinds)]
+    return _with_causes(all_in_words(audit.reasons), found, root)
+
+
 def _complaint(audit: ProgramAudit, root: str) -> str:
     """The reasons of a verdict and what explains them; empty where it passed."""
     if audit.verdict is AuditVerdict.PASSED:
@@ -49,8 +73,8 @@ def _complaint(audit: ProgramAudit, root: str) -> str:
         finding for finding in audit.findings if finding.pattern is not None or finding.id in EAGER
     ]
     if audit.verdict is AuditVerdict.FAILED:
-        return _with_causes("; ".join(audit.reasons), telling, root)
-    said = f"Nothing is proven: {'; '.join(audit.reasons)}."
+        return _with_causes(all_in_words(audit.reasons), telling, root)
+    said = f"Nothing is proven: {all_in_words(audit.reasons)}."
     if not ran_compiled(audit.recording):
         said += f" {_NOT_COMPILED}"
     return _with_causes(said, audit.findings, root)

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esper_audit.errors import UsageError
+from esper_audit.errors import UsageError, did_you_mean
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
 if TYPE_CHECKING:
@@ -55,11 +55,15 @@ class Format(StrEnum):
     JSON = "json", MadeOf.DOCUMENT, "ci.saved:saved", (".json",)
     MARKDOWN = "markdown", MadeOf.PAGE, "text.markdown:markdown", (".md",)
     JUNIT = "junit", MadeOf.CASES, "ci.junit:junit", (".xml",)
-    SARIF = "sarif", MadeOf.CASES, "ci.sarif:sarif", (".sarif",)
+    SARIF = "sarif", MadeOf.CASES, "ci.sarif:sarif", (".sarif", ".sarif.json")
     GITHUB = "github", MadeOf.CASES, "ci.github:github"
 
 
-_TAKES = f"It takes FORMAT=FILE with {', '.join(Format)}."
+SUFFIXES = {suffix: form for form in Format for suffix in form.suffixes}
+"""What a file's name says of its format; the longest suffix counts."""
+
+_ALSO = {(Format.SARIF, Format.JSON)}
+"""A format that a suffix of another one may hold, too: SARIF is JSON."""
 
 
 @dataclass(frozen=True)
@@ -70,21 +74,60 @@ class Output:
     path: Path
 
 
-def parse_outputs(texts: Iterable[str], default: Format = Format.JSON) -> tuple[Output, ...]:
-    """``FORMAT=FILE`` or ``FILE``; raises UsageError for a format that is none."""
-    found = []
-    known = {form.value: form for form in Format}
-    for text in texts:
-        name, equals, file = text.partition("=")
-        if not equals or not _NAME.fullmatch(name):
-            found.append(Output(default, Path(text)))
-        elif name not in known:
-            raise UsageError(f"--output knows no format {name!r}.", _TAKES)
-        elif not file:
-            raise UsageError(f"--output {text} has no file.", _TAKES)
-        else:
-            found.append(Output(known[name], Path(file)))
-    return tuple(found)
+def saved(path: Path | None) -> tuple[Output, ...]:
+    """The file of ``--save``, where one is given: JSON, whatever its name."""
+    return (Output(Format.JSON, path),) if path is not None else ()
+
+
+def parse_outputs(texts: Iterable[str]) -> tuple[Output, ...]:
+    """``FORMAT=FILE``, or a ``FILE`` whose suffix says the format.
+
+    Raises UsageError for an unknown format, and for a suffix that is unknown or of another one.
+    """
+    return tuple(map(_parse_output, texts))
+
+
+def _parse_output(text: str) -> Output:
+    name, equals, file = text.partition("=")
+    if not equals or not _NAME.fullmatch(name):
+        return Output(_format_of(text), Path(text))
+    if name not in list(Format):
+        raise UsageError(
+            f"--output: unknown format {name!r}{did_you_mean(name, list(Format))}.",
+            f"Formats: {', '.join(Format)}.",
+        )
+    if not file:
+        raise UsageError(f"--output {text} has no file.", "Give it as FORMAT=FILE.")
+    form = next(known for known in Format if known == name)
+    _check_suffix(form, file)
+    return Output(form, Path(file))
+
+
+def suffix_of(file: str) -> str:
+    """The known suffix that a file's name ends in; empty where it ends in none."""
+    known = [suffix for suffix in SUFFIXES if file.lower().endswith(suffix)]
+    return max(known, key=len, default="")
+
+
+def _format_of(file: str) -> Format:
+    suffix = suffix_of(file)
+    if suffix:
+        return SUFFIXES[suffix]
+    told = ", ".join(f"{suffix} ({form})" for suffix, form in SUFFIXES.items())
+    raise UsageError(
+        f"--output: the name {file!r} does not tell the format of the report.",
+        f"Use a known suffix: {told}; or write --output FORMAT=FILE with {', '.join(Format)}.",
+    )
+
+
+def _check_suffix(form: Format, file: str) -> None:
+    suffix = suffix_of(file)
+    meant = SUFFIXES.get(suffix, form)
+    if meant is not form and (form, meant) not in _ALSO:
+        raise UsageError(
+            f"--output: {file!r} would hold {form}, but the suffix {suffix} means {meant}.",
+            f"Write {meant}={file}, or give the file another suffix.",
+        )
 
 
 def render(

@@ -21,6 +21,7 @@ from esper_audit.report.sections import (
 )
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import agree, several, share
+from esper_audit.report.words.reasons import all_in_words, in_words
 
 _TITLES = {
     ChangeKind.NOT_DETERMINISTIC: "Not deterministic: counts differ from run to run",
@@ -95,8 +96,8 @@ def _closing(report: GateReport, facts: Line | None = None) -> Closing:
 
 def cause(change: Change, root: str = "") -> str:
     """What a change is about, and what changed, in one line."""
-    about = about_cause(change, root)
-    return f"{about} ({change.text})" if about else change.text
+    about, text = about_cause(change, root), in_words(change.reason)
+    return f"{about} ({text})" if about else text
 
 
 def about_cause(change: Change, root: str) -> str:
@@ -133,7 +134,7 @@ def _changes(result: ComparedAudit, report: GateReport) -> Iterator[Item]:
         change for change in result.changes if change.finding is None and not _is_gone(change)
     ]
     if counts:
-        yield item("; ".join(change.text for change in counts))
+        yield item(all_in_words(change.reason for change in counts))
     yield from (_change(change, report) for change in result.changes if change not in counts)
 
 

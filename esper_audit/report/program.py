@@ -9,7 +9,7 @@ from esper_audit.data.findings import Finding, FrameState, FrameSummary
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
-from esper_audit.report.blocks import NOT_RECORDED, details, head, is_not_recorded
+from esper_audit.report.blocks import NOT_RECORDED, details, is_not_recorded, subject
 from esper_audit.report.closings import program_closing
 from esper_audit.report.sections import (
     Item,
@@ -23,9 +23,11 @@ from esper_audit.report.sections import (
     line,
     words,
 )
+from esper_audit.report.words.findings import limit_words, since_words
 from esper_audit.report.words.marks import FRAME_STYLES, answer_style
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.programs import first_line, program_name
+from esper_audit.report.words.reasons import in_words
 
 MOST_FRAMES = 12
 MOST_CAUSES = 8
@@ -44,7 +46,9 @@ def program_page(report: ProgramReport, verbosity: int = 0) -> Page:
 
 def _headline(audit: ProgramAudit, verbosity: int) -> Item:
     name = audit.title if verbosity > 0 else ""
-    return item(line(summary(audit, name), style=answer_style(audit.verdict)), *audit.reasons)
+    return item(
+        line(summary(audit, name), style=answer_style(audit.verdict)), *map(in_words, audit.reasons)
+    )
 
 
 def summary(audit: ProgramAudit, name: str = "") -> str:
@@ -62,9 +66,7 @@ _VERDICTS = {
 
 
 def _did(audit: ProgramAudit, name: str) -> str:
-    if audit.recording.environment.torch == "not imported" or not (
-        audit.frames or audit.recording.lookups.hits
-    ):
+    if not (audit.frames or audit.recording.lookups.hits):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
     eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
@@ -170,9 +172,14 @@ def _now(frame: FrameSummary) -> str:
         several = f", {frame.instances} instances" if frame.instances > 1 else ""
         return f"compiled{several}"
     if frame.state is FrameState.FAILED:
-        return f"failed to compile: {frame.reason}"
+        return f"failed to compile: {_why(frame)}"
     what = "eager" if frame.state is FrameState.EAGER else "eager for new values"
-    return f"{what} since {frame.since}: {frame.reason}"
+    return f"{what} since {since_words(frame.since)}: {_why(frame)}"
+
+
+def _why(frame: FrameSummary) -> str:
+    """Torch's reason, or the limit that was hit."""
+    return limit_words(frame.limit) if frame.limit else frame.reason or "torch skipped the frame"
 
 
 def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
@@ -210,8 +217,8 @@ def _findings(title: str, findings: Sequence[Finding], root: str, most: int) -> 
 
 
 def _finding(finding: Finding, root: str) -> Item:
-    name, _, rest = head(finding, root).partition(": ")
-    return item(line(words(name, Style.STRONG), f": {rest}"), *details(finding, root))
+    head = line(words(finding.id.value, Style.STRONG), f": {subject(finding, root)}")
+    return item(head, *details(finding, root))
 
 
 def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
@@ -223,7 +230,7 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
                 "The process died before it could save (crash or kill); this is what it had"
                 " written until then."
             )
-        yield from audit.recording.notes
+        yield from map(in_words, audit.recording.notes)
         counts = count(audit.recording, audit.budget.warm_up_calls)
         yield from _first_compiles(audit, counts)
         counted = sum(finding.compiles for finding in audit.findings if finding.pattern is not None)
@@ -256,7 +263,8 @@ def _facts(report: ProgramReport, verbosity: int) -> str:
     program = audit.recording.program
     how = program.ended if program is not None else ""
     ended = f"; ended with {how if verbosity > 0 else first_line(how)}" if how else ""
+    torch = environment.torch or "not imported"
     return (
-        f"{audit.recording.seconds:.1f} s recorded{ended}; torch {environment.torch},"
+        f"{audit.recording.seconds:.1f} s recorded{ended}; torch {torch},"
         f" Python {environment.python}{', ' + environment.device if environment.device else ''}"
     )

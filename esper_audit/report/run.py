@@ -42,6 +42,7 @@ from esper_audit.report.words.marks import AUDIT_LEGEND, CLAIM_STYLES, STEP_LEGE
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place
 from esper_audit.report.words.programs import first_line
+from esper_audit.report.words.reasons import all_in_words, in_words
 
 MOST_ROWS = 12
 MOST_STRIPS = 4
@@ -82,7 +83,7 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
     if found := causes(failed):
         yield _causes(found, report.root, len(found) if verbosity > 0 else MOST_CAUSES)
     if other := [audit for audit in failed if cell(audit).text.endswith(FAILED)]:
-        lines = [f"{_title(audit)}: {audit.reason}" for audit in other]
+        lines = [f"{_title(audit)}: {all_in_words(audit.reasons)}" for audit in other]
         yield Section("Other failures", bullets(*lines, *_breaks(other, report.root)))
     if eager := _eager(shown, verbosity):
         yield Section("Eager execution", bullets(*eager))
@@ -92,7 +93,9 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
         yield _claims(report.claims, verbosity)
     if troubles := tuple(_troubles(report.audits, verbosity)):
         yield Section("Not judged", troubles)
-    if advised := [f"{_title(a)}: {advice}" for a in report.audits for advice in a.advice]:
+    if advised := [
+        f"{_title(a)}: {in_words(advice)}" for a in report.audits for advice in a.advice
+    ]:
         yield Section("Advice", bullets(*advised))
     if notes := list(_notes(report)):
         yield Section("Notes", bullets(*notes))
@@ -148,7 +151,7 @@ def _evidence(audit: Audit) -> Item:
     lines = []
     for step in audit.steps:
         label = f" after {step.label}" if step.label else ""
-        text = f"{step.index} {step.verdict.value}{label}: {step.because}"
+        text = f"{step.index} {step.verdict.value}{label}: {in_words(step.because)}"
         lines.append(item(line(text, style=Style.MUTED)))
     return item(_title(audit), *lines)
 
@@ -202,14 +205,15 @@ def _claim(result: ClaimResult, source: str = "") -> tuple[Line, Line]:
 def _by(result: ClaimResult, with_backend: bool) -> str:
     who = result.refuted_by or result.confirmed_by
     on = f" on {result.backend}" if with_backend and result.backend else ""
-    return f"by {', '.join(who)}{on}: {result.because}" if who else result.because
+    why = in_words(result.because)
+    return f"by {', '.join(who)}{on}: {why}" if who else why
 
 
 def _troubles(audits: Sequence[Audit], verbosity: int) -> Iterator[Block]:
     for audit in audits:
         if audit.verdict in (AuditVerdict.ERROR, AuditVerdict.SKIPPED) and was_run(audit):
             log = _log(audit) if verbosity > 0 else ()
-            reason = f"{_title(audit)}: {audit.verdict.value}: {audit.reason}"
+            reason = f"{_title(audit)}: {audit.verdict.value}: {all_in_words(audit.reasons)}"
             yield item(reason, *log, mark="-")
     left = [_title(audit) for audit in audits if not was_run(audit)]
     if left:
@@ -245,6 +249,6 @@ def _collected(report: Report) -> Iterator[tuple[str, str]]:
     who: dict[str, list[str]] = {}
     for audit in report.audits:
         for note in audit.recording.notes:
-            who.setdefault(note, []).append(audit.scenario)
-    for note, names in who.items():
-        yield note, ", ".join(dict.fromkeys(names))
+            who.setdefault(in_words(note), []).append(audit.scenario)
+    for said, names in who.items():
+        yield said, ", ".join(dict.fromkeys(names))

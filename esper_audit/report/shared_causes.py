@@ -11,6 +11,7 @@ from esper_audit.data.findings import Finding, Pattern
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.report.blocks import attempts, short
 from esper_audit.report.words.numbers import several
+from esper_audit.report.words.reasons import in_words
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ def eager_causes(
         if first is not None:
             after = f" after {first.label}" if first.label else ""
             place = f"{audit.title} from step {first.index}{after}"
-            said = f"{first.eager}: {first.because}" if first.eager else first.because
+            why = in_words(first.because)
+            said = f"{first.eager}: {why}" if first.eager else why
             where.setdefault(said, []).append(place)
     return [f"{said}: {_some(places, most)}." for said, places in where.items()]
 
@@ -94,7 +96,8 @@ def wrong_outputs(audits: Sequence[Audit]) -> list[str]:
             after = f" after {worst.label}" if worst.label else ""
             lines.append(
                 f"{audit.title}: {len(stale)} of {len(audit.steps)} steps, from step"
-                f" {stale[0].index} on; worst in step {worst.index}{after}: {worst.because}"
+                f" {stale[0].index} on; worst in step {worst.index}{after}:"
+                f" {in_words(worst.because)}"
             )
     return lines
 
@@ -108,7 +111,7 @@ def failed_attempts(audits: Sequence[Audit]) -> list[str]:
     """Compiles that failed or were refused: where, how often, why, and what ran instead."""
     return [
         f"{audit.title}: {finding.id.value}: {finding.frame.name}: {attempts(finding)[0]}"
-        f" ({finding.text})"
+        f" ({finding.text or in_words(finding.why)})"
         for audit in audits
         for finding in audit.findings
         if finding.attempts

@@ -10,6 +10,7 @@ import ast
 import re
 from dataclasses import dataclass
 
+from esper_audit.data.compiles import ValueKind
 from esper_audit.data.places import Location
 
 _COMMENT = re.compile(r"#\s(?P<file>\S+):(?P<line>\d+) in (?P<function>\S+)")
@@ -68,6 +69,41 @@ def checked_type_id(text: str) -> int | None:
     return int(match["id"]) if match and not _TYPE.search(text) else None
 
 
+_NUMBER = re.compile(r"-?(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)")
+_COLLECTION = re.compile(r"[\[({].*[\])}]|(?:list|tuple|dict|set|frozenset)(?: of \d+)?")
+_MEMBER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_KINDS = {
+    "None": ValueKind.NONE,
+    "NoneType": ValueKind.NONE,
+    "builtins.NoneType": ValueKind.NONE,
+    "True": ValueKind.BOOL,
+    "False": ValueKind.BOOL,
+    "present": ValueKind.PRESENT,
+    "absent": ValueKind.ABSENT,
+}
+
+
+def kind_of(text: str) -> ValueKind:
+    """What a value is, from its text in a guard: ``0.5`` a float, ``Mode.FAST`` an enum member."""
+    text = text.strip()
+    if text in _KINDS:
+        return _KINDS[text]
+    if text.startswith("tensor(") or text.endswith("Tensor"):
+        return ValueKind.TENSOR
+    if text[:1] in ("'", '"'):
+        return ValueKind.STR
+    for pattern, kind in (
+        (re.compile(r"-?\d+"), ValueKind.INT),
+        (_NUMBER, ValueKind.FLOAT),
+        (_COLLECTION, ValueKind.COLLECTION),
+    ):
+        if pattern.fullmatch(text):
+            return kind
+    if text.startswith("torch."):
+        return ValueKind.TORCH
+    return ValueKind.ENUM if _MEMBER.fullmatch(text) else ValueKind.OTHER
+
+
 @dataclass(frozen=True, slots=True)
 class Expression:
     """A symbolic-shape guard, split: ``source`` is what varies, ``expected`` what it is held to."""
@@ -103,11 +139,11 @@ def split_expression(text: str) -> Expression:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """A guard on whether an attribute or a key is there, which failed."""
+    """A guard on whether an attribute or a key is there, which failed. Kinds: present or absent."""
 
     source: str
-    expected: str
-    actual: str
+    expected: ValueKind
+    actual: ValueKind
 
 
 def presence_in(text: str) -> Presence | None:
@@ -116,8 +152,10 @@ def presence_in(text: str) -> Presence | None:
     for pattern, form in _PRESENCE:
         match = pattern.fullmatch(body.removeprefix("not "))
         if match is not None:
-            words = ("absent", "present") if body.startswith("not ") else ("present", "absent")
-            return Presence(form.format(**match.groupdict()), *words)
+            kinds = [ValueKind.PRESENT, ValueKind.ABSENT]
+            if body.startswith("not "):
+                kinds.reverse()
+            return Presence(form.format(**match.groupdict()), *kinds)
     return None
 
 
@@ -159,3 +197,12 @@ def device_of(index: str, keys: str) -> str:
 def backend_of(keys: str) -> str:
     """The backend that the first of the dispatch keys names: ``cpu``, ``cuda``."""
     return keys.split(",")[0].removeprefix("Autograd").strip().lower()
+
+
+_OBJECT_ID = re.compile(r" (?P<id>\d+)\)")
+
+
+def object_id(text: str) -> int | None:
+    """The id of the object that an identity guard wants (2.13)."""
+    match = _OBJECT_ID.search(text)
+    return int(match["id"]) if match else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from esper_audit.data.diagnoses import Diagnosis
+
 EACH, ACCUMULATED = "recompile_limit", "accumulated_recompile_limit"
 """Torch's names of its two limits (torch/_dynamo/config.py)."""
 
@@ -20,3 +22,18 @@ def limit_in(failure: str) -> str:
 def gist(reason: str) -> str:
     """The first sentence of torch's page-long reasons."""
     return reason.split("\n")[0].split(". ")[0].rstrip(".")
+
+
+_WORDS = (
+    ("no ops traced", Diagnosis.EAGER_EMPTY_GRAPH),
+    ("no tensor operation", Diagnosis.EAGER_EMPTY_GRAPH),
+    ("dispatch mode", Diagnosis.EAGER_DISPATCH_MODE),
+    ("disabled", Diagnosis.EAGER_DISABLED),
+    ("skipfiles", Diagnosis.EAGER_DISABLED),
+)
+
+
+def why_eager(reason: str) -> Diagnosis:
+    """Which diagnosis torch's reason for giving a frame up is."""
+    known = (found for words, found in _WORDS if words in reason.lower())
+    return next(known, Diagnosis.EAGER_UNSUPPORTED)

@@ -8,10 +8,19 @@ import pytest
 HERE = Path(__file__).parent
 
 
+LONGEST = (
+    *("test_suite.py", "test_replay.py", "test_cli.py", "test_exec.py", "test_same_program.py"),
+    *("test_lost_processes.py", "test_examples.py", "test_ranks.py", "test_gate_live.py"),
+)
+"""Begun first, so that no worker is left alone with one of them at the end."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.live)
+    rank = {HERE / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture(autouse=True)

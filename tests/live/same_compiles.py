@@ -150,14 +150,14 @@ def a_stance_that_is_set_in_a_compiled_region_is_printed():
     def sets_inside(x):
         torch._dynamo.graph_break()
         with suppress(ValueError):
-            from torch._dynamo.decorators import _set_stance
+            from torch._dynamo.decorators import _set_stance  # type: ignore[attr-defined]
             from torch._dynamo.eval_frame import DynamoStance
 
             _set_stance(DynamoStance())
         return x + 1
 
     return [
-        printed(lambda function=function: torch.compile(function, backend="eager")(X))
+        printed(lambda function=function: torch.compile(function, backend="eager")(X))  # type: ignore[misc]
         for function in (sets, sets_inside)
     ]
 

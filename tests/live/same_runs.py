@@ -198,7 +198,7 @@ def compiled_code_writes_and_a_forbidden_write_is_printed():
 @program
 def distributed_data_parallel_is_split_into_buckets():
     backend = Backend()
-    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)
+    dist.init_process_group("gloo", store=dist.HashStore(), rank=0, world_size=1)  # type: ignore[attr-defined]
     try:
         module = nn.Sequential(*(nn.Linear(600, 600) for _ in range(3)))
         wrapped = nn.parallel.DistributedDataParallel(module, bucket_cap_mb=1)

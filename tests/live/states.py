@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from types import SimpleNamespace
+from typing import Any
 
 import torch
 from torch import nn
@@ -11,7 +12,7 @@ from torch import nn
 CACHE: dict[int, torch.Tensor] = {}
 PLAIN = SimpleNamespace(scale=None)
 COUNT = 0
-MODULE = nn.Linear(4, 4)
+MODULE: Any = nn.Linear(4, 4)
 MODULE.calls = 0
 
 
@@ -28,7 +29,7 @@ def global_int(x):
 
 
 class Masked(nn.Module):
-    mask = None
+    mask: torch.Tensor | None = None
 
     def forward(self, x):
         if Masked.mask is None:
@@ -42,8 +43,8 @@ def default_argument(x, seen=[]):  # noqa: B006  # it is the state
 
 
 def function_attribute(x):
-    function_attribute.n += 1
-    return x * function_attribute.n
+    function_attribute.n += 1  # type: ignore[attr-defined]
+    return x * function_attribute.n  # type: ignore[attr-defined]
 
 
 def closure():
@@ -96,8 +97,8 @@ def forget(library):
     CACHE.clear()
     table.cache_clear()
     library._TABLES.clear()
-    default_argument.__defaults__[0].clear()
-    COUNT = function_attribute.n = MODULE.calls = library.Rotary.made = 0
+    default_argument.__defaults__[0].clear()  # type: ignore[index]
+    COUNT = function_attribute.n = MODULE.calls = library.Rotary.made = 0  # type: ignore[attr-defined]
     Masked.mask = PLAIN.scale = None
 
 

@@ -39,7 +39,8 @@ def test_marks_say_where_and_in_which_phase_a_compile_happened(slot, step):
         step()
     found = [(each.phase, each.label) for each in live.result.compiles]
     assert found == [(Phase.WARM_UP, ""), (Phase.STEADY, "second")]
-    assert (live.result.steps_marked, live.result.steady_at is not None) == (1, True)
+    assert live.result.steps_marked == 1
+    assert live.result.steady_at is not None
 
 
 def test_a_recording_can_be_saved_and_loaded(slot, step, tmp_path):
@@ -123,7 +124,7 @@ def test_equal_compiles_are_added_up_and_none_is_lost():
             double(torch.ones(size))
     assert (live.compiles, live.recompiles) == (total, total - 1)
     assert len(live.result.compiles) == MOST_IN_FULL + 1
-    assert sum(each.graph_runs for each in live.result.compiles) == total
+    assert sum(each.graph_runs or 0 for each in live.result.compiles) == total
 
 
 def test_graph_runs_are_counted_for_each_compile_of_any_backend():
@@ -182,7 +183,7 @@ def test_a_backend_that_calls_a_compiled_function_costs_no_count():
     with esper_audit.record() as live:
         outer(torch.ones(2))
         outer(torch.ones(2))
-    runs = {each.frame.line: each.graph_runs for each in live.result.compiles}
+    runs = {each.frame.line: each.graph_runs or 0 for each in live.result.compiles}
     assert sorted(runs.values()) == [1, 2]
 
 

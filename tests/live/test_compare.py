@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 import torch
 
-from esper_audit.data.comparisons import Comparison
-from esper_audit.diagnosis.differences import wrong
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.replay.compare import (
     DEFAULT_TOLERANCES,
     CannotCompare,
     difference,
     root_mean_square,
 )
+from esper_audit.report.words.reasons import in_words
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,8 @@ from esper_audit.replay.compare import (
 )
 def test_a_difference_says_where_and_how_far(actual, expected, said):
     found = difference(actual, expected, DEFAULT_TOLERANCES)
-    assert said in wrong(Comparison("eager", "output", False, difference=found))
+    reason = Reason(why=Why.WRONG_OUTPUT, text="output", against="eager", difference=found)
+    assert said in in_words(reason)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from support import ROOT, audits_of, esper_audit
 
 from esper_audit import record
 from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.report.words.reasons import in_words
 
 PAGES = ROOT / "docs/reference/diagnoses"
 SECTIONS = ["How it looks", "Why Dynamo does it", "How to fix it", "Example"]
@@ -79,7 +80,7 @@ def test_the_example_shows_its_diagnosis_and_where_it_comes_from(run, tmp_path, 
     assert where is not None, live.report()
     assert (Path(where.file), where.line) == (tmp_path / "example.py", int(line))
     if mark == "call":
-        assert finding.written_by is None and finding.written_by_unknown
+        assert finding.written_by is None and in_words(finding.no_writer)
 
 
 def numbered(code: str) -> str:

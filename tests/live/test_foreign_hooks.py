@@ -64,9 +64,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("provenance", [False, True])
 @pytest.mark.parametrize("wrap", FOREIGN.values(), ids=FOREIGN)
-def test_a_foreign_wrapper_of_compile_of_any_signature_costs_nothing(
-    wrap, provenance, monkeypatch, capsys
-):
+def test_a_foreign_wrapper_of_any_signature_costs_nothing(wrap, provenance, monkeypatch, capsys):
     monkeypatch.setattr(torchs, "_compile", wrap(torchs._compile))
     with record(provenance=provenance) as recording:
         run(compiled_times())
@@ -92,7 +90,7 @@ def test_a_foreign_wrapper_that_comes_and_goes_inside_costs_nothing(wrap, name):
 
 def test_a_foreign_wrapper_of_what_catches_errors_costs_nothing(monkeypatch):
     owner = torchs.CatchErrorsWrapper
-    monkeypatch.setattr(owner, "__call__", FOREIGN["no wraps"](owner.__call__))
+    monkeypatch.setattr(owner, "__call__", FOREIGN["no wraps"](owner.__call__))  # type: ignore[operator]
     with record(provenance=True) as recording:
         run(compiled_times())
         torch.compile(lambda x: x, backend="eager")(X)
@@ -160,7 +158,7 @@ def test_a_wrapper_put_on_top_of_ours_stays_when_we_go(key):
 
 
 @pytest.mark.parametrize("key", PATCHES)
-def test_a_stand_in_that_somebody_puts_back_later_is_inert_and_goes_with_the_next(key):
+def test_a_stand_in_put_back_later_is_inert_and_goes_next_time(key):
     owner, attribute = at(key)
     original = there(key)
     first = Recorder(watch=True)
@@ -230,7 +228,7 @@ def test_lookup_hooks_of_others_come_and_go_around_two_recorders():
 
 
 @pytest.mark.parametrize("answer", [True, 1, False, 0, None])
-def test_what_a_lookup_hook_of_others_answers_counts_and_what_it_forces_is_named(answer):
+def test_the_answer_of_a_foreign_lookup_hook_counts_and_is_named(answer):
     set_hook = names.find("lookup")
     before = set_hook(lambda hit: answer if hit else False)
     try:

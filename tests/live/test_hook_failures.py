@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
 import weakref
 
@@ -12,7 +11,7 @@ from times import X, compiled_times, run
 from torch import nn
 
 from esper_audit import Recorder, record
-from esper_audit._dynamo import compiles, hooks, names, readings
+from esper_audit._dynamo import compiles, frames, hooks, names, readings
 from esper_audit.data.compiles import Outcome
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
@@ -24,7 +23,7 @@ READINGS = [
         for name in ("call_of", "entries_of", "compiles_left", "graph_breaks_since")
     ),
     *((readings, name) for name in ("end_of", "stages_of", "plain_code", "user_lines")),
-    *((compiles.frames, name) for name in ("user_stack", "instance", "is_called_directly")),
+    *((frames, name) for name in ("user_stack", "instance", "is_called_directly")),
     (compiles, "failing_guards"),
 ]
 
@@ -49,17 +48,28 @@ def test_a_reading_that_fails_costs_no_compile_and_reaches_nobody(module, name, 
 
 @pytest.mark.parametrize("raised", [RuntimeError, RecursionError, MemoryError, AssertionError])
 def test_a_listener_that_fails_in_everything_reaches_nobody(raised, monkeypatch):
-    def out(*args, **kwargs):
-        raise raised("the recorder is out")
+    failed = set()
 
-    told = ("compile_began", "compile_ended", "graph_made", "stages_known", "frame_returned")
-    for name in (*told, "stance_set", "hook_failed"):
-        monkeypatch.setattr(Recorder, name, out)
+    def out_at(name):
+        def out(*args, **kwargs):
+            failed.add(name)
+            raise raised("the recorder is out")
+
+        return out
+
+    told = {"compile_began", "compile_ended", "stages_known", "frame_returned", "stance_set"}
+    for name in (*told, "graph_made", "hook_failed"):
+        monkeypatch.setattr(Recorder, name, out_at(name))
+    times = compiled_times()
     with Recorder(watch=True):
-        run(compiled_times())
-        torch.compile(lambda x: x, backend="eager")(X)
-        with torch.compiler.set_stance("fail_on_recompile"), contextlib.suppress(RuntimeError):
-            compiled_times()(X, 9.0)
+        assert [times(X, value).tolist() for value in (1.0, 2.0)] == [[1.0] * 2, [2.0] * 2]
+        assert torch.compile(lambda x: x, backend="eager")(X) is X
+        with (
+            torch.compiler.set_stance("fail_on_recompile"),
+            pytest.raises(RuntimeError, match="fail_on_recompile"),
+        ):
+            times(X, 9.0)
+    assert failed == told | {"hook_failed"}  # of a graph nobody is told whose compile never began
 
 
 def test_a_graph_that_answers_no_question_is_still_counted():
@@ -90,7 +100,7 @@ def test_a_graph_that_answers_no_question_is_still_counted():
     for backend in (as_module, as_object):
         torch._dynamo.reset()
         with record() as recording:
-            run(torch.compile(lambda x, k: x * k, backend=backend), [1.0, 1.0, 1.0])
+            run(torch.compile(lambda x, k: x * k, backend=backend), [1.0, 1.0, 1.0])  # type: ignore[misc]
         assert [each.graph_runs for each in recording.result.compiles] == [3]
         assert recording.result.hook_errors == ()
 
@@ -103,7 +113,7 @@ def test_a_recording_keeps_no_compiled_graph_alive():
         return graph.forward
 
     with record() as recording:
-        run(torch.compile(lambda x, k: x * k, backend=backend), [1.0, 1.0])
+        run(torch.compile(lambda x, k: x * k, backend=backend), [1.0, 1.0])  # type: ignore[misc]
         torch._dynamo.reset()
         gc.collect()
         assert [each() for each in graphs] == [None]

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import CASES, audits_of, esper_audit
+from support import CASES, audits_of, esper_audit, why
 
 from esper_audit.replay.collect import import_file
 
@@ -47,7 +47,7 @@ def deaths():
 )
 def test_a_forked_child_that_comes_back_does_not_answer_for_its_parent(forks, key):
     reason = "1 compile after warm-up, 0 allowed"
-    assert (forks[key]["verdict"], forks[key]["reason"]) == ("failed", reason)
+    assert (forks[key]["verdict"], why(forks[key])) == ("failed", reason)
 
 
 def test_audits_beside_those_that_fork_are_all_there(forks):
@@ -89,7 +89,7 @@ def test_a_replay_ends_with_an_audit_that_is_killed(tmp_path, start):
 def test_a_process_that_dies_is_the_error_of_its_own_audit(deaths, way):
     audit = deaths["goes_down", way.__name__]
     assert audit["verdict"] == "error"
-    assert DEATHS.REASONS[way] in audit["reason"]
+    assert DEATHS.REASONS[way] in why(audit)
 
 
 def test_audits_beside_those_that_die_are_all_there(deaths):

@@ -8,6 +8,7 @@ from support import replay_here
 from torch import nn
 
 from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.report.words.reasons import all_in_words
 
 X = torch.ones(2, 4)
 
@@ -52,4 +53,4 @@ def warm_up_alone(replay):
 def test_a_mistake_is_an_error_with_its_own_words(scenario, said):
     audit = replay_here(scenario)
     assert audit.verdict is AuditVerdict.ERROR
-    assert said in audit.reason
+    assert said in all_in_words(audit.reasons)

@@ -32,11 +32,12 @@ def test_where_torch_says_less_of_a_compile_its_caller_is_listened_to(
     monkeypatch, result_is_in_a_variable
 ):
     from esper_audit._dynamo import stand_ins
+    from esper_audit._dynamo.compiles import NOT_READ
 
     older = names.TorchName("torch._dynamo.convert_frame", ("CatchErrorsWrapper.__call__",), "")
     monkeypatch.setitem(names.NAMES, "convert_frame", older)
     if not result_is_in_a_variable:
-        monkeypatch.setattr(stand_ins, "_result_in", lambda _: stand_ins.NOT_READ)
+        monkeypatch.setattr(stand_ins, "_result_in", lambda _: NOT_READ)
     with Recorder(watch=True) as recorder:
         drive(Blend(), [index / 20 for index in range(10)])
         compiled = torch.compile(lambda x: x, backend="eager")

@@ -298,6 +298,23 @@ def test_a_wrong_number_is_told_at_once(run, args, ini):
     result.stderr.fnmatch_lines(["*max_recompiles takes a number of recompiles, not 'few'*"])
 
 
+def test_kinds_fail_a_test_by_marker_or_option_and_the_marker_goes_first(run):
+    tests = """
+def test_drive():
+    drive(0.5, 0.1)
+
+@pytest.mark.recompiles_fail_on("graph-break")
+def test_marked():
+    drive(0.5, 0.1)
+
+@pytest.mark.recompiles_fail_on("limit")
+def test_idle(): pass
+    """
+    result = run(tests, "--recompiles-fail-on", "recompile")
+    result.assert_outcomes(passed=1, failed=2)
+    result.stdout.fnmatch_lines(["*recompile in Slot.forward", "*Nothing is proven: *"])
+
+
 def test_markers_are_declared(run):
     result = run("def test_none(): pass", "--markers")
     result.stdout.fnmatch_lines(

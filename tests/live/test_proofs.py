@@ -9,6 +9,7 @@ from torch import nn
 
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.replay import twin
+from esper_audit.report.words.reasons import all_in_words, in_words
 
 
 def verdicts(audit) -> list[str]:
@@ -66,7 +67,7 @@ def test_a_module_in_a_global_proves_nothing_where_fork_cannot_be_had(monkeypatc
 
     audit = replay_here(scenario)
     assert audit.verdict is AuditVerdict.ERROR
-    assert "uses the global GLOBAL_MODULE" in audit.reason
+    assert "uses the global GLOBAL_MODULE" in all_in_words(audit.reasons)
 
 
 CRITERION = nn.MSELoss()
@@ -104,8 +105,12 @@ def test_compiled_code_inside_the_target_is_not_compiled_for_the_comparison():
         step = replay.compile(torch.compiler.disable(lambda x: inner(x) + 1))
         step(torch.ones(2))
 
-    with_it = replay_here(scenario).torch_counters.get("unique_graphs")
-    assert with_it == replay_here(scenario, compare=False).torch_counters.get("unique_graphs") == 1
+    with_it = replay_here(scenario).recording.torch_counters.get("unique_graphs")
+    assert (
+        with_it
+        == replay_here(scenario, compare=False).recording.torch_counters.get("unique_graphs")
+        == 1
+    )
 
 
 def test_the_hits_of_a_compiled_loss_are_no_proof_for_the_target():
@@ -113,7 +118,7 @@ def test_the_hits_of_a_compiled_loss_are_no_proof_for_the_target():
 
     def scenario(replay):
         module = nn.Linear(2, 2)
-        module.forward = torch.compiler.disable(module.forward)
+        module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign]
         step = replay.compile(module)
         for _ in range(3):
             step.train(loss, torch.ones(1, 2))
@@ -147,7 +152,7 @@ def test_a_resume_function_skipped_while_empty_is_eager_once_it_has_work():
 
     audit = replay_here(scenario)
     assert verdicts(audit)[2:] == ["reused", "eager"]
-    assert "with the operation in line" in audit.steps[3].because
+    assert "with the operation in line" in in_words(audit.steps[3].because)
 
 
 def test_code_that_torch_skips_for_one_object_is_eager_for_the_next():
@@ -206,7 +211,7 @@ def test_writes_that_compiled_code_drops_are_stale():
 
     audit = replay_here(scenario)
     assert verdicts(audit) == ["stale"]
-    assert "state['argument 0'] differs from eager by up to 1" in audit.steps[0].because
+    assert "state['argument 0'] differs from eager by up to 1" in in_words(audit.steps[0].because)
 
 
 def test_batch_norm_statistics_are_compared_and_agree():
@@ -218,7 +223,7 @@ def test_batch_norm_statistics_are_compared_and_agree():
 
     audit = replay_here(scenario)
     assert audit.verdict is AuditVerdict.PASSED
-    assert "state" in {each.what for each in audit.steps[1].comparisons}
+    assert "state" in {each.what for each in audit.steps[1].step.comparisons}
 
 
 @pytest.mark.parametrize("leaf", [True, False])
@@ -267,7 +272,7 @@ def test_objects_without_equality_prove_nothing():
 
     audit = replay_here(scenario)
     assert audit.steps[-1].verdict.value == "unknown"
-    assert "can't be compared" in audit.reason
+    assert "can't be compared" in all_in_words(audit.reasons)
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.Adam])
@@ -291,7 +296,7 @@ def test_a_train_step_with_backward_and_optimizer_inside_is_proven(kind):
             step(torch.ones(2, 4))
 
     audit = replay_here(scenario)
-    assert audit.verdict is AuditVerdict.PASSED, audit.reason
+    assert audit.verdict is AuditVerdict.PASSED, all_in_words(audit.reasons)
 
 
 def test_a_compiled_optimizer_step_is_proven():
@@ -312,7 +317,7 @@ def test_a_compiled_optimizer_step_is_proven():
             go()
 
     audit = replay_here(scenario)
-    assert audit.verdict is AuditVerdict.PASSED, audit.reason
+    assert audit.verdict is AuditVerdict.PASSED, all_in_words(audit.reasons)
 
 
 def test_functional_calls_in_a_frame_that_torch_gave_up_on_are_eager():

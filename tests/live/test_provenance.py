@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 
 import pytest
 from support import esper_audit
@@ -54,13 +55,16 @@ def other_each_time(replay):
 """
 
 
-@pytest.fixture
-def audit(tmp_path):
-    (tmp_path / "s.py").write_text(SCENARIO)
+@pytest.fixture(scope="module")
+def audit(tmp_path_factory):
+    """Each audit is made once."""
 
+    @cache
     def run(keyword, *options):
+        folder = tmp_path_factory.mktemp("audit")
+        (folder / "s.py").write_text(SCENARIO)
         arguments = ("run", "s.py", "-k", keyword, "--format", "json", *options)
-        return json.loads(esper_audit(*arguments, cwd=tmp_path).stdout)["audits"][0]
+        return json.loads(esper_audit(*arguments, cwd=folder).stdout)["audits"][0]
 
     return run
 

@@ -105,7 +105,7 @@ def test_each_call_that_the_stance_refuses_is_an_event_with_its_failing_guards()
     assert recorder.lookups.hits == 2
 
 
-def test_a_first_call_that_the_stance_refuses_is_an_event_without_failing_guards():
+def test_a_first_call_refused_by_the_stance_has_no_failing_guards():
     module = torch.compile(nn.Linear(2, 2), backend="eager")
     with (
         Recorder() as recorder,
@@ -177,7 +177,7 @@ def test_error_on_recompile_under_the_stance_is_one_event():
     assert len(recorder.recording().compiles) == 1
 
 
-def test_a_frame_that_torch_skips_right_after_it_raised_is_not_how_that_compile_ended():
+def test_a_skip_after_an_error_is_not_how_that_compile_ended():
     def broken(graph, inputs):
         raise ZeroDivisionError("backend is out")
 

@@ -73,7 +73,7 @@ def as_in_older_torch() -> Iterator[None]:
 
 
 RUNS: dict[str, Callable[[], Any]] = {
-    **{key: lambda key=key: one_hook(key) for key in PATCHES},
+    **{key: lambda key=key: one_hook(key) for key in PATCHES},  # type: ignore[misc]
     "lookups": lookups_alone,
     "watch": watch_alone,
     "all": Recorder,
@@ -112,7 +112,7 @@ COUNTED = [
 
 
 @pytest.mark.parametrize("function", COUNTED, ids=lambda function: function.__name__)
-def test_a_program_compiles_the_same_graphs_where_torch_lacks_what_leaves_no_frame(function):
+def test_a_program_compiles_the_same_graphs_under_older_torch(function):
     results = [outcome(function, run()) for run in (nullcontext, nullcontext, as_in_older_torch)]
     assert without_stacks(results[2]) == without_stacks(results[1])
 

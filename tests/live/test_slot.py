@@ -56,13 +56,13 @@ def test_training_at_alpha_zero_is_straight_through():
 @pytest.mark.parametrize("blend", BLENDS)
 def test_every_strategy_blends_alike_eagerly(alpha, blend):
     slot = grown(SeedSlot(8, alpha, blend), "depthwise", 0.3)
-    seed = slot.seed(CONV)
+    seed = slot.seed(CONV)  # type: ignore[misc]
     if blend == "add":
         wanted = CONV + 0.3 * (seed - CONV)
     elif blend == "multiply":
         wanted = CONV * (1 + 0.3 * seed.tanh())
     else:
-        gate = slot.blend.gate(CONV.mean((2, 3))).sigmoid()[:, :, None, None]
+        gate = slot.blend.gate(CONV.mean((2, 3))).sigmoid()[:, :, None, None]  # type: ignore[operator]
         wanted = CONV + 0.3 * gate * (seed - CONV)
     assert torch.allclose(slot(CONV), wanted, atol=1e-5)
 
@@ -129,7 +129,7 @@ def test_guarded_refuses_a_change_inside_a_compiled_region():
     torch.compiler.reset()
     assert slot.alpha == 0.3
     slot.set_alpha(0.9)
-    assert slot.alpha_source.alpha.item() == pytest.approx(0.9)
+    assert slot.alpha_source.alpha.item() == pytest.approx(0.9)  # type: ignore[operator]
 
 
 def test_isolation_sends_no_seed_gradient_to_the_host():
@@ -143,7 +143,7 @@ def test_alpha_override_is_one_value_a_sample():
     slot = grown(SeedSlot(8), "depthwise", 0.3)
     output = slot(CONV, torch.tensor([0.0, 1.0, 0.0, 1.0]))
     assert torch.allclose(output[0], CONV[0])
-    assert torch.allclose(output[1], slot.seed(CONV)[1], atol=1e-6)
+    assert torch.allclose(output[1], slot.seed(CONV)[1], atol=1e-6)  # type: ignore[misc]
     assert torch.allclose(slot(CONV, torch.tensor([0.0])), CONV)
 
 
@@ -254,7 +254,7 @@ def test_every_blueprint_keeps_the_shape(blueprint):
 def test_a_conv_host_scores_images(slots):
     host = ConvHost(slots=slots)
     for each in host.slots:
-        grown(each, "conv", 0.5)
+        grown(each, "conv", 0.5)  # type: ignore[arg-type]
     assert host(torch.randn(2, 3, 8, 8)).shape == (2, 4)
 
 

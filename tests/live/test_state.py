@@ -8,6 +8,7 @@ from support import replay_here
 from torch import nn
 
 from esper_audit.replay.state import state_of
+from esper_audit.report.words.reasons import all_in_words
 
 
 def loses_writes(graph, _inputs):
@@ -74,14 +75,14 @@ def test_a_write_that_compiled_code_loses_is_stale_wherever_it_goes(place):
     target, make = WRITES[place]
     audit = verdicts_of(target, make, backend=loses_writes)
     assert {each.verdict.value for each in audit.steps} == {"stale"}
-    assert "state[" in audit.reason
+    assert "state[" in all_in_words(audit.reasons)
 
 
 @pytest.mark.parametrize("place", WRITES)
 def test_a_write_that_compiled_code_makes_is_right(place):
     target, make = WRITES[place]
     audit = verdicts_of(target, make)
-    assert audit.verdict.value == "passed", audit.reason
+    assert audit.verdict.value == "passed", all_in_words(audit.reasons)
 
 
 def test_a_write_that_compiled_code_alone_makes_is_stale():
@@ -92,7 +93,7 @@ def test_a_write_that_compiled_code_alone_makes_is_stale():
 
     audit = verdicts_of(zeroes, None)
     assert {each.verdict.value for each in audit.steps} == {"stale"}
-    assert "state['argument 0'] differs from eager" in audit.reason
+    assert "state['argument 0'] differs from eager" in all_in_words(audit.reasons)
 
 
 def test_an_attribute_that_is_set_anew_is_compared():
@@ -107,7 +108,7 @@ def test_an_attribute_that_is_set_anew_is_compared():
 
     audit = verdicts_of(Sets(), None)
     assert {each.verdict.value for each in audit.steps} == {"stale"}
-    assert "state['.last']" in audit.reason
+    assert "state['.last']" in all_in_words(audit.reasons)
 
 
 GLOBAL = nn.Linear(3, 1)
@@ -124,7 +125,7 @@ def test_gradients_of_a_module_in_a_global_and_of_nested_inputs_are_compared():
         GLOBAL.zero_grad()
         step.train(torch.sum, torch.ones(2, 3))
 
-    assert "gradients[" in replay_here(scenario).reason
+    assert "gradients[" in all_in_words(replay_here(scenario).reasons)
 
     def nested(batch):
         x = batch["x"]
@@ -133,7 +134,7 @@ def test_gradients_of_a_module_in_a_global_and_of_nested_inputs_are_compared():
     def other(replay):
         replay.compile(nested).train(torch.sum, {"x": torch.ones(2, requires_grad=True)})
 
-    assert "argument 0['x']" in replay_here(other).reason
+    assert "argument 0['x']" in all_in_words(replay_here(other).reasons)
 
 
 def test_state_is_named_by_where_it_lies():
@@ -145,7 +146,7 @@ def test_state_is_named_by_where_it_lies():
 
 
 def test_what_holds_itself_ends():
-    held = {}
+    held: dict[str, object] = {}
     held["self"] = held
     held["x"] = torch.ones(1)
     assert list(state_of((), (held,), {})) == ["argument 0['x']"]

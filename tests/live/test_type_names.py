@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from esper_audit._dynamo.guards import named_type
+from esper_audit._dynamo.guarded_values import named_type
 
 
 class Own:

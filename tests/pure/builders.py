@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from esper_audit.data.audits import Audit, JudgedStep, ProgramAudit
 from esper_audit.data.comparisons import Comparison
-from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Seconds
+from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Seconds, ValueKind
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.places import Frame
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Lookups, Phase, Step
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
+from esper_audit.torch_text.guard_text import kind_of
 
 ENVIRONMENT = Environment(torch="2.13.0", python="3.11.7", device="cpu")
+EVIDENCE = Reason(why=Why.REMARK, text="because of evidence")
+_FIELD = re.compile(r"(\w+)=(\[.*?\]|[^,]+(?:, \w+(?![\w=]))*)")
 FRAME = Frame("Host.forward", "/p/host.py", 7, "host.py:Host.forward", "Host.forward")
 OTHER = Frame("helper", "/p/host.py", 40, "host.py:helper", "helper")
 
@@ -29,7 +34,25 @@ def failure(entry: str = "0/0", source: str = "self.alpha", **fields: Any) -> Gu
         "text": f"{source} == 0.5",
         "torch_source": source,
     }
-    return GuardFailure(cache_entry=entry, source=source, **{**defaults, **fields})
+    given = {**defaults, **fields}
+    return GuardFailure(cache_entry=entry, source=source, **{**facts_of(given), **given})
+
+
+def facts_of(given: dict[str, Any]) -> dict[str, Any]:
+    """Kinds and fields as a recorder would find them behind these texts."""
+    expected, actual = given["expected"], given["actual"]
+    found = {"expected_kind": kind_of(expected), "actual_kind": kind_of(actual)}
+    if given["kind"] == "TENSOR_MATCH":
+        found["expected_kind"] = ValueKind.TENSOR
+        pairs = zip(_FIELD.findall(expected), _FIELD.findall(actual), strict=False)
+        known = not actual.startswith("tensor(")
+        return found | {"fields": {a[0]: (a[1], b[1]) for a, b in pairs if known}}
+    if given["kind"] == "GLOBAL_STATE":
+        return found | {"fields": dict.fromkeys(actual.split()[1:], ("", ""))}
+    if given["kind"] == "SOURCE_GONE":
+        kind = ValueKind.NO_KEY if actual.endswith("KeyError") else ValueKind.GONE
+        return found | {"actual_kind": kind}
+    return found
 
 
 def compiled(step: int | None, outcome: Outcome = Outcome.COMPILED, **fields: Any) -> Compile:
@@ -64,16 +87,21 @@ def recording(
     )
 
 
+def told(text: str) -> Reason:
+    """A reason in words of the user's own."""
+    return Reason(why=Why.SKIPPED, text=text)
+
+
 def replay(
     found: Recording | None, status: ReplayStatus = ReplayStatus.COMPLETED, **fields: Any
 ) -> Replay:
-    reason = fields.pop("reason", "")
+    reason = told(fields.pop("reason", ""))
     job = Job(scenario="some_scenario", file="/p/s.py", **fields)
     return Replay(job=job, status=status, reason=reason, recording=found)
 
 
 def judged(index: int, verdict: StepVerdict, **fields: Any) -> JudgedStep:
-    return JudgedStep(step(index, **fields), verdict=verdict, because="because of evidence")
+    return JudgedStep(step(index, **fields), verdict=verdict, because=EVIDENCE)
 
 
 def _parted(fields: dict[str, Any]) -> tuple[Recording, dict[str, Any]]:
@@ -90,7 +118,7 @@ def audit(verdict: AuditVerdict = AuditVerdict.PASSED, **fields: Any) -> Audit:
         "scenario": "some_scenario",
         "parameters": {"alpha": "buffer"},
         "backend": "aot_eager",
-        "reason": "a reason",
+        "reasons": (told("a reason"),),
         "steps": (judged(0, StepVerdict.REUSED),),
     }
     held, rest = _parted({**defaults, **fields})

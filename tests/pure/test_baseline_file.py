@@ -37,7 +37,7 @@ def test_without_a_file_nothing_is_accepted(tmp_path):
 def test_one_entry_more_is_one_line_more_wherever_it_stands(place):
     more = (*ENTRIES[:place], entry("new"), *ENTRIES[place:])
     texts = [dumps_baseline(each).decode().splitlines() for each in (ENTRIES, more)]
-    changed = [line for line in difflib.ndiff(*texts) if line[0] in "+-"]
+    changed = [line for line in difflib.ndiff(texts[0], texts[1]) if line[0] in "+-"]
     assert len(changed) == 1
     assert '"new"' in changed[0]
 
@@ -73,8 +73,12 @@ def test_two_branches_that_add_different_entries_merge_cleanly(tmp_path):
         ('[{"kind": "baseline", "schema_version": 2}]', "uses format 2", "Upgrade"),
         ('[{"kind": "baseline", "schema_version": 0}]', "uses format 0", "Move it aside"),
         ('[{"kind": "baseline", "schema_version": "1"}]', "uses format 1", "Move it aside"),
-        ('[{"kind": "baseline", "schema_version": 1}, 3]', "does not fit format 1", "Mend it"),
-        ('[{"kind": "baseline", "schema_version": 1}, {"torch": "2"}]', "does not fit", "Mend"),
+        ('[{"kind": "baseline", "schema_version": 1}, 3]', "does not fit format 1", "Fix the file"),
+        (
+            '[{"kind": "baseline", "schema_version": 1}, {"torch": "2"}]',
+            "does not fit",
+            "Fix the file",
+        ),
         ("<<<<<<< ours\n[]\n=======\n>>>>>>> theirs\n", "merge conflict", "both sides"),
     ],
 )

@@ -80,7 +80,7 @@ def test_the_dearest_cause_comes_first():
     assert [each.source for each in root_causes([cheap, dear], ())] == ["b", "a"]
 
 
-def test_of_two_entries_with_one_failing_guard_the_one_with_fewer_fields_is_closer():
+def test_of_two_single_failures_the_one_with_fewer_fields_is_closer():
     state = {"source": "<global state>", "kind": "GLOBAL_STATE"}
     far = failure("0/1", actual="changed: grad_mode autocast(cpu)_enabled", **state)
     near = failure("0/0", actual="changed: autocast(cpu)_enabled", **state)
@@ -92,9 +92,15 @@ def test_a_tensors_dtype_and_its_size_are_two_causes():
     tensor = {"source": "x", "kind": "TENSOR_MATCH"}
     compiles = [
         compiled(
-            0, Outcome.RECOMPILED, guard_failures=(failure(actual="dtype=float64", **tensor),)
+            0,
+            Outcome.RECOMPILED,
+            guard_failures=(failure(expected="dtype=float32", actual="dtype=float64", **tensor),),
         ),
-        compiled(1, Outcome.RECOMPILED, guard_failures=(failure(actual="size=[2, 4]", **tensor),)),
+        compiled(
+            1,
+            Outcome.RECOMPILED,
+            guard_failures=(failure(expected="size=[3, 4]", actual="size=[2, 4]", **tensor),),
+        ),
     ]
     assert len(root_causes(compiles, ())) == 2
 

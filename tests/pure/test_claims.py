@@ -8,6 +8,7 @@ from esper_audit.data.expectations import Claim
 from esper_audit.data.steps import Observation
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import decide_claims
+from esper_audit.report.words.reasons import in_words
 
 CLAIM = Claim("safe", "It is safe", about={"alpha": "lazy"})
 LAZY = {"alpha": "lazy"}
@@ -46,12 +47,18 @@ def test_an_observation_outweighs_the_verdict_of_its_audit():
     seen = Observation("safe", True, "seen with my own eyes")
     failed = audit(AuditVerdict.FAILED, parameters=LAZY, claims=("safe",), observations=(seen,))
     result = decide(failed)
-    assert (result.status, result.because) == (ClaimStatus.CONFIRMED, "seen with my own eyes")
+    assert (result.status, in_words(result.because)) == (
+        ClaimStatus.CONFIRMED,
+        "seen with my own eyes",
+    )
 
 
 def test_a_claim_that_no_run_can_decide_says_why():
     result = decide(claim=Claim("c", "A comment says so", untestable="a comment can't be run"))
-    assert (result.status, result.because) == (ClaimStatus.NOT_TESTED, "a comment can't be run")
+    assert (result.status, in_words(result.because)) == (
+        ClaimStatus.NOT_TESTED,
+        "a comment can't be run",
+    )
 
 
 def test_each_backend_decides_for_itself():

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import replace
 
 import pytest
-from builders import audit, compiled, failure, program_audit, recording
+from builders import audit, compiled, failure, program_audit, recording, told
 from report_builders import failing, report
 from test_program import made
 
@@ -118,7 +118,7 @@ def test_known_writers_need_no_second_run():
 
 def test_a_program_that_fails_its_budget_ends_with_the_reason():
     failed = program_audit(
-        verdict=AuditVerdict.FAILED, reasons=("2 recompiles, 0 allowed",), program=PROGRAM
+        verdict=AuditVerdict.FAILED, reasons=(told("2 recompiles, 0 allowed"),), program=PROGRAM
     )
     whole = ProgramReport(root="/p", audits=(failed,))
     assert last_lines(whole, count=1) == ["Failed: 2 recompiles, 0 allowed."]

@@ -36,6 +36,15 @@ def test_compare_holds_backends_and_torch_versions_against_each_other(desk):
     assert "b.json (torch 2.14.1, cpu, inductor)" in " ".join(out.split())
 
 
+def test_a_comparison_is_saved_for_show(desk):
+    names = desk.saved(PASSING), desk.saved(FAILING, name="b.json")
+    assert desk.run("compare", *names, "--save", "kept", "-o", "c.md")[0] == 1
+    code, out, _ = desk.run("show", "kept")
+    assert code == 1
+    assert out == desk.run("compare", *names)[1]
+    assert "rollout" in (desk.folder / "c.md").read_text()
+
+
 def test_compare_refuses_what_is_no_audit(desk):
     (desk.folder / "x.json").write_text("{}")
     code, _, err = desk.run("compare", desk.saved(PASSING), "x.json")

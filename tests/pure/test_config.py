@@ -28,6 +28,7 @@ params = { alpha = "c" }
 verdict = "eager"
 [tool.esper-audit.budget]
 recompiles = 1
+compiles-after-warm-up = 6
 eager-steps = 2
 compiles = 3
 graph-breaks = 4
@@ -54,7 +55,14 @@ def test_every_key_is_read_and_paths_are_those_of_the_file(tmp_path):
     assert config.tolerances == {"float32": (0.1, 0.2)}
     assert config.question.about == {"alpha": "a"}
     assert config.control is not None and config.control.verdict is StepVerdict.EAGER
-    assert config.budget.bounds == Budget(1, 2, 3, 4, 0.5)
+    assert config.budget.bounds == Budget(
+        recompiles=1,
+        compiles_after_warm_up=6,
+        eager_steps=2,
+        compiles=3,
+        graph_breaks=4,
+        compile_share=0.5,
+    )
 
 
 def test_the_nearest_file_with_our_table_counts(tmp_path):

@@ -75,7 +75,7 @@ def test_a_program_may_come_through_a_pipe(tmp_path):
     os.mkfifo(pipe)
     writer = subprocess.Popen(["sh", "-c", f"echo 'print(7)' > {pipe}"])
     ours, _ = ended([*COMMAND, "pipe"], tmp_path)
-    writer.wait()
+    assert writer.wait() == 0
     assert (ours.returncode, ours.stdout) == (0, "7\n")
 
 

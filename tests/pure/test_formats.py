@@ -7,16 +7,18 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
 import pytest
-from builders import FRAME, audit, failure, judged, program_audit
+from builders import FRAME, audit, failure, judged, program_audit, told
 from report_builders import BUFFER, CONTROL, failing, report, stale
 
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.places import Frame, Location
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.storage import json_schema
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.gate import compare, hold_against, measure, verdict_of
@@ -37,8 +39,10 @@ def written(whole):
 
 
 FAILING = written(failing("rollout", parameters=BUFFER))
-ERROR = audit(AuditVerdict.ERROR, scenario="crash", reason="it raised", file="/p/checks/s.py")
-SKIPPED = audit(AuditVerdict.SKIPPED, scenario="moves", reason="no accelerator")
+ERROR = audit(
+    AuditVerdict.ERROR, scenario="crash", reasons=(told("it raised"),), file="/p/checks/s.py"
+)
+SKIPPED = audit(AuditVerdict.SKIPPED, scenario="moves", reasons=(told("no accelerator"),))
 
 
 def gate(now, before, **fields) -> GateReport:
@@ -64,7 +68,7 @@ PROGRAM = ProgramReport(
     root="/p",
     audits=(program_audit(findings=FAILING.findings),),
 )
-DOCUMENTS = {
+DOCUMENTS: dict[str, Any] = {
     "run": report(FAILING, PASSING, ERROR, SKIPPED, stale()),
     "gate": BROKEN,
     "gate passed": gate([PASSING], [PASSING]),
@@ -166,7 +170,7 @@ def test_junit_holds_the_causes_and_the_line():
 
 
 def test_junit_survives_what_xml_cannot_hold():
-    odd = replace(ERROR, reason="bell \x07 and <tag> & \ud800 surrogate")
+    odd = replace(ERROR, reasons=(told("bell \x07 and <tag> & \ud800 surrogate"),))
     case = junit(report(odd)).find("testsuite/testcase")
     assert "<tag> &" in case.find("error").get("message")
 
@@ -237,7 +241,7 @@ def test_an_audit_that_proves_nothing_as_a_whole_is_an_error_in_every_format(why
         assert "**! " in render(document, Format.MARKDOWN)
 
 
-def test_what_was_told_not_to_fail_and_was_compared_with_nothing_is_no_pass_in_any_format():
+def test_a_run_that_may_not_fail_and_compares_nothing_is_no_pass():
     results = hold_against(measure([report(PASSING)]), [], ("worse",))
     document = GateReport(
         root="/p", baseline="/p/b.json", verdict=verdict_of(results), results=results
@@ -279,7 +283,7 @@ ELSEWHERE = Location("/venv/lib/site-packages/lib/mod.py", 7, "write")
                 "written_by": None,
                 "called_from": Location("/p/train.py", 88),
                 "user_line": Location("/p/m.py", 61),
-                "written_by_unknown": "it is an argument of the call",
+                "no_writer": Reason(why=Why.IS_ARGUMENT),
             },
             88,
         ),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
-from builders import ENVIRONMENT, audit, but, compiled, judged, recording
+from builders import ENVIRONMENT, audit, but, compiled, judged, recording, told
 from report_builders import BUFFER, failing, report
 
 from esper_audit.data.changes import ChangeKind, Entry
@@ -14,6 +15,7 @@ from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis.eager import step_findings
 from esper_audit.gate import compare, differs, hold_against, measure, updated, verdict_of
+from esper_audit.report.words.reasons import in_words
 
 BREAKS = (GraphBreak("print", None),)
 PASSING = audit(scenario="rollout", parameters=BUFFER)
@@ -21,7 +23,7 @@ FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
 WHOLE = but(PASSING, compiles=(compiled(0, phase=Phase.WARM_UP),))
 BROKEN = but(PASSING, compiles=(replace(WHOLE.recording.compiles[0], graph_breaks=BREAKS),))
 SKIPPED = replace(PASSING, verdict=AuditVerdict.SKIPPED, steps=())
-ERROR = replace(PASSING, verdict=AuditVerdict.ERROR, reason="it crashed")
+ERROR = replace(PASSING, verdict=AuditVerdict.ERROR, reasons=(told("it crashed"),))
 OTHER_TORCH = replace(ENVIRONMENT, torch="2.14.1+cu130")
 
 
@@ -37,7 +39,7 @@ def gated(now, before, **fields):
     """The kind of the one result, its texts, and the gate's verdict."""
     now = now if isinstance(now, tuple) else (now,)
     results = hold_against(measured(*now), entries(*before), **fields)
-    texts = [change.text for change in results[0].changes]
+    texts = [in_words(change.reason) for change in results[0].changes]
     return results[0].kind.value, texts, verdict_of(results).value
 
 
@@ -46,7 +48,7 @@ def test_the_accepted_state_passes():
     assert gated(FAILING, [FAILING]) == ("same", [], "passed"), "a failure may be accepted"
 
 
-def test_a_failure_where_a_pass_was_accepted_is_worse_and_names_the_counts_and_the_cause():
+def test_a_failure_in_place_of_a_pass_names_counts_and_cause():
     kind, texts, verdict = gated(FAILING, [PASSING])
     assert (kind, verdict) == ("worse", "failed")
     assert texts == [
@@ -61,7 +63,7 @@ def test_a_pass_where_a_failure_was_accepted_is_improved_and_fails_too():
     kind, texts, verdict = gated(PASSING, [FAILING])
     assert (kind, verdict) == ("improved", "failed")
     assert "verdict: failed -> passed" in texts
-    assert texts[-1] == "gone: its entry is stale"
+    assert texts[-1] == "gone: its entry is unmatched"
 
 
 @pytest.mark.parametrize(
@@ -116,7 +118,10 @@ def test_a_local_label_of_torch_is_no_other_environment():
     assert gated(local, [PASSING])[0] == "same"
 
 
-DECLARED = {"rollout": {"alpha": ("buffer", "lazy")}, "not_selected": {"alpha": ("buffer",)}}
+DECLARED: dict[str, Any] = {
+    "rollout": {"alpha": ("buffer", "lazy")},
+    "not_selected": {"alpha": ("buffer",)},
+}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from builders import ENVIRONMENT, audit, but
+from builders import ENVIRONMENT, audit, but, told
 from desk import BASELINE
 from report_builders import BUFFER, failing
 
@@ -113,7 +113,7 @@ def test_a_baseline_that_cannot_be_read_is_refused_and_left_alone(desk, text, me
 def test_what_could_not_be_judged_ends_with_3_and_is_not_accepted(desk):
     desk.accept(PASSING)
     before = desk.baseline.read_bytes()
-    broken = replace(PASSING, verdict=AuditVerdict.ERROR, reason="it crashed")
+    broken = replace(PASSING, verdict=AuditVerdict.ERROR, reasons=(told("it crashed"),))
     name = desk.saved(broken)
     code, out, _ = desk.gate(name)
     assert code == 3
@@ -144,7 +144,7 @@ def test_fail_on_selects_what_fails(desk):
     assert desk.gate(name, "--fail-on", "improved", "--allow-improvement")[0] == 0
     code, _, err = desk.gate(name, "--fail-on", "odd")
     assert code == 2
-    assert "--fail-on knows no odd." in err
+    assert "--fail-on: unknown kind 'odd'" in err
     assert "not-deterministic" in err
 
 
@@ -155,7 +155,7 @@ def test_fail_on_selects_what_fails(desk):
         ({"control_missed": True}, "no negative control was caught"),
     ],
 )
-def test_an_audit_that_proves_nothing_as_a_whole_ends_with_3_and_is_not_accepted(desk, fields, why):
+def test_an_audit_that_proves_nothing_ends_with_3_unaccepted(desk, fields, why):
     desk.accept(PASSING)
     before = desk.baseline.read_bytes()
     name = desk.saved(FAILING, **fields)
@@ -182,6 +182,13 @@ def test_a_typo_in_the_name_of_the_baseline_never_passes(desk):
     assert out.startswith("Not completed: 1 audit checked against typo.json; 1 not comparable.")
 
 
+def test_the_command_that_accepts_drops_what_only_reports(desk):
+    desk.accept(PASSING)
+    name = desk.saved(FAILING)
+    _, out, _ = desk.gate(name, "-oj.xml", "--save=kept.json", "-q", "-o", "g.md", "--yes")
+    assert last_line(out) == "esper-audit gate --update-baseline a.json"
+
+
 def test_reasons_are_kept_and_shown_when_their_entry_changes(desk):
     name = desk.saved(FAILING)
     assert desk.gate(name, "--update-baseline", "--reason", "until #12")[0] == 0
@@ -198,8 +205,11 @@ def test_reasons_are_kept_and_shown_when_their_entry_changes(desk):
         (["a.json", "scenarios"], "gate takes scenarios or saved audits, not both at once."),
         (["a.json", "--repeat", "2"], "--repeat replays scenarios"),
         (["missing.json"], "missing.json can't be read"),
-        (["a.json", "--output", "serif=x"], "--output knows no format 'serif'."),
+        (["a.json", "--output", "serif=x"], "--output: unknown format 'serif'"),
         (["a.json", "--output", "sarif="], "has no file"),
+        (["a.json", "--output", "gate.yaml"], "does not tell the format"),
+        (["a.json", "--output", "json=gate.md"], "the suffix .md means markdown"),
+        (["--fail-on", "stale"], "--fail-on: unknown kind 'stale' (did you mean"),
         (["a.json", "--output", "sarif=no/such/x"], "can't be written"),
         (["a.json", "--baseline", "no/such/b.json", "--update-baseline"], "can't be written"),
         ([], "There is nothing to run"),

@@ -15,6 +15,7 @@ from esper_audit.data.notices import HookError
 from esper_audit.data.recording import Program
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.gate import hold_against, measure, verdict_of
+from esper_audit.report.words.reasons import all_in_words
 
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
 
@@ -54,7 +55,7 @@ def test_a_program_is_keyed_by_its_command_line_and_rank():
 def test_a_program_that_proves_nothing_is_an_error(fields, why):
     [found] = of_program(program(**fields))
     assert found.verdict is AuditVerdict.ERROR
-    assert why in found.reason
+    assert why in all_in_words(found.reasons)
 
 
 def test_what_ranks_have_not_in_common_is_a_cause():

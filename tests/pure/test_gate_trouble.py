@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from builders import audit
+from builders import audit, told
 from report_builders import BUFFER, failing
 
 from esper_audit.data.verdicts import AuditVerdict
@@ -16,7 +16,7 @@ from esper_audit.data.verdicts import AuditVerdict
 PASSING = audit(scenario="rollout", parameters=BUFFER)
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
 SKIPPED = replace(PASSING, verdict=AuditVerdict.SKIPPED, steps=())
-ERROR = replace(PASSING, verdict=AuditVerdict.ERROR, reason="it crashed")
+ERROR = replace(PASSING, verdict=AuditVerdict.ERROR, reasons=(told("it crashed"),))
 COMMAND = [sys.executable, "-m", "esper_audit"]
 
 
@@ -64,8 +64,8 @@ def test_a_comparison_with_an_interrupted_audit_ends_with_3(desk):
         ["--update-baseline", "-o", "esper-audit-baseline.json"],
         ["--save", "a.json"],
         ["-o", "a.json"],
-        ["-o", "x", "-o", "junit=x"],
-        ["-o", "x", "--save", "./x"],
+        ["-o", "json=x", "-o", "junit=x"],
+        ["-o", "json=x", "--save", "./x"],
     ],
 )
 def test_no_output_overwrites_another_file_of_the_command(desk, arguments):
@@ -149,14 +149,14 @@ def test_the_hint_on_a_baseline_that_cannot_be_read_works(desk):
     name = desk.saved(PASSING)
     desk.baseline.write_text("")
     _, _, err = desk.gate(name)
-    assert "move it away, and write a new one" in err
+    assert "move it aside and create a new one" in err
     desk.baseline.rename(desk.folder / "away")
     assert desk.gate(name, "--update-baseline")[0] == 0
 
 
 def test_a_full_disk_is_no_verdict_and_spares_the_other_files(desk):
     desk.accept(PASSING)
-    code, _, err = desk.gate(desk.saved(FAILING), "-o", "/dev/full", "-o", "junit=j.xml")
+    code, _, err = desk.gate(desk.saved(FAILING), "-o", "json=/dev/full", "-o", "junit=j.xml")
     assert code == 3
     assert "The report can't be written" in err
     assert (desk.folder / "j.xml").exists()

@@ -128,7 +128,8 @@ def test_a_saved_one_is_shown_as_it_was(desk, arguments):
     name = desk.saved(audit(), left("second"), question=Question(), interrupted=True)
     code, out, _ = desk.run("show", name, *arguments)
     assert "Interrupted: 1 of 2 audits was done" in out
-    assert (code, "Passed" in out) == (3, False)
+    assert "Passed" not in out
+    assert code == 3
 
 
 def test_a_control_that_was_not_run_is_not_missed():
@@ -171,7 +172,7 @@ class Unheard:
 def test_all_that_was_planned_is_in_the_report_of_a_run_that_is_interrupted(shares, verdicts):
     steps = (step(0, misses=1, phase=Phase.WARM_UP), step(1, hits=1, shares=shares))
     request = Request(("/p",), Options(backends=("eager",)), Config())
-    whole = run_audit(request, InterruptedPool(steps), Unheard())
+    whole = run_audit(request, InterruptedPool(steps), Unheard())  # type: ignore[arg-type]
     assert [each.verdict.value for each in whole.audits] == verdicts
     assert whole.interrupted and whole.verdict is AuditVerdict.ERROR
     assert f"Interrupted: {verdicts.count('passed')} of 3 audits" in answer(whole)

@@ -78,10 +78,12 @@ def test_something_else_is_refused(data):
 
 
 def test_a_place_that_cant_be_written_costs_the_journal_alone(tmp_path):
-    journal = Journal(tmp_path / "no such folder" / "r.json")
+    folder = tmp_path / "no such folder"
+    journal = Journal(folder / "r.json")
     journal.begin(recording(), PROGRAM)
     journal.note(compiled(0), Lookups())
     journal.remove()
+    assert not folder.exists()
 
 
 def test_a_full_disk_costs_the_journal_alone(journal):

@@ -23,7 +23,9 @@ def place(path: Path) -> str:
 
 
 def files(folder: Path) -> list[Path]:
-    return sorted(folder.rglob("*.py"))
+    found = sorted(folder.rglob("*.py"))
+    assert found, f"there is nothing to check in {folder}"
+    return found
 
 
 def imports(path: Path, top_level_only: bool = False) -> set[str]:

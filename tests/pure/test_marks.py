@@ -37,7 +37,12 @@ def test_marks_reach_every_listener_until_it_is_forgotten():
 
 
 def test_forgetting_twice_is_no_error():
-    marks.forget(Listener())
+    one = Listener()
+    marks.listen(one)
+    marks.forget(one)
+    marks.forget(one)
+    esper_audit.step("unheard")
+    assert one.heard == []
 
 
 def test_a_mark_never_costs_an_import_of_torch():

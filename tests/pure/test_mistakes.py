@@ -10,11 +10,16 @@ from builders import OTHER, compiled, recording, step
 from esper_audit.data.compiles import Outcome
 from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.mistakes import scenario_mistake
+from esper_audit.report.words.reasons import in_words
 
 WARM = step(0, misses=1, phase=Phase.WARM_UP)
 REUSED = step(1, hits=1)
 FIRST = compiled(0, phase=Phase.WARM_UP)
 OUTSIDE = compiled(None)
+
+
+def mistake(found, number=None) -> str:
+    return in_words(scenario_mistake(found, number))
 
 
 def starts(text: str, found: str) -> bool:
@@ -33,13 +38,13 @@ def starts(text: str, found: str) -> bool:
 )
 def test_a_first_compile_without_any_warm_up_is_no_recompile(compiles):
     steps = [step(0, misses=1), step(1, hits=1)]
-    found = scenario_mistake(recording(steps, compiles))
+    found = mistake(recording(steps, compiles))
     assert starts("no step ran inside `with replay.warm_up():`", found)
 
 
 @pytest.mark.parametrize("steps", [[WARM], [WARM, replace(REUSED, phase=Phase.WARM_UP)]])
 def test_a_scenario_with_warm_up_alone_is_told_to_go_on(steps):
-    found = scenario_mistake(recording(steps, [FIRST]))
+    found = mistake(recording(steps, [FIRST]))
     assert starts("every step ran inside `with replay.warm_up():`", found)
 
 
@@ -53,13 +58,13 @@ def test_a_scenario_with_warm_up_alone_is_told_to_go_on(steps):
     ],
 )
 def test_a_scenario_without_steps_is_told_what_it_lacks(number, words):
-    assert starts(words, scenario_mistake(recording(), number))
+    assert starts(words, mistake(recording(), number))
 
 
 @pytest.mark.parametrize("steps", [[], [WARM]], ids=["no step", "warm-up alone"])
 @pytest.mark.parametrize("number", [None, 0, 1])
 def test_code_that_is_compiled_past_the_replay_is_named(steps, number):
-    found = scenario_mistake(recording(steps, [OUTSIDE]), number)
+    found = mistake(recording(steps, [OUTSIDE]), number)
     assert starts("torch compiled Host.forward outside of every step", found)
     assert "instead of `torch.compile(...)`" in found
 
@@ -67,8 +72,8 @@ def test_code_that_is_compiled_past_the_replay_is_named(steps, number):
 def test_names_of_code_outside_are_few_and_each_stands_once():
     frames = [replace(OTHER, name=name) for name in ("a", "b", "b", "c", "d")]
     made = [compiled(None, frame=frame) for frame in frames]
-    assert "torch compiled a, b, c, … outside" in scenario_mistake(recording([], made))
-    assert "torch compiled a, b outside" in scenario_mistake(recording([], made[:3]))
+    assert "torch compiled a, b, c, … outside" in mistake(recording([], made))
+    assert "torch compiled a, b outside" in mistake(recording([], made[:3]))
 
 
 @pytest.mark.parametrize(
@@ -97,4 +102,4 @@ def test_names_of_code_outside_are_few_and_each_stands_once():
     ],
 )
 def test_what_is_no_mistake_gets_no_words(steps, compiles):
-    assert scenario_mistake(recording(steps, compiles), 1) == ""
+    assert mistake(recording(steps, compiles), 1) == ""

@@ -8,20 +8,44 @@ from esper_audit.errors import UsageError
 from esper_audit.report.formats import parse_outputs
 
 
-def test_outputs_name_a_format_or_take_the_default():
-    made = parse_outputs(["sarif=a.sarif", "b.json", "./odd=name.json"])
-    assert [(each.format.value, str(each.path)) for each in made] == [
-        ("sarif", "a.sarif"),
-        ("json", "b.json"),
-        ("json", "odd=name.json"),
-    ]
+@pytest.mark.parametrize(
+    ("text", "form", "file"),
+    [
+        ("b.json", "json", "b.json"),
+        ("gate.md", "markdown", "gate.md"),
+        ("junit.XML", "junit", "junit.XML"),
+        ("a.sarif", "sarif", "a.sarif"),
+        ("a.sarif.json", "sarif", "a.sarif.json"),
+        ("out/r.txt", "plain", "out/r.txt"),
+        ("./odd=name.json", "json", "odd=name.json"),
+        ("sarif=a.sarif", "sarif", "a.sarif"),
+        ("sarif=a.json", "sarif", "a.json"),
+        ("github=annotations.log", "github", "annotations.log"),
+        ("rich=report.ansi", "rich", "report.ansi"),
+        ("json=report", "json", "report"),
+        ("json=/dev/stdout", "json", "/dev/stdout"),
+    ],
+)
+def test_a_prefix_or_a_known_suffix_says_the_format(text, form, file):
+    [output] = parse_outputs([text])
+    assert (output.format.value, str(output.path)) == (form, file)
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
-    [("serif=a.sarif", "knows no format 'serif'"), ("sarif=", "has no file")],
+    ("text", "message", "hint"),
+    [
+        ("serif=a.sarif", r"unknown format 'serif' \(did you mean 'sarif'\?\)", "Formats: rich,"),
+        ("sarif=", "--output sarif= has no file", "FORMAT=FILE"),
+        ("json=x.sarif", "suffix .sarif means sarif", "Write sarif=x.sarif"),
+        ("json=x.sarif.json", "suffix .sarif.json means sarif", "another suffix"),
+        ("sarif=x.md", "would hold sarif, but the suffix .md means markdown", "markdown=x.md"),
+        ("github=x.txt", "would hold github, but the suffix .txt means plain", "plain=x.txt"),
+        ("report", "the name 'report' does not tell the format", ".xml (junit)"),
+        ("report.log", "does not tell the format", "--output FORMAT=FILE"),
+        ("/dev/stdout", "does not tell the format", "rich, plain, json"),
+    ],
 )
-def test_an_output_that_cannot_be_understood_is_refused(text, message):
+def test_a_name_that_contradicts_or_tells_nothing_is_refused(text, message, hint):
     with pytest.raises(UsageError, match=message) as caught:
         parse_outputs([text])
-    assert "rich, plain, json, markdown, junit, sarif, github" in caught.value.hint
+    assert hint in caught.value.hint

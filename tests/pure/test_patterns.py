@@ -7,7 +7,9 @@ from builders import compiled, failure
 from esper_audit.data.compiles import Outcome, Seconds, Write
 from esper_audit.data.findings import Pattern
 from esper_audit.data.places import Location as Line
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.diagnosis import root_causes
+from esper_audit.report.words.findings import forecast_words
 
 
 def again(number, value, runs=1, before=None, source="self.alpha", expected="0.5", **fields):
@@ -50,11 +52,11 @@ def test_new_objects_that_look_alike_are_a_storm():
     assert pattern([first(), *calls]) is Pattern.STORM
 
 
-def test_many_calls_after_the_last_recompile_are_a_convergence_for_what_can_be_symbolic():
+def test_what_can_be_symbolic_converges_after_its_last_recompile():
     assert pattern([first(), again(1, "0.1"), again(2, "0.2", runs=50)]) is Pattern.CONVERGENCE
 
 
-def test_many_calls_after_the_last_recompile_are_an_alternation_between_variants():
+def test_many_calls_after_the_last_recompile_alternate_variants():
     flags = {"source": "self.mode", "expected": "'a'"}
     calls = [first(), again(1, "'b'", **flags), again(2, "'c'", runs=50, **flags)]
     assert pattern(calls) is Pattern.ALTERNATION
@@ -80,18 +82,18 @@ def test_a_storm_says_how_many_changes_are_left_and_what_they_cost():
     calls = [
         again(n, f"0.{n}", recompiles_left=8 - n, seconds=Seconds(2.0), before=n) for n in (1, 2, 3)
     ]
-    said = root_causes([first(), *calls])[0].forecast
+    said = forecast_words(root_causes([first(), *calls])[0].forecast)
     assert said.startswith("5 more changes at 2 s each (10.0 s) until the recompile limit")
 
 
 def test_a_storm_at_the_limit_says_that_the_rest_runs_eagerly():
     limit = compiled(2, Outcome.LIMIT, guard_failures=(failure(actual="0.9"),))
-    said = root_causes([first(), again(1, "0.1"), limit])[0].forecast
+    said = forecast_words(root_causes([first(), again(1, "0.1"), limit])[0].forecast)
     assert said == "the limit is hit: each further value runs eagerly"
 
 
 def test_nothing_else_has_a_forecast():
-    assert root_causes([first(), again(1, "0.1")])[0].forecast == ""
+    assert root_causes([first(), again(1, "0.1")])[0].forecast is None
 
 
 WRITER = Line("/p/slot.py", 120, "Slot.set_alpha")
@@ -102,23 +104,23 @@ CALL = Line("/p/train.py", 90, "main")
 def test_a_finding_names_the_writer_and_its_caller():
     write = Write("self.alpha", WRITER, CALLER)
     found = root_causes([first(), again(1, "0.1", writes=(write,), stack=(CALL,))])[0]
-    assert (found.written_by, found.called_from, found.written_by_unknown) == (WRITER, CALLER, "")
+    assert (found.written_by, found.called_from, found.no_writer) == (WRITER, CALLER, None)
 
 
 def test_a_finding_without_a_writer_names_the_call_and_says_why():
-    write = Write("self.alpha", unknown="another tracer is at work")
+    write = Write("self.alpha", unknown=Reason(why=Why.OTHER_TRACER))
     found = root_causes([first(), again(1, "0.1", writes=(write,), stack=(CALL,))])[0]
     assert (found.written_by, found.called_from) == (None, CALL)
-    assert found.written_by_unknown == "another tracer is at work"
+    assert found.no_writer == Reason(why=Why.OTHER_TRACER)
 
 
 def test_a_recording_that_was_not_watched_says_so():
     found = root_causes([first(), again(1, "0.1")])[0]
-    assert found.written_by_unknown == "not looked for in this recording; --provenance does"
+    assert found.no_writer == Reason(why=Why.NOT_RECORDED)
 
 
 def test_of_several_writers_the_first_that_is_known_is_named():
-    nobody = Write("self.alpha", unknown="several threads ran")
+    nobody = Write("self.alpha", unknown=Reason(why=Why.SEVERAL_THREADS))
     first_known, later = Write("self.alpha", WRITER), Write("self.alpha", CALL)
     writes = ((1, nobody), (2, first_known), (3, later))
     calls = [again(n, f"0.{n}", writes=(w,)) for n, w in writes]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from esper_audit.cli.options import Replaying
+from esper_audit.cli.replaying import Replaying
+from esper_audit.data.config import Config
 from esper_audit.data.expectations import Budget
 from esper_audit.data.jobs import ScenarioInfo
 from esper_audit.errors import UsageError
@@ -121,10 +122,24 @@ def test_a_param_that_is_no_pair_is_refused(text):
 def test_the_options_of_the_command_line_make_a_budget():
     chosen = Replaying(
         max_recompiles_after_warm_up=1,
+        max_compiles_after_warm_up=6,
         max_eager_steps=2,
         max_compiles=3,
         max_graph_breaks=4,
         max_compile_share=0.5,
     )
-    assert chosen.budget == Budget(1, 2, 3, 4, 0.5)
+    assert chosen.budget == Budget(
+        recompiles=1,
+        compiles_after_warm_up=6,
+        eager_steps=2,
+        compiles=3,
+        graph_breaks=4,
+        compile_share=0.5,
+    )
     assert Replaying().budget == Budget(), "what is not given bounds nothing"
+
+
+def test_kinds_to_fail_on_reach_every_job():
+    request = Replaying().request(("s.py",), Config(), ("eager", "limit"))
+    assert request.options.fail_on == ("eager", "limit")
+    assert all(job.fail_on == ("eager", "limit") for job in plan((ROLLOUT,), request.options))

@@ -15,6 +15,7 @@ from esper_audit.data.compiles import GraphBreak, Outcome, Write
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.data.places import Location
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Program
 from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.ranks import merge
@@ -92,7 +93,7 @@ def test_a_cause_names_the_writer_its_caller_and_the_forecast():
 
 def test_an_argument_is_told_by_the_call_that_passed_it():
     call = Location("/p/train.py", 90, "main")
-    write = Write("self.alpha", unknown="it is an argument: the call is named instead")
+    write = Write("self.alpha", unknown=Reason(why=Why.IS_ARGUMENT))
     again = compiled(
         1, Outcome.RECOMPILED, guard_failures=(failure(),), writes=(write,), stack=(call,)
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import audit, compiled, judged
+from builders import audit, compiled, judged, told
 from report_builders import BUFFER, LAZY, eager, failing, printed, recompiles, report, stale
 
 from esper_audit.data.audits import ClaimResult
@@ -107,7 +107,9 @@ def test_steps_of_many_audits_are_left_to_verbose():
 
 def test_claims_are_counted_and_the_refuted_ones_shown():
     made = [
-        ClaimResult(Claim("c", f"It is {word}", "page 7"), "eager", status, ("x",), (), "so it was")
+        ClaimResult(
+            Claim("c", f"It is {word}", "page 7"), "eager", status, ("x",), (), told("so it was")
+        )
         for word, status in (("safe", ClaimStatus.REFUTED), ("fast", ClaimStatus.CONFIRMED))
     ]
     text = printed(report(failing(), claims=tuple(made)))
@@ -152,7 +154,9 @@ def test_one_cause_of_many_audits_is_told_once():
 
 
 def test_sections_come_in_the_order_of_a_readers_questions():
-    claim = ClaimResult(Claim("c", "It is safe"), "aot_eager", ClaimStatus.REFUTED, (), ("x",), "y")
+    claim = ClaimResult(
+        Claim("c", "It is safe"), "aot_eager", ClaimStatus.REFUTED, (), ("x",), told("y")
+    )
     text = printed(report(failing(), stale(), audit(AuditVerdict.ERROR), claims=(claim,)))
     titles = ["Does it", "Scenarios", "Steps", "Causes", "Eager", "Claims", "Not judged"]
     places = [text.index(title) for title in titles]
@@ -182,7 +186,7 @@ def test_nothing_that_was_lost_or_odd_is_silent():
         hook_errors=(HookError("compile", "Traceback\nKeyError: 'x'"),),
         unrecognized=(Unrecognized("guard of 0/0", "a new kind of text"),),
         lost=(LostEvidence("torch._x", "2.99", "lookups"),),
-        notes=("the stand-in was used",),
+        notes=(told("the stand-in was used"),),
         backend="eager",
     )
     text = " ".join(printed(report(odd, interrupted=True)).split())
@@ -222,7 +226,9 @@ def test_more_columns_than_fit_make_a_second_table():
 
 def test_a_failure_of_another_kind_says_why_and_where():
     broken = GraphBreak("Call to print\nand more", Location("/p/net.py", 5, "forward"))
-    failed = audit(AuditVerdict.FAILED, reason="1 graph breaks, 0 allowed", graph_breaks=(broken,))
+    failed = audit(
+        AuditVerdict.FAILED, reasons=(told("1 graph breaks, 0 allowed"),), graph_breaks=(broken,)
+    )
     text = " ".join(printed(report(failed)).split())
     assert "some_scenario [buffer] aot_eager: 1 graph breaks, 0 allowed" in text
     assert "graph break at net.py:5 in forward: Call to print" in text
@@ -239,6 +245,8 @@ def test_markup_in_names_is_printed_as_it_is():
 
 
 def test_what_is_above_an_advisory_bound_is_told_and_fails_nothing():
-    text = printed(report(audit(parameters=BUFFER, advice=("compiling took 80% of its seconds",))))
+    text = printed(
+        report(audit(parameters=BUFFER, advice=(told("compiling took 80% of its seconds"),)))
+    )
     assert "Advice\n" in text
     assert "compiling took 80% of its seconds" in text

@@ -15,6 +15,7 @@ from esper_audit.data.compiles import DeferredWork, GraphBreak, Outcome, Skipped
 from esper_audit.data.expectations import Claim, Control, Question
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.data.places import Location
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Observation
 from esper_audit.data.storage import check_writable, dumps, json_schema, load, loads, save
@@ -39,7 +40,7 @@ FULL = recording(
     hook_errors=(HookError("compile", "Traceback"),),
     lost=(LostEvidence("torch._x", "2.99", "lookups"),),
     torch_counters={"unique_graphs": 1},
-    notes=("a note",),
+    notes=(Reason(why=Why.REMARK, text="a note"),),
 )
 REPORT = Report(
     environment=ENVIRONMENT,
@@ -85,7 +86,7 @@ def test_the_saved_form_holds_what_readers_rely_on():
     assert data["schema_version"] == 2
     assert {"torch", "python", "device"} <= data["environment"].keys()
     saved = data["audits"][0]
-    wanted = {"scenario", "parameters", "backend", "verdict", "reason", "steps", "recording"}
+    wanted = {"scenario", "parameters", "backend", "verdict", "reasons", "steps", "recording"}
     assert wanted | {"graph_breaks", "findings"} <= saved.keys()
     assert {"compiles", "lookups", "environment"} <= saved["recording"].keys()
     assert {"step", "verdict", "because"} <= saved["steps"][0].keys()

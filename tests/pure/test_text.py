@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 
 import pytest
+from builders import told
 from report_builders import report
 from rich.console import Console
 from test_formats import ACCEPT, BROKEN, DOCUMENTS, ERROR, FAILING, PASSING, gate
@@ -62,7 +63,7 @@ def test_columns_are_aligned_where_nothing_limits_the_width():
 
 
 def test_values_of_a_program_cannot_steer_a_terminal():
-    odd = replace(ERROR, reason="red \x1b[31m bell \x07 half \ud800 of a pair")
+    odd = replace(ERROR, reasons=(told("red \x1b[31m bell \x07 half \ud800 of a pair"),))
     for form in (Format.PLAIN, Format.RICH):
         text = render(report(odd), form)
         assert "\x1b[31m bell" not in text and "\x07" not in text

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from builders import compiled, failure, recording
+from builders import compiled, failure, recording, told
 
 from esper_audit.data.compiles import Outcome, Write
 from esper_audit.data.places import Location
 from esper_audit.data.steps import Phase
 from esper_audit.recording.writers import wanted, with_writers, without_writers
+from esper_audit.report.words.reasons import in_words
 
 WRITE = Write("L['self'].alpha", Location("/p/slot.py", 120, "set_alpha"))
 
@@ -40,13 +41,13 @@ def test_a_watched_run_with_other_compiles_names_no_writer_and_says_so():
     watched = recording((), [again(1, writes=(WRITE,)), again(2)])
     found = with_writers(recording((), [again(1)]), watched)
     assert found.compiles[0].writes[0].location is None
-    assert "the watched run made other compiles: 1 unwatched, 2 watched" in found.notes[0]
+    assert "the watched run made other compiles: 1 unwatched, 2 watched" in in_words(found.notes[0])
 
 
 def test_the_first_difference_is_named():
     mine, theirs = [again(1)], [again(1, "L['self'].beta")]
     found = with_writers(recording((), mine), recording((), theirs))
-    assert "compile 0 is of Host.forward (recompiled) unwatched" in found.notes[0]
+    assert "compile 0 is of Host.forward (recompiled) unwatched" in in_words(found.notes[0])
 
 
 def test_the_phase_is_no_difference():
@@ -65,6 +66,6 @@ def test_a_watched_run_that_was_cut_lends_the_writers_of_its_compiles():
 
 
 def test_a_reason_stands_in_for_every_writer():
-    found = without_writers(recording((), [again(1)]), "it crashed")
-    assert [each.unknown for each in found.compiles[0].writes] == ["it crashed"]
-    assert found.notes == ("Writers of guarded state are not named: it crashed.",)
+    found = without_writers(recording((), [again(1)]), told("it crashed"))
+    assert [each.unknown for each in found.compiles[0].writes] == [told("it crashed")]
+    assert in_words(*found.notes) == "Writers of guarded state are not named: it crashed."

@@ -23,12 +23,13 @@ from esper_audit.data.storage import Document
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import caught
 from esper_audit.report.answer import answer
-from esper_audit.report.blocks import details, head
+from esper_audit.report.blocks import details, head, is_argument
 from esper_audit.report.comparison import comparison_answer
 from esper_audit.report.gate import cause, gate_answer
 from esper_audit.report.program import summary
 from esper_audit.report.words.paths import is_own
 from esper_audit.report.words.programs import program_name
+from esper_audit.report.words.reasons import all_in_words, in_words
 
 OVER_BUDGET, NOT_JUDGED = "over-budget", "not-judged"
 RULES = {
@@ -149,10 +150,9 @@ def line_of(finding: Finding, root: str) -> Location | None:
 
     Lines of the project go before those of libraries.
     """
-    is_argument = finding.written_by_unknown.startswith("it is an argument")
     known = [
         finding.written_by,
-        finding.called_from if is_argument else None,
+        finding.called_from if is_argument(finding) else None,
         finding.user_line,
         finding.called_from,
         Location(finding.frame.file, finding.frame.line, finding.frame.name),
@@ -178,11 +178,12 @@ def _of_audit(audit: Audit, report: Report) -> Case:
     status = Status.PASSED if expected else _STATUS[audit.verdict]
     # Of what was not run there is one problem, that of the audit as a whole.
     has_problems = status is not Status.PASSED and was_run(audit)
+    said = all_in_words(audit.reasons)
     return Case(
         name=audit.title,
         group=f"esper-audit.{audit.backend or 'none'}",
         status=status,
-        reason=f"negative control: {audit.reason}" if expected else audit.reason,
+        reason=f"negative control: {said}" if expected else said,
         problems=tuple(_problems(audit, report.root)) if has_problems else (),
         seconds=audit.wall_seconds,
     )
@@ -196,7 +197,7 @@ def _problems(audit: Audit, root: str) -> Iterator[Problem]:
     ):
         rule = NOT_JUDGED if audit.verdict is AuditVerdict.ERROR else OVER_BUDGET
         location = Location(audit.file, 1) if audit.file else None
-        message = f"{audit.title}: {audit.reason}"
+        message = f"{audit.title}: {all_in_words(audit.reasons)}"
         yield Problem(rule, message, True, location=location, key=(audit.title, audit.backend))
 
 
@@ -208,7 +209,7 @@ def _of_program(report: ProgramReport) -> Iterator[Case]:
             name=program_name(audit.recording.program),
             group="esper-audit.exec",
             status=status,
-            reason="; ".join(audit.reasons),
+            reason=all_in_words(audit.reasons),
             problems=tuple(
                 _of_finding(finding, report.root, failing) for finding in audit.findings
             ),
@@ -227,12 +228,12 @@ def _of_result(result: ComparedAudit, report: GateReport | ComparisonReport) -> 
         status = Status.ERROR
     elif result.verdict is AuditVerdict.SKIPPED:
         status = Status.SKIPPED
-    said = "; ".join(change.text for change in result.changes if change.finding is None)
+    said = all_in_words(change.reason for change in result.changes if change.finding is None)
     return Case(
         name=result.subject.title,
         group=f"esper-audit.{result.subject.way or 'exec'}",
         status=status,
-        reason=said or result.reason,
+        reason=said or all_in_words(result.reasons),
         problems=tuple(_changes(result, report)),
         seconds=result.seconds,
     )
@@ -244,7 +245,7 @@ def _changes(result: ComparedAudit, report: GateReport | ComparisonReport) -> It
     found = [change for change in result.changes if change.finding is not None]
     for change in found:
         assert change.finding is not None
-        said = f" ({change.kind.value}: {change.text})"
+        said = f" ({change.kind.value}: {in_words(change.reason)})"
         yield _of_finding(change.finding, report.root, change.fails, said, where)
     counts = [change for change in result.changes if change.finding is None]
     if counts and not any(change.fails for change in found):

@@ -48,7 +48,8 @@ def without(
     words: Iterable[str], options: tuple[str, ...], flags: tuple[str, ...]
 ) -> Iterator[str]:
     """The words of a command line, less some of its options with their values, and flags."""
-    joined = tuple(f"{option}=" for option in options)
+    # ``--output=FILE`` and ``-oFILE`` are one word each.
+    joined = tuple(f"{o}=" if o.startswith("--") else o for o in options)
     rest = iter(words)
     for word in rest:
         if word in options:

@@ -5,133 +5,40 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from esper_audit.pytest_plugin.asked import (
+    MARKERS,
+    Wish,
+    add_options,
+    check_options,
+    setting,
+    wish_of,
+)
 
 if TYPE_CHECKING:
     from esper_audit.api import LiveRecording
     from esper_audit.data.findings import Finding, FrameSummary
     from esper_audit.data.recording import Recording
 
-_FLAGS = {
-    "recompiles": "report recompiles and eager execution of every test",
-    "no_eager_fallback": "fail tests in which compiled code ran eagerly",
-    "recompiles_no_provenance": "don't look for the lines that write guarded state",
-}
-_NUMBER = "max_recompiles"
-_NUMBER_HELP = "recompiles that a test may have, unless its marker says"
-_MARKERS = (
-    "max_recompiles(n, warm_up=None): fail above n recompiles, those in the first warm_up calls"
-    " of a frame not counted",
-    "no_eager_fallback: fail where compiled code ran eagerly, or none ran",
-)
 _ATTRIBUTE = "esper_audit"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Each option on the command line, and in the configuration by the same name."""
-    group = parser.getgroup("recompiles", "torch.compile (esper-audit)")
-    for key, what in _FLAGS.items():
-        group.addoption(_flag(key), action="store_true", default=None, dest=_dest(key), help=what)
-        parser.addini(key, what, "bool", default=False)
-    group.addoption(_flag(_NUMBER), metavar="N", dest=_dest(_NUMBER), help=_NUMBER_HELP)
-    parser.addini(_NUMBER, _NUMBER_HELP, "string", default="")
-
-
-def _flag(key: str) -> str:
-    return f"--{key.replace('_', '-')}"
-
-
-def _dest(key: str) -> str:
-    return f"esper_audit_{key}"
+    add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Declare the markers, and refuse a wrong number early."""
-    for marker in _MARKERS:
+    """Declare the markers, and refuse a wrong number or kind early."""
+    for marker in MARKERS:
         config.addinivalue_line("markers", marker)
-    _allowed(config)
+    check_options(config)
 
 
-def _setting(config: pytest.Config, key: str) -> Any:
-    """The command line's word, else the configuration's."""
-    said = config.getoption(_dest(key), None)
-    return config.getini(key) if said is None else said
-
-
-def _allowed(config: pytest.Config) -> int | None:
-    text = str(_setting(config, _NUMBER) or "")
-    if not text:
-        return None
-    if not text.isdigit():
-        raise pytest.UsageError(f"max_recompiles takes a number of recompiles, not {text!r}")
-    return int(text)
-
-
-@dataclass(frozen=True)
-class _Wish:
-    """What is asked of one test. ``strict``: by a marker, so that it must run compiled code."""
-
-    allowed: int | None = None
-    warm_up: int | None = None
-    no_eager: bool = False
-    strict_allowed: bool = False
-    strict_eager: bool = False
-    fixture: bool = False
-    summary: bool = False
-
-    @property
-    def is_marked(self) -> bool:
-        return self.strict_allowed or self.strict_eager or self.fixture
-
-    @property
-    def is_idle(self) -> bool:
-        return self == _Wish()
-
-
-def _wish(item: pytest.Item) -> _Wish:
-    marker = item.get_closest_marker("max_recompiles")
-    allowed, warm_up = _allowed(item.config), None
-    if marker is not None:
-        allowed, warm_up = _of_marker(item, marker)
-    strict_eager = item.get_closest_marker("no_eager_fallback") is not None
-    return _Wish(
-        allowed=allowed,
-        warm_up=warm_up,
-        no_eager=strict_eager or bool(_setting(item.config, "no_eager_fallback")),
-        strict_allowed=marker is not None,
-        strict_eager=strict_eager,
-        fixture=_uses_fixture(item),
-        summary=bool(_setting(item.config, "recompiles")),
-    )
-
-
-def _uses_fixture(item: pytest.Item) -> bool:
-    """Whether a test asks for ours; it may have a parameter of that name."""
-    own = getattr(getattr(item, "callspec", None), "params", {})
-    return "recompiles" in getattr(item, "fixturenames", ()) and "recompiles" not in own
-
-
-def _of_marker(item: pytest.Item, marker: pytest.Mark) -> tuple[int, int | None]:
-    def bind(n: int, warm_up: int | None = None) -> tuple[int, int | None]:
-        return n, warm_up
-
-    try:
-        n, warm_up = bind(*marker.args, **marker.kwargs)
-    except TypeError:
-        n, warm_up = -1, None
-    wrong = [v for v in (n, warm_up or 0) if isinstance(v, bool) or not isinstance(v, int) or v < 0]
-    if wrong:
-        raise pytest.UsageError(
-            f"{item.nodeid}: max_recompiles takes a number of recompiles and, if wanted,"
-            " warm_up=CALLS, as in @pytest.mark.max_recompiles(0, warm_up=2)"
-        )
-    return n, warm_up
-
-
-_WISH = pytest.StashKey[_Wish]()
+_WISH = pytest.StashKey[Wish]()
 _LIVE = pytest.StashKey["_Live"]()
 _SAID = pytest.StashKey[dict[str, Any]]()
 
@@ -162,12 +69,12 @@ class _Live:
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A clean Dynamo for each test that is looked at, before its fixtures warm anything up."""
-    item.stash[_WISH] = wish = _wish(item)
+    item.stash[_WISH] = wish = wish_of(item)
     if not wish.is_idle and "torch._dynamo" in sys.modules:
         sys.modules["torch"].compiler.reset()
     if not wish.is_idle:
         # From here on: a fixture may warm up what the test calls, and have it given up.
-        live = item.stash[_LIVE] = _Live(not _setting(item.config, "recompiles_no_provenance"))
+        live = item.stash[_LIVE] = _Live(not setting(item.config, "recompiles_no_provenance"))
         if wish.is_marked:
             live.begin()
         else:
@@ -177,7 +84,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Record the test where anything is asked of it, and fail it where that does not hold."""
-    wish = item.stash.get(_WISH, _Wish())
+    wish = item.stash.get(_WISH, Wish())
     if wish.is_idle:
         return (yield)
     live = item.stash[_LIVE]
@@ -202,10 +109,10 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         item.stash[_LIVE].end()
 
 
-def _complaint(before: Recording | None, recording: Recording, wish: _Wish) -> str:
+def _complaint(before: Recording | None, recording: Recording, wish: Wish) -> str:
     from esper_audit.api import folder
     from esper_audit.diagnosis.phases import window
-    from esper_audit.report.complaints import at_most, no_eager_fallback
+    from esper_audit.report.complaints import at_most, fail_on, no_eager_fallback
 
     own = window(before, recording) if before is not None else recording
     used = bool(recording.compiles or recording.skips or recording.lookups.hits)
@@ -214,6 +121,8 @@ def _complaint(before: Recording | None, recording: Recording, wish: _Wish) -> s
         found.append(at_most(own, wish.allowed, wish.warm_up, folder()))
     if wish.no_eager and (used or wish.strict_eager):
         found.append(no_eager_fallback(recording, folder()))
+    if wish.kinds and (used or wish.strict_kinds):
+        found.append(fail_on(own, recording, wish.kinds, folder()))
     return "\n\n".join(dict.fromkeys(filter(None, found)))
 
 
@@ -239,14 +148,14 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Let the report carry what was recorded, also from a worker of pytest-xdist."""
     report = yield
-    if call.when == "call" and item.stash.get(_WISH, _Wish()).summary and _SAID in item.stash:
+    if call.when == "call" and item.stash.get(_WISH, Wish()).summary and _SAID in item.stash:
         setattr(report, _ATTRIBUTE, item.stash[_SAID])
     return report
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """On demand: each test in which torch.compile compiled, those that cost most first."""
-    if not _setting(config, "recompiles"):
+    if not setting(config, "recompiles"):
         return
     reports = [report for group in terminalreporter.stats.values() for report in group]
     said = {r.nodeid: getattr(r, _ATTRIBUTE) for r in reports if hasattr(r, _ATTRIBUTE)}

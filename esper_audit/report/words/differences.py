@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 
-from esper_audit.data.comparisons import Comparison, Difference, DifferenceKind
+from esper_audit.data.differences import Difference, DifferenceKind
+from esper_audit.data.reasons import Reason
 
 _IN = {
     DifferenceKind.SHAPE: "has the shape {actual} instead of {expected}",
@@ -16,11 +17,11 @@ _IN = {
 }
 
 
-def wrong(comparison: Comparison) -> str:
-    """What differs from what, by how much, where, and beyond which tolerance."""
-    found, against = comparison.difference, comparison.against
+def differs(reason: Reason) -> str:
+    """Of wrong output: what differs from what, by how much, where, and beyond which tolerance."""
+    found, against = reason.difference, reason.against
     if found is None:  # of a recording made by hand
-        return f"{comparison.what} differs from {against}: {comparison.detail}"
+        return f"{reason.text} differs from {against}"
     if found.kind is DifferenceKind.VALUE and (found.values or found.largest is not None):
         return f"{found.where} differs from {against} by {_far_off(found)}"
     said = _IN[found.kind].format(actual=found.actual, expected=found.expected)

@@ -1,0 +1,132 @@
+"""How a command is made: its options from the fields of classes, its help in groups."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import textwrap
+from collections.abc import Callable, Iterable
+from typing import Any, get_type_hints
+
+import typer
+from typer.core import TyperCommand
+
+_HEADINGS = (
+    "Arguments",
+    "Selection",
+    "How code is compiled",
+    "How scenarios are replayed",
+    "How the program is recorded",
+    "Baseline",
+    "What fails",
+    "Report",
+    "Options",
+)
+"""The groups of options, in the order of the help."""
+
+_COLUMN = 26
+"""Where the help of an option begins, from the margin of its section."""
+
+
+class Command(TyperCommand):
+    """A command whose help shows its options in groups: typer itself does so with rich alone."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        write_options(formatter, self.get_params(ctx))
+
+
+def write_options(formatter: Any, parameters: Iterable[Any]) -> None:
+    """Write arguments and options under the headings of their groups."""
+    sections: dict[str, list[tuple[str, str]]] = {heading: [] for heading in _HEADINGS}
+    for parameter in parameters:
+        if not getattr(parameter, "hidden", False):
+            sections[_heading(parameter)].append(_row(parameter))
+    for heading, rows in sections.items():
+        if rows:
+            with formatter.section(heading):
+                write_rows(formatter, rows, _COLUMN)
+
+
+def _heading(parameter: Any) -> str:
+    panel = getattr(parameter, "rich_help_panel", None)
+    if isinstance(panel, str):
+        return panel
+    return "Arguments" if parameter.param_type_name == "argument" else "Options"
+
+
+def _row(parameter: Any) -> tuple[str, str]:
+    """The names of a parameter with what it takes, and its help."""
+    if parameter.param_type_name == "argument":
+        return f"{parameter.metavar}{'...' * (parameter.nargs == -1)}", parameter.help or ""
+    names = ", ".join(sorted(parameter.opts, key=len))
+    off = "".join(f" / {name}" for name in parameter.secondary_opts)
+    takes = f" {parameter.metavar}" if parameter.metavar and not parameter.is_flag else ""
+    return f"{names}{off}{takes}", parameter.help or ""
+
+
+def write_rows(formatter: Any, rows: Iterable[tuple[str, str]], column: int) -> None:
+    """Write names and sentences side by side; words are never cut, not at a hyphen either."""
+    margin = " " * formatter.current_indent
+    for name, text in rows:
+        lines = textwrap.wrap(
+            text,
+            max(formatter.width - len(margin) - column, 10),
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        if len(name) + 2 > column:
+            formatter.write(f"{margin}{name}\n")
+            name = ""
+        for line in lines:
+            formatter.write(f"{margin}{name:{column}}{line}\n")
+            name = ""
+
+
+def command(
+    function: Callable[..., Any], *groups: type[Any], cls: type[TyperCommand] = Command, **more: Any
+) -> Any:
+    """The command that calls this function.
+
+    Parameters of the types ``groups`` become the options that the fields of these dataclasses are.
+    """
+    app = typer.Typer(add_completion=False, rich_markup_mode=None)
+    app.command(cls=cls, **more)(with_options(*groups)(function))
+    return typer.main.get_command(app)
+
+
+def with_options(*groups: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """A function whose parameters of these types are spread into one for each of their fields."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        hints = get_type_hints(function, include_extras=True)
+        names = {name: hint for name, hint in hints.items() if hint in groups}
+        own = inspect.signature(function).parameters.values()
+        parameters = [
+            parameter.replace(annotation=hints[parameter.name], kind=parameter.KEYWORD_ONLY)
+            for parameter in own
+            if parameter.name not in names
+        ]
+        for group in names.values():
+            parameters += _parameters(group)
+
+        @functools.wraps(function)
+        def run(**given: Any) -> Any:
+            for name, group in names.items():
+                fields = group.__dataclass_fields__
+                given[name] = group(**{field: given.pop(field) for field in fields})
+            return function(**given)
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # typer reads it
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return decorate
+
+
+def _parameters(group: type[Any]) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return [
+        inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name])
+        for field in group.__dataclass_fields__.values()
+    ]

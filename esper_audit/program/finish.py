@@ -1,0 +1,77 @@
+"""What becomes of a recording once its program has ended: explained, judged, reported, saved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from esper_audit.errors import IncompleteError, UsageError
+from esper_audit.program.endings import Ending, EndingKind
+from esper_audit.program.launch import Target
+
+if TYPE_CHECKING:
+    from esper_audit.data.audits import ProgramAudit
+    from esper_audit.data.expectations import ProgramBudget
+    from esper_audit.data.recording import Recording
+
+
+@dataclass(frozen=True)
+class Finish:
+    """Told of the recording; returns its audit, or None of a watched run, which only records.
+
+    ``report`` is told of the audit before the recording is saved, ``say`` of what takes long.
+    """
+
+    target: Target
+    budget: ProgramBudget
+    report: Callable[[ProgramAudit], None]
+    say: Callable[[str], None]
+    recording: Path | None
+    journal: Path
+    provenance: bool = False
+    is_watched: bool = False
+
+    def __call__(self, recording: Recording, ending: Ending) -> ProgramAudit | None:
+        from esper_audit.diagnosis import judge_program
+        from esper_audit.program.run import not_started
+
+        not_started(recording)
+        if self.is_watched:
+            self._save(recording)
+            return None
+        if self.provenance:
+            self._save(recording)  # the second run may take long
+            recording = self._with_writers(recording, ending)
+        audit = judge_program(recording, self.budget)
+        try:
+            self.report(audit)
+        finally:
+            self._save(recording)
+        if ending.how is EndingKind.HARD_EXIT and self.recording is None:
+            self.say(f"the recording is in {self.journal}")
+        return audit
+
+    def _save(self, recording: Recording) -> None:
+        """The program has run by now: what can't be written is no wrong usage any more."""
+        from esper_audit.data.storage import save
+
+        if self.recording is not None:
+            try:
+                save(recording, self.recording)
+            except UsageError as error:
+                raise IncompleteError(
+                    f"The recording can't be saved: {error}",
+                    "The report above is complete; free some space and run the program again.",
+                ) from None
+
+    def _with_writers(self, recording: Recording, ending: Ending) -> Recording:
+        from esper_audit.data.reasons import Reason, Why
+        from esper_audit.program.second_run import watched_run
+        from esper_audit.recording.writers import without_writers
+
+        if not ending.can_be_repeated:
+            return without_writers(recording, Reason(why=Why.NO_SECOND_RUN, text=ending.words))
+        self.say("running the program again, watched")
+        return watched_run(self.target, recording)

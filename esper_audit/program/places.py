@@ -1,0 +1,62 @@
+"""Where the files of a recorded program go: absolute, as the program may change its folder."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from esper_audit.errors import UsageError
+from esper_audit.recording.journal import SUFFIX
+
+
+def recording_at(save: Path | None) -> Path | None:
+    """Where ``--save`` puts the recording: under ranks or in a folder, a file for each rank.
+
+    Makes that folder; raises UsageError where the file can't be written.
+    """
+    if save is None:
+        return None
+    from esper_audit.data.storage import check_writable
+
+    rank = _rank()
+    if not (rank or save.is_dir() or str(save).endswith(os.sep)):
+        check_writable(save)
+        return save.absolute()
+    _make(save)
+    path = (save / f"rank-{rank or 0}.json").absolute()
+    check_writable(path)
+    return path
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"{folder} can't be made: {error.strerror}.",
+            "Give a folder with --save: each rank writes its own file there.",
+        ) from None
+
+
+def report_at(path: Path) -> Path:
+    """Where a report goes: each rank writes one of its own."""
+    rank = _rank()
+    if rank:
+        suffix = ".sarif.json" if path.name.endswith(".sarif.json") else path.suffix
+        path = path.with_name(f"{path.name.removesuffix(suffix)}-rank-{rank}{suffix}")
+    return path.absolute()
+
+
+def journal_at(recording: Path | None) -> Path:
+    """Where events are written as they happen: beside the recording, else in a temporary folder."""
+    if recording is not None:
+        return recording.with_name(recording.name + SUFFIX)
+    # A name that nobody can foresee: the folder is everybody's.
+    name = f"esper-audit-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
+    return Path(tempfile.gettempdir()) / name
+
+
+def _rank() -> str:
+    rank = os.environ.get("RANK", "")
+    return rank if rank.isdigit() else ""

@@ -1,0 +1,71 @@
+"""What was saved, as a report: a saved report, or one made of the recordings of a program."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import Document, load, load_any, read
+from esper_audit.diagnosis import judge_program
+from esper_audit.diagnosis.ranks import merge
+from esper_audit.errors import UsageError
+from esper_audit.recording.journal import SUFFIX, read_journal
+
+
+def load_report(path: Path) -> Document:
+    """A saved report, or that of a saved recording, or of a folder with one for each rank.
+
+    Raises UsageError where there is none.
+    """
+    if is_folder(path):
+        return merge([_audit(recording) for recording in _recordings(path)], str(Path.cwd()))
+    if path.suffix == SUFFIX:
+        return merge([_audit(path)], str(Path.cwd()))
+    document = load_any(path)
+    if isinstance(document, Recording):
+        return merge([judge_program(document)], str(Path.cwd()))
+    return document
+
+
+def is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112  # Path.is_dir raises where a name is too long
+
+
+def is_saved(path: Path) -> bool:
+    """Whether a path names what was saved: a folder of scenarios holds Python files instead."""
+    if path.suffix in (".json", SUFFIX):
+        return True
+    if not is_folder(path):
+        return False
+    saved = any(path.glob("*.json")) or any(path.glob(f"*.json{SUFFIX}"))
+    return saved and not any(path.rglob("*.py"))
+
+
+def _recordings(folder: Path) -> list[Path]:
+    """Finished recordings, and what unfinished ones left."""
+    found = sorted(folder.glob("*.json"))
+    for partial in sorted(folder.glob(f"*.json{SUFFIX}")):
+        finished = partial.with_suffix("")
+        if finished not in found:
+            found.append(partial)
+        elif partial.stat().st_mtime > finished.stat().st_mtime:  # a later run has crashed
+            found[found.index(finished)] = partial
+    if not found:
+        raise UsageError(
+            f"The folder {folder} holds no recording.",
+            "Save them with `esper-audit exec --save FOLDER/`.",
+        )
+    return found
+
+
+def _audit(path: Path) -> ProgramAudit:
+    if path.suffix != SUFFIX:
+        return judge_program(load(path, Recording))
+    try:
+        return judge_program(read_journal(read(path)))
+    except msgspec.MsgspecError as error:
+        raise UsageError(f"{path} holds no recording: {error}.") from None

@@ -1,0 +1,35 @@
+"""A report as a picture, a page or a text file."""
+
+from __future__ import annotations
+
+import io
+
+from rich.console import Console
+
+from esper_audit.data.audits import ProgramReport, Report
+from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.storage import Document
+from esper_audit.errors import UsageError
+from esper_audit.report.formats import print_document
+
+_COMMANDS: dict[type[Document], str] = {
+    Report: "run",
+    ProgramReport: "exec",
+    GateReport: "gate",
+    ComparisonReport: "compare",
+}
+_EXPORTS = (".svg", ".html", ".txt")
+
+
+def export_report(report: Document, suffix: str, width: int, verbosity: int = 0) -> str:
+    """The report as the text of an .svg, .html or .txt file, ``width`` columns wide."""
+    if suffix not in _EXPORTS:
+        raise UsageError(
+            f"A report can't be exported as {suffix or 'a file without suffix'!r}.",
+            f"Give a file that ends in {', '.join(_EXPORTS)}.",
+        )
+    console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
+    print_document(report, console, verbosity)
+    if suffix == ".svg":
+        return console.export_svg(title=f"esper-audit {_COMMANDS[type(report)]}")
+    return console.export_html() if suffix == ".html" else console.export_text()

@@ -1,0 +1,60 @@
+"""The words of what a finding holds: limits, times, forecasts, ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from esper_audit.data.findings import Forecast, RankState, Since
+from esper_audit.report.words.numbers import several
+
+_LIMITS = {
+    "recompile_limit": "the recompile limit was hit",
+    "accumulated_recompile_limit": "the accumulated recompile limit was hit",
+}
+
+
+def limit_words(limit: str) -> str:
+    """Which of torch's two limits was hit, as far as the recording tells."""
+    return _LIMITS.get(limit, "a recompile limit was hit")
+
+
+def since_words(since: Since | None) -> str:
+    """``step 3 after set_alpha(0.1)``, ``step 'epoch 2', 1.5 s in``, ``the start``."""
+    if since is None:
+        return ""
+    seconds = f"{since.seconds:.1f} s in" if since.seconds is not None else ""
+    if since.label:
+        return f"step {since.label!r}, {seconds}"
+    if since.step is not None:
+        return f"step {since.step}{f' after {since.event}' if since.event else ''}"
+    return seconds or "the start"
+
+
+def forecast_words(forecast: Forecast | None) -> str:
+    """What further changes cost; empty for None."""
+    if forecast is None:
+        return ""
+    if forecast.limit_hit:
+        return "the limit is hit: each further value runs eagerly"
+    left, seconds = forecast.left, forecast.seconds_each
+    return (
+        f"{several(left, 'more change')} at {seconds:.2g} s each ({left * seconds:.1f} s) until the"
+        " recompile limit; then each further value runs eagerly"
+    )
+
+
+def rank_words(state: RankState) -> str:
+    """``rank 0: 2 recompiles, now eager``."""
+    if state.recompiles is None or state.state is None:
+        return f"rank {state.rank}: not compiled"
+    now = "" if state.state.value == "compiled" else f", now {state.state.value}"
+    return f"rank {state.rank}: {several(state.recompiles, 'recompile')}{now}"
+
+
+def rank_causes(states: Iterable[RankState]) -> str:
+    """``rank 1: flag-changed of self.mode``."""
+    return "; ".join(
+        f"rank {state.rank}: {diagnosis.value} of {source or 'unknown'}"
+        for state in states
+        for diagnosis, source in state.causes
+    )

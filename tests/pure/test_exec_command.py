@@ -1,0 +1,75 @@
+"""``esper-audit exec`` on programs without torch: where its report and its recording go."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from esper_audit.program.places import recording_at, report_at
+
+
+@pytest.fixture
+def program(desk):
+    (desk.folder / "plain.py").write_text("import os; os.chdir('/'); print('ran')")
+    return desk
+
+
+def exec_(desk, *arguments):
+    """As a process: a program is run once in the life of one."""
+    command = [sys.executable, "-m", "esper_audit", "exec", *arguments, "plain.py"]
+    result = subprocess.run(command, cwd=desk.folder, capture_output=True, text=True)
+    return result.returncode, result.stdout, result.stderr
+
+
+def test_a_report_is_written_beside_what_is_printed(program):
+    code, out, err = exec_(program, "-o", "r.json", "-o", "markdown=r")
+    assert (code, out) == (0, "ran\n")
+    assert "plain.py: nothing was compiled" in err
+    assert json.loads((program.folder / "r.json").read_text())["kind"] == "program"
+    assert (program.folder / "r").read_text().startswith("<!-- esper-audit -->")
+
+
+def test_the_format_is_that_of_what_is_printed(program):
+    _, _, err = exec_(program, "--format", "json", "-o", "r.txt")
+    assert json.loads(err)["kind"] == "program"
+    assert "nothing was compiled" in (program.folder / "r.txt").read_text()
+
+
+def test_a_saved_recording_can_be_shown_and_an_output_does_not_overwrite_it(program):
+    assert exec_(program, "--save", "r.json")[0] == 0
+    assert "nothing was compiled" in program.run("show", "r.json")[1]
+    code, out, err = exec_(program, "--save", "r.json", "-o", "./r.json")
+    assert (code, out) == (2, "")
+    assert "is named twice" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--fail-on", "weather"], "--fail-on: unknown kind 'weather'"),
+        (["--fail-on", "worse"], "'worse' can't be given here: it is a kind of change"),
+        (["-o", "report"], "does not tell the format"),
+        (["-o", "json=r.sarif"], "the suffix .sarif means sarif"),
+    ],
+)
+def test_wrong_usage_ends_with_2_before_the_program_runs(program, arguments, message):
+    code, out, err = exec_(program, *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+
+
+def test_each_rank_has_files_of_its_own(desk, monkeypatch):
+    assert report_at(desk.folder / "r.json").name == "r.json"
+    monkeypatch.setenv("RANK", "3")
+    assert recording_at(desk.folder / "saved") == desk.folder / "saved" / "rank-3.json"
+    names = {"r.json": "r-rank-3.json", "v1.2.json": "v1.2-rank-3.json", "r": "r-rank-3"}
+    names["x.sarif.json"] = "x-rank-3.sarif.json"
+    assert {name: report_at(desk.folder / name).name for name in names} == names
+
+
+def test_a_folder_gets_a_file_for_the_only_rank(desk):
+    (desk.folder / "saved").mkdir()
+    assert recording_at(desk.folder / "saved").name == "rank-0.json"

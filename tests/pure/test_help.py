@@ -1,0 +1,113 @@
+"""``--help`` of every command: groups, whole sentences, lines that fit a terminal."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from contextlib import suppress
+
+import pytest
+
+from esper_audit.cli import main
+from esper_audit.cli.app import COMMANDS
+
+
+@pytest.fixture
+def helped(monkeypatch, capsys):
+    """The help of a command, 80 columns wide."""
+
+    def run(*arguments):
+        monkeypatch.setenv("COLUMNS", "80")
+        monkeypatch.setattr(sys, "argv", ["esper-audit", *arguments])
+        with suppress(SystemExit):
+            main()
+        return capsys.readouterr().out
+
+    return run
+
+
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_both_spellings_print_the_same_help_within_80_columns(helped, name):
+    words = [name] if name else []
+    text = helped(*words, "--help")
+    assert text == helped(*words, "-h")
+    assert max(map(len, text.splitlines())) <= 80
+    assert "-h, --help" in text
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_options_are_told_in_whole_sentences_with_what_they_take(helped, name):
+    _, text = helped(name, "-h").split("\n\n", 1)
+    assert not re.search(r"<\w+( range)?>|\[x>|\.\.\.$", text, re.MULTILINE), "typer's own words"
+    entries = re.split(r"\n  (?=[-A-Z])", text)
+    assert len(entries) > 1
+    for entry in entries:
+        assert entry.split("\n\n")[0].rstrip().endswith("."), entry
+
+
+@pytest.mark.parametrize(("name", "sentence"), COMMANDS.items())
+def test_the_list_of_commands_says_what_each_says_itself(helped, name, sentence):
+    assert sentence in " ".join(helped(name, "-h").split())
+    assert sentence in " ".join(helped("--help").split())
+
+
+def test_options_stand_in_groups(helped):
+    text = helped("gate", "-h")
+    headings = re.findall(r"^(\w.*):$", text, re.MULTILINE)
+    assert headings == [
+        "Arguments",
+        "Selection",
+        "How code is compiled",
+        "How scenarios are replayed",
+        "Baseline",
+        "What fails",
+        "Report",
+        "Options",
+    ]
+
+
+def test_help_under_exec_is_that_of_the_program_once_it_is_named(helped, tmp_path, monkeypatch):
+    program = tmp_path / "program.py"
+    program.write_text("import sys; print(sys.argv[1:])")
+    assert "Usage: esper-audit exec" in helped("exec", "-h", str(program))
+
+
+def test_a_misspelt_command_is_refused_with_the_closest(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["esper-audit", "shwo"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "No such command 'shwo' (did you mean 'show'?)." in capsys.readouterr().err
+
+
+def loaded(*arguments):
+    """The modules that are imported once a command has printed its help."""
+    code = (
+        "import sys\n"
+        "from esper_audit.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stderr.split()
+
+
+def test_the_first_help_loads_no_command_no_data_and_no_rich():
+    ours = {name for name in loaded("--help") if name.startswith("esper_audit")}
+    assert ours == {
+        "esper_audit",
+        "esper_audit.errors",
+        "esper_audit.cli",
+        "esper_audit.cli.app",
+        "esper_audit.cli.command",
+    }
+    assert not {"rich", "msgspec"} & set(loaded("--help"))
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_loads_that_command_alone(name):
+    found = set(loaded(name, "--help"))
+    others = {f"esper_audit.cli.{other}" for other in COMMANDS if other != name}
+    assert not found & (others | {"torch", "msgspec", "esper_audit.data.storage"})

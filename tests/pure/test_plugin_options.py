@@ -1,0 +1,46 @@
+"""What the pytest plugin is asked, and refuses, without torch."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+
+@pytest.fixture
+def run(pytester):
+    def run_tests(test, *arguments, ini=""):
+        pytester.makepyfile(test)
+        pytester.makeini(f"[pytest]\n{ini}\n")
+        return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+
+    return run_tests
+
+
+PLAIN = "def test_nothing(): pass"
+
+
+def test_a_test_without_torch_is_left_alone_by_the_option(run):
+    run(PLAIN, "--recompiles-fail-on", "graph-break,limit").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("by_ini", [False, True])
+def test_an_unknown_kind_is_refused_before_any_test_runs(run, by_ini):
+    given = {"ini": "recompiles_fail_on = graph-brake"} if by_ini else {}
+    result = run(PLAIN, *([] if by_ini else ["--recompiles-fail-on", "graph-brake"]), **given)
+    said = "--recompiles-fail-on: unknown kind 'graph-brake' (did you mean 'graph-break'?)."
+    result.stderr.fnmatch_lines([f"*{said.replace('[', '[[]')}*"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+@pytest.mark.parametrize(
+    ("marker", "said"),
+    [
+        ("recompiles_fail_on()", "recompiles_fail_on takes kinds, as in"),
+        ("recompiles_fail_on('worse')", "'worse' can't be given here: it is a kind of change"),
+    ],
+)
+def test_a_marker_that_cannot_be_understood_is_refused(run, marker, said):
+    result = run(f"import pytest\n@pytest.mark.{marker}\n{PLAIN}")
+    assert said in result.stdout.str() + result.stderr.str()
+    assert result.ret != 0
