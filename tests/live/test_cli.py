@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -227,6 +228,9 @@ def saved(tmp_path_factory):
 
 @pytest.mark.parametrize("columns", [80, 100, 140])
 def test_the_report_never_runs_over_the_terminal(saved, columns):
-    shown = esper_audit("show", str(saved), env={**os.environ, "COLUMNS": str(columns)})
-    assert max(map(len, shown.stdout.splitlines())) <= columns
+    terminal = {**os.environ, "COLUMNS": str(columns), "FORCE_COLOR": "1"}
+    shown = esper_audit("show", str(saved), env=terminal)
+    *lines, command = re.sub(r"\x1b\[[0-9;]*m", "", shown.stdout).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert command == f"esper-audit show -v {saved}", "it is there to be copied, so never wrapped"
     assert "ten_alpha_values" in shown.stdout
