@@ -232,7 +232,7 @@ def test_markdown_counts_what_passed_and_tells_each_failure():
 @pytest.mark.parametrize("why", ["interrupted", "control_missed"])
 def test_an_audit_that_proves_nothing_as_a_whole_is_an_error_in_every_format(why):
     run = report(PASSING, **{why: True}, verdict=AuditVerdict.ERROR)
-    gated = gate([PASSING], [PASSING], doubt="it was interrupted", verdict=AuditVerdict.ERROR)
+    gated = gate([PASSING], [PASSING], doubt=told("it was interrupted"), verdict=AuditVerdict.ERROR)
     for document in (run, gated):
         assert junit(document).get("errors") == "1"
         log = json.loads(render(document, Format.SARIF))["runs"][0]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 
-from esper_audit.data.reasons import Counted, Reason, Why
+from esper_audit.data.reasons import Reason, Why
+from esper_audit.report.words.counts import changed, over_bound, vary
 from esper_audit.report.words.differences import differs
 from esper_audit.report.words.findings import limit_words
 from esper_audit.report.words.numbers import agree, done, several, share
@@ -27,38 +28,6 @@ def in_words(reason: Reason | None) -> str:
 def all_in_words(reasons: Iterable[Reason]) -> str:
     """Several reasons, one after the other."""
     return "; ".join(map(in_words, reasons))
-
-
-_COUNTED = {
-    Counted.COMPILES: "compile",
-    Counted.RECOMPILES: "recompile",
-    Counted.COMPILES_IN_WARM_UP: "compile",
-    Counted.COMPILES_AFTER_WARM_UP: "compile",
-    Counted.RECOMPILES_AFTER_WARM_UP: "recompile",
-    Counted.GRAPH_BREAKS: "graph break",
-}
-_WHEN = {
-    Counted.COMPILES: " in all",
-    Counted.COMPILES_IN_WARM_UP: " in warm-up",
-    Counted.COMPILES_AFTER_WARM_UP: " after warm-up",
-    Counted.RECOMPILES_AFTER_WARM_UP: " after warm-up",
-}
-_COLUMNS = {Counted.EAGER: "eager", Counted.STALE: "stale", Counted.VERDICT: "verdict"}
-
-
-def counted_words(counted: Counted | None) -> str:
-    """What is counted, as a heading: ``compiles after warm-up``."""
-    if counted is None:
-        return ""
-    noun = _COUNTED.get(counted)
-    return f"{noun}s{_WHEN.get(counted, '')}" if noun else _COLUMNS[counted]
-
-
-def _over_bound(reason: Reason) -> str:
-    assert reason.counted is not None and reason.count is not None
-    also = f" and {reason.refused} refused" if reason.refused else ""
-    made = f"{several(reason.count, _COUNTED[reason.counted])}{also}{_WHEN.get(reason.counted, '')}"
-    return f"{made}, {reason.allowed:g} allowed"
 
 
 def _steps_reused(reason: Reason) -> str:
@@ -138,17 +107,6 @@ def _appeared(text: str) -> Words:
     return lambda reason: f"{text}{'; it failed' if reason.names else ''}"
 
 
-def _changed(reason: Reason) -> str:
-    before, after = reason.numbers
-    return f"{counted_words(reason.counted)}: {before} -> {after}"
-
-
-def _vary(reason: Reason) -> str:
-    shown = ("absent" if number is None else str(number) for number in reason.numbers)
-    runs = len(reason.numbers)
-    return f"{counted_words(reason.counted)}: {', '.join(shown)} over {runs} runs"
-
-
 def _constant(text: str) -> Words:
     return lambda _: text
 
@@ -209,7 +167,7 @@ _OF_VERDICTS: dict[Why, Words] = {
     Why.STEPS_EAGER: _form("ran eagerly in {steps} after warm-up: {because}"),
     Why.NO_STEADY_STEP: _constant("there is no step after warm-up, so nothing is proven"),
     Why.STEP_UNPROVEN: _form("step {r.step} proves nothing: {because}"),
-    Why.OVER_BOUND: _over_bound,
+    Why.OVER_BOUND: over_bound,
     Why.COMPILE_SHARE: _form("compiling took {r.count}% of its seconds, {r.allowed:g}% advised"),
     Why.LIMIT_HIDES: lambda reason: (
         f"{limit_words(reason.text)} by {_names(reason)}: further recompiles are not counted"
@@ -339,8 +297,8 @@ _OF_CHANGES: dict[Why, Words] = {
     Why.NEW_CAUSE: _constant("new cause"),
     Why.CAUSE_GONE: _constant("gone: its entry is unmatched"),
     Why.NOTHING_MATCHES: _constant("nothing matches it"),
-    Why.COUNT_CHANGED: _changed,
-    Why.COUNTS_VARY: _vary,
+    Why.COUNT_CHANGED: changed,
+    Why.COUNTS_VARY: vary,
     Why.VERDICT_CHANGED: lambda reason: f"verdict: {' -> '.join(reason.names)}",
     Why.VERDICTS_VARY: lambda reason: (
         f"verdicts: {', '.join(reason.names)} over {len(reason.names)} runs"
