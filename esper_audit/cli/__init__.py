@@ -31,6 +31,9 @@ def main() -> None:
         _complain("Interrupted.", "")
         sys.exit(ExitCode.INCOMPLETE)
     except Exception as error:
+        if type(error).__name__ == "NoArgsIsHelpError":  # no command: the help is the message
+            print(error, file=sys.stderr)
+            sys.exit(ExitCode.USAGE)
         if hasattr(error, "format_message"):  # typer's own, of a wrong command line
             _complain(error.format_message(), "See `esper-audit --help`.")
             sys.exit(ExitCode.USAGE)

@@ -170,12 +170,12 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
 
 
 def _line(said: dict[str, Any]) -> str:
-    def several(key: str, noun: str) -> str:
-        return f"{said[key]} {noun}{'s' * (said[key] != 1)}"
+    from esper_audit.report.words.numbers import several
 
     return (
-        f"{several('compiles', 'compile')} ({several('recompiles', 'recompile')}),"
-        f" {several('reused', 'lookup')} reused, {said['eager']} eager, {said['seconds']:.1f} s"
+        f"{several(said['compiles'], 'compile')} ({several(said['recompiles'], 'recompile')}),"
+        f" {several(said['reused'], 'lookup')} reused, {said['eager']} eager,"
+        f" {said['seconds']:.1f} s"
     )
 
 

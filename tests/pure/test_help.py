@@ -111,3 +111,11 @@ def test_the_help_of_a_command_loads_that_command_alone(name):
     found = set(loaded(name, "--help"))
     others = {f"esper_audit.cli.{other}" for other in COMMANDS if other != name}
     assert not found & (others | {"torch", "msgspec", "esper_audit.data.storage"})
+
+
+def test_without_a_command_the_help_is_printed_as_it_is():
+    result = subprocess.run([sys.executable, "-m", "esper_audit"], capture_output=True, text=True)
+    assert result.returncode == 2
+    assert result.stdout == ""
+    assert result.stderr.lstrip().startswith("Usage: esper-audit [OPTIONS] COMMAND")
+    assert "See `esper-audit --help`" not in result.stderr

@@ -196,7 +196,7 @@ _OF_PROOF: dict[Why, Words] = {
     ),
     Why.PROGRAM_FAILED: _form("the program ended with {r.text}"),
     Why.RANKS_MISSING: lambda reason: (
-        f"rank{'s' * (len(reason.names) > 1)} {_names(reason)} left no recording"
+        f"{agree(len(reason.names), 'rank', 'ranks')} {_names(reason)} left no recording"
     ),
     Why.RUN_INTERRUPTED: lambda reason: (
         f"it was interrupted: {done(reason.count or 0, reason.total or 0)}"
