@@ -161,7 +161,7 @@ def compare(all_measured: dict[str, list[float]]) -> None:
     pairs = zip(all_measured[f"{START_UP}, exec"], all_measured[START_UP], strict=True)
     start_up = statistics.median(one - other for one, other in pairs)
     print(f"start-up of the tool: {start_up:.2f}; by the clock at most 0.5 s")
-    own = [each - start_up for each in all_measured["exec"]]
+    own = [figure - start_up for figure in all_measured["exec"]]
     tell("exec without its start-up / plain", own, all_measured["plain"], "at most 1.05")
     for name in ("TORCH_LOGS", "TORCH_TRACE"):
         tell(f"exec without its start-up / {name}", own, all_measured[name], "at most 1")

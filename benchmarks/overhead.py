@@ -194,7 +194,7 @@ def one(name: str) -> None:
 
     scenario_name, alpha = name.split(":")
     collection = collect([str(ROOT / "scenarios")], [str(ROOT)])
-    scenario = next(each for each in collection.scenarios if each.name == scenario_name)
+    scenario = next(scenario for scenario in collection.scenarios if scenario.name == scenario_name)
     parameters = {key: values[0] for key, values in scenario.params.items()} | {"alpha": alpha}
     choices = {key: scenario.params[key].index(value) for key, value in parameters.items()}
     replay(

@@ -80,14 +80,14 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     interrupted = False
     try:
         with closing(pool.replay(jobs, progress.running)) as replays:
-            for each in replays:
-                done[_key(each.job)] = each
-                unproven |= {_key(each.job)} if needs_proof(each) else set()
-                progress.finished(judge(each, environment))
+            for latest in replays:
+                done[_key(latest.job)] = latest
+                unproven |= {_key(latest.job)} if needs_proof(latest) else set()
+                progress.finished(judge(latest, environment))
         _prove_undisturbed(done, unproven, pool, progress)
         if request.provenance:
             _find_writers(
-                done, pool, progress, lambda each: request.is_known(judge(each, environment))
+                done, pool, progress, lambda replay: request.is_known(judge(replay, environment))
             )
     except KeyboardInterrupt:
         interrupted = True
@@ -101,7 +101,7 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
         ordered, collection.claims, environment, request.config, interrupted, whole, seconds
     )
     known = request.paths == tuple(request.config.paths) and not collection.broken
-    declared = {each.name: dict(each.params) for each in collection.scenarios}
+    declared = {scenario.name: dict(scenario.params) for scenario in collection.scenarios}
     return replace(report, declared=declared if known else None)
 
 
@@ -111,9 +111,9 @@ def _prove_undisturbed(
     """Replay once more, without a comparison, what was compared in its own process."""
     jobs = [proof_job(done[key].job) for key in done if key in unproven]
     with closing(pool.replay(jobs, progress.running)) as replays:
-        for each in replays:
-            key = _key(each.job)
-            done[key] = settled(done[key], each)
+        for replay in replays:
+            key = _key(replay.job)
+            done[key] = settled(done[key], replay)
             unproven.discard(key)
 
 
@@ -152,7 +152,7 @@ def _find_writers(
 
 def _late(recording: Recording) -> Recording:
     """Its compiles after warm-up: only these become findings."""
-    steady = tuple(each for each in recording.compiles if each.phase is Phase.STEADY)
+    steady = tuple(compile_ for compile_ in recording.compiles if compile_.phase is Phase.STEADY)
     return replace(recording, compiles=steady)
 
 
@@ -217,7 +217,7 @@ def overall(
     failed where an audit failed; error where one could not be judged. Controls fail on purpose
     and don't count.
     """
-    verdicts = {each.verdict for each in audits if not is_control(each, control)}
+    verdicts = {audit.verdict for audit in audits if not is_control(audit, control)}
     if interrupted or misses(audits, control) or verdicts <= {AuditVerdict.SKIPPED}:
         return AuditVerdict.ERROR
     for verdict in (AuditVerdict.FAILED, AuditVerdict.ERROR):

@@ -95,32 +95,34 @@ def check_up() -> CheckUp:
 
 def _checks(recording: Recording) -> list[Check]:
     compiles = recording.compiles
-    recompiled = [each for each in compiles if each.outcome is Outcome.RECOMPILED]
-    failures = [failure for each in recompiled for failure in each.guard_failures]
+    recompiled = [compile_ for compile_ in compiles if compile_.outcome is Outcome.RECOMPILED]
+    failures = [failure for compile_ in recompiled for failure in compile_.guard_failures]
     tests: dict[str, Callable[[], object]] = {
         "a first compile is seen": lambda: (
-            [each for each in compiles if each.outcome is Outcome.COMPILED]
+            [compile_ for compile_ in compiles if compile_.outcome is Outcome.COMPILED]
         ),
         "a recompile is seen": lambda: recompiled,
         "the failing guard names its source": lambda: [
-            f"{each.source}: {each.expected} -> {each.actual}"
-            for each in failures
-            if each.source == "self.weight" and each.expected == "0.25"
+            f"{failure.source}: {failure.expected} -> {failure.actual}"
+            for failure in failures
+            if failure.source == "self.weight" and failure.expected == "0.25"
         ],
-        USER_LINE: lambda: [each.user_line for each in failures if each.user_line is not None],
+        USER_LINE: lambda: [
+            failure.user_line for failure in failures if failure.user_line is not None
+        ],
         "a lookup that matches is seen": lambda: recording.lookups.hits,
         "a lookup that misses is seen": lambda: recording.lookups.misses,
         "seconds are split by compiler stage": lambda: [
-            each for each in compiles if each.seconds.aot_autograd is not None
+            compile_ for compile_ in compiles if compile_.seconds.aot_autograd is not None
         ],
         "a backward compiled later is seen": lambda: [
             row for row in recording.deferred if row.kind == "backward"
         ],
         "a graph break is seen with its line": lambda: [
-            each.location for compile_ in compiles for each in compile_.graph_breaks
+            graph_break.location for compile_ in compiles for graph_break in compile_.graph_breaks
         ],
         "a frame skipped for good is seen": lambda: [
-            each for each in compiles if each.outcome is Outcome.SKIPPED
+            attempt for attempt in compiles if attempt.outcome is Outcome.SKIPPED
         ],
         "the count agrees with torch's own": lambda: _agrees(recording),
         "no hook failed": lambda: not recording.hook_errors,
@@ -129,7 +131,9 @@ def _checks(recording: Recording) -> list[Check]:
 
 
 def _agrees(recording: Recording) -> bool:
-    graphs = sum(1 for each in recording.compiles if each.succeeded and each.graph_ops != 0)
+    graphs = sum(
+        1 for compile_ in recording.compiles if compile_.succeeded and compile_.graph_ops != 0
+    )
     return recording.torch_counters.get("unique_graphs") == graphs
 
 

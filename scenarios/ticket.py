@@ -74,9 +74,9 @@ def conv_case(alpha: str, slots: int = 1) -> tuple[ConvHost, Tensor]:
     """A convolutional host whose slots blend at START, and a batch of images (4, 3, 8, 8)."""
     torch.manual_seed(0)
     host = ConvHost(alpha=alpha, slots=slots)
-    for each in host.slots:
-        assert isinstance(each, SeedSlot)
-        grown(each, "depthwise", START)
+    for slot in host.slots:
+        assert isinstance(slot, SeedSlot)
+        grown(slot, "depthwise", START)
     return host, torch.randn(4, 3, 8, 8)
 
 

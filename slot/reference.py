@@ -12,9 +12,9 @@ from slot.strategies import FreshTensor
 
 def without_cache(module: nn.Module) -> nn.Module:
     """Replace, in place, what each slot of a copied module caches by the alpha that it reports."""
-    for each in module.modules():
-        if isinstance(each, SeedSlot):
-            each.alpha_source = FreshTensor(each.alpha)
+    for part in module.modules():
+        if isinstance(part, SeedSlot):
+            part.alpha_source = FreshTensor(part.alpha)
     return module
 
 

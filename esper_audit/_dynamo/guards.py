@@ -44,7 +44,7 @@ class LinesOf:
 
     def keep(self, manager: Any, lines: UserLines) -> None:
         """Of a new one; forgets those that are gone."""
-        self._lines = {each: kept for each, kept in self._lines.items() if each() is not None}
+        self._lines = {weak: kept for weak, kept in self._lines.items() if weak() is not None}
         self._lines[ref(manager)] = lines
 
     def get(self, manager: Any) -> UserLines:
@@ -223,7 +223,7 @@ def walk(root: Any) -> Iterator[Any]:
         yield manager
         below: list[Any] = []
         if dict_guards is not None and isinstance(manager, dict_guards):
-            below += [m for pair in manager.get_key_value_managers().values() for m in pair]
+            below += [child for pair in manager.get_key_value_managers().values() for child in pair]
         waiting += reversed([*below, *manager.get_child_managers()])
 
 
@@ -274,13 +274,14 @@ def failing_guards(
         judged.append(guards)
     cells = {f"L['{name}']" for name in lookup.captured}
     return tuple(
-        replace(each, captured=each.torch_source in cells) for each in _with_acceptance(judged)
+        replace(failure, captured=failure.torch_source in cells)
+        for failure in _with_acceptance(judged)
     )
 
 
 def _explain_nothing(guards: EntryGuards, entry: Any, lookup: Lookup) -> None:
     backend = lookup.backend
-    expected, actual = (_backend_name(each) for each in (getattr(entry, "backend", None), backend))
+    expected, actual = (_backend_name(used) for used in (getattr(entry, "backend", None), backend))
     if backend is not None and getattr(entry, "backend", backend) is not backend:
         text = "compiled for another backend"
         guards._fail("BACKEND_MATCH", "<backend>", Values(expected, actual), text)

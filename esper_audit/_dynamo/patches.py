@@ -53,7 +53,7 @@ class Patch(Generic[Tap]):
 
     def remove(self, tap: Tap) -> None:
         """Tell this one no longer; the last one's going puts back what was there."""
-        self._taps.all = tuple(each for each in self._taps.all if each is not tap)
+        self._taps.all = tuple(kept for kept in self._taps.all if kept is not tap)
         if not self._taps.all:
             self._retire()
 
@@ -67,7 +67,7 @@ class Patch(Generic[Tap]):
     def _retire(self) -> None:
         if self._stand_in is None:
             return
-        _RETIRED[:] = [(each, real) for each, real in _RETIRED if each() is not None]
+        _RETIRED[:] = [(weak, real) for weak, real in _RETIRED if weak() is not None]
         _RETIRED.append((ref(self._stand_in), self._original))
         self._taps.all = ()
         owner, attribute = self._place
@@ -83,7 +83,7 @@ class Patch(Generic[Tap]):
 
 def behind(present: Any) -> Any:
     """What is there without retired stand-ins, which others may have put back."""
-    reals = {id(stand_in): real for each, real in _RETIRED if (stand_in := each()) is not None}
+    reals = {id(stand_in): real for weak, real in _RETIRED if (stand_in := weak()) is not None}
     while id(present) in reals:
         present = reals[id(present)]
     return present

@@ -42,7 +42,7 @@ def traced_line() -> Location | None:
     """The user's line that Dynamo traces now."""
     tracing = names.find("tracing")
     stack = tracing.extract_stack() if tracing is not None else ()
-    return _innermost([each for each in stack if files.is_user_file(each.filename)] or stack)
+    return _innermost([frame for frame in stack if files.is_user_file(frame.filename)] or stack)
 
 
 def backend_of(compiler_fn: Any) -> Any:

@@ -84,8 +84,8 @@ def guarded_sources(manager: Any) -> list[str]:
     for node in walk(manager.root):
         source = node.get_source()
         for leaf in node.get_leaf_guards():
-            for each in _sources_of(source, str(leaf.verbose_code_parts()[0])):
-                found[each] = None
+            for read in _sources_of(source, str(leaf.verbose_code_parts()[0])):
+                found[read] = None
     every = (source for source in found if root_of(source) and _is_readable(source))
     return sorted(every, key=lambda source: any(word in source for word in _SELDOM))
 

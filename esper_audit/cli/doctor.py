@@ -54,7 +54,7 @@ def _report(result: CheckUp) -> Group:
         bad = Text("lost", style="yellow") if check.optional else Text("FAILED", style="bold red")
         mark = Text("ok", style="green") if check.passed else bad
         checks.add_row(mark, check.name, Text(check.detail, style="dim"))
-    lost = [Text(f"torch has no {each.name}. Lost: {each.lost}.") for each in result.lost]
+    lost = [Text(f"torch has no {part.name}. Lost: {part.lost}.") for part in result.lost]
     return Group(facts, Text(""), checks, *lost)
 
 

@@ -145,5 +145,5 @@ class Report:
 
 def backends_of(audits: Iterable[Audit]) -> list[str]:
     """Backends in the order of their coming; "" stands for none where no file could be loaded."""
-    found = list(dict.fromkeys(each.backend for each in audits))
-    return [each for each in found if each] or found
+    found = list(dict.fromkeys(audit.backend for audit in audits))
+    return [backend for backend in found if backend] or found

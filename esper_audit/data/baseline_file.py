@@ -25,7 +25,7 @@ _AGAIN = (
 def dumps_baseline(entries: Sequence[Entry]) -> bytes:
     """The file's text. Every line but the first and last is one entry, whatever its neighbours."""
     head = msgspec.json.encode({"kind": "baseline", "schema_version": VERSION})
-    lines = [b"," + msgspec.json.format(msgspec.json.encode(each), indent=0) for each in entries]
+    lines = [b"," + msgspec.json.format(msgspec.json.encode(entry), indent=0) for entry in entries]
     return b"\n".join([b"[" + msgspec.json.format(head, indent=0), *lines, b"]", b""])
 
 

@@ -74,7 +74,7 @@ class Subject:
 
     @property
     def key(self) -> tuple[str, ...]:
-        texts = (json.dumps(each, sort_keys=True) for each in (self.parameters, self.options))
+        texts = (json.dumps(mapping, sort_keys=True) for mapping in (self.parameters, self.options))
         parameters, options = texts
         return self.torch, self.device, self.scenario, parameters, self.backend, options
 

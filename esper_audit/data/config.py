@@ -89,8 +89,8 @@ def load_config(start: Path) -> Config:
         config,
         root=str(root),
         baseline=str(root / config.baseline),
-        paths=[str(root / each) for each in config.paths],
-        pythonpath=[str(root / each) for each in config.pythonpath],
+        paths=[str(root / relative) for relative in config.paths],
+        pythonpath=[str(root / relative) for relative in config.pythonpath],
     )
 
 

@@ -32,7 +32,7 @@ class Budget:
 
     def over(self, other: Budget) -> Budget:
         """This budget, with the bounds of the other where this one says nothing."""
-        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        own = {bound.name: getattr(self, bound.name) for bound in fields(self)}
         return replace(other, **{name: value for name, value in own.items() if value is not None})
 
     def over_default(self) -> Budget:

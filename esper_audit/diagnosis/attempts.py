@@ -36,11 +36,11 @@ def _finding(group: Sequence[Compile], recording: Recording) -> Finding:
         frame=first.frame,
         text="" if first.limit else gist(first.reason),
         why=Reason(why=Why.AT_LIMIT, text=first.limit) if first.limit else None,
-        attempts=sum(each.count for each in group),
-        refused=sum(each.count for each in group if is_refused(each)),
+        attempts=sum(attempt.count for attempt in group),
+        refused=sum(attempt.count for attempt in group if is_refused(attempt)),
         refused_by=first.refused_by,
-        raised=any(each.raised for each in group),
-        seconds=sum(each.seconds.total for each in group),
+        raised=any(attempt.raised for attempt in group),
+        seconds=sum(attempt.seconds.total for attempt in group),
         since=since(first),
         limit_hit=bool(first.limit),
         limit=first.limit,
@@ -63,6 +63,6 @@ def _refused(found: Finding, first: Compile, recording: Recording) -> Finding:
 
 def _stance(refused: Compile, recording: Recording) -> Stance | None:
     """The call of ``set_stance`` in whose force the call was refused."""
-    before = [each for each in recording.stances if each.at <= refused.at]
-    matching = [each for each in before if each.stance == refused.refused_by]
+    before = [stance for stance in recording.stances if stance.at <= refused.at]
+    matching = [stance for stance in before if stance.stance == refused.refused_by]
     return matching[-1] if matching else None

@@ -34,9 +34,9 @@ def judge(replay: Replay, environment: Environment) -> Audit:
     findings = _findings(recording, steps)
     verdict, reasons = _verdict(replay, budget, recording, steps, findings)
     breaks = tuple(
-        replace(each, compile_id=compile_.id)
+        replace(graph_break, compile_id=compile_.id)
         for compile_ in recording.compiles
-        for each in compile_.graph_breaks
+        for graph_break in compile_.graph_breaks
     )
     return Audit(
         recording=recording,

@@ -133,12 +133,12 @@ def _finding(
     steps: Sequence[JudgedStep],
 ) -> Finding:
     first, failure = group[0]
-    sources = tuple(dict.fromkeys(each.source for _, each in group))
+    sources = tuple(dict.fromkeys(guard.source for _, guard in group))
     group = [case for case in group if case[1].source == failure.source]
-    limit_hit = any(each.limit_hit for each, _ in group)
-    recompiles = [each for each, _ in group if each.outcome is Outcome.RECOMPILED]
+    limit_hit = any(attempt.limit_hit for attempt, _ in group)
+    recompiles = [attempt for attempt, _ in group if attempt.outcome is Outcome.RECOMPILED]
     pattern = pattern_of(diagnosis, group, compiles, steps)
-    seconds = sum(each.seconds.total for each, _ in group)
+    seconds = sum(attempt.seconds.total for attempt, _ in group)
     write = _write(group)
     call = first.stack[-1] if first.stack else None
     return Finding(
@@ -150,13 +150,13 @@ def _finding(
         expected=failure.expected,
         actual=failure.actual,
         text=failure.text,
-        values=tuple(dict.fromkeys(each.actual for _, each in group)),
+        values=tuple(dict.fromkeys(guard.actual for _, guard in group)),
         pattern=pattern,
-        compiles=sum(each.count for each in recompiles),
+        compiles=sum(compile_.count for compile_ in recompiles),
         seconds=seconds,
-        refused=sum(each.count for each, _ in group if each.outcome is Outcome.REFUSED),
+        refused=sum(attempt.count for attempt, _ in group if attempt.outcome is Outcome.REFUSED),
         limit_hit=limit_hit,
-        limit=next((each.limit for each, _ in group if each.limit), ""),
+        limit=next((attempt.limit for attempt, _ in group if attempt.limit), ""),
         forecast=forecast(pattern, group, limit_hit),
         user_line=failure.user_line,
         written_by=write.location,

@@ -45,7 +45,7 @@ def _decide(claim: Claim, backend: str, audits: Sequence[Audit]) -> ClaimResult:
 
 
 def _evidence(claim: Claim, audit: Audit) -> list[tuple[bool, Reason | None]]:
-    observed = [each for each in audit.recording.observations if each.claim == claim.id]
+    observed = [seen for seen in audit.recording.observations if seen.claim == claim.id]
     if observed:
         return [(seen.holds, Reason(why=Why.OBSERVED, text=seen.because)) for seen in observed]
     if claim.id in audit.claims and audit.verdict in _BY_VERDICT:

@@ -28,5 +28,5 @@ def misses(audits: Sequence[Audit], control: Control | None) -> bool:
     """Whether a backend that replayed a required control caught none of its audits."""
     if control is None or not control.required:
         return False
-    replayed = {each.backend for each in audits if is_control(each, control)}
-    return bool(replayed - {each.backend for each in caught(audits, control)})
+    replayed = {audit.backend for audit in audits if is_control(audit, control)}
+    return bool(replayed - {audit.backend for audit in caught(audits, control)})

@@ -45,9 +45,9 @@ class Counts:
 def count(recording: Recording, warm_up_calls: int | None = None) -> Counts:
     """All counts of a recording. ``warm_up_calls``: calls of each frame that are warm-up."""
     is_late = late(recording, warm_up_calls)
-    made = [each for each in recording.compiles if each.succeeded]
-    again = [each for each in made if each.outcome is Outcome.RECOMPILED]
-    refused = [each for each in recording.compiles if is_refused(each)]
+    made = [compile_ for compile_ in recording.compiles if compile_.succeeded]
+    again = [compile_ for compile_ in made if compile_.outcome is Outcome.RECOMPILED]
+    refused = [attempt for attempt in recording.compiles if is_refused(attempt)]
     frames_late = _sum(filter(is_late, made))
     return Counts(
         compiles=_sum(made),
@@ -57,9 +57,11 @@ def count(recording: Recording, warm_up_calls: int | None = None) -> Counts:
         recompiles_after_warm_up=_sum(filter(is_late, again)),
         refused=_sum(refused),
         refused_after_warm_up=_sum(filter(is_late, refused)),
-        failed=_sum(each for each in recording.compiles if has_failed(each)),
-        limits=_sum(each for each in recording.compiles if each.limit_hit),
-        graph_breaks=sum(len(each.graph_breaks) * each.count for each in recording.compiles),
+        failed=_sum(attempt for attempt in recording.compiles if has_failed(attempt)),
+        limits=_sum(attempt for attempt in recording.compiles if attempt.limit_hit),
+        graph_breaks=sum(
+            len(attempt.graph_breaks) * attempt.count for attempt in recording.compiles
+        ),
     )
 
 
@@ -84,8 +86,8 @@ def has_failed(compile_: Compile) -> bool:
 
 def _other_compiles(recording: Recording, frames: Iterable[Compile]) -> int:
     """Backwards and CUDA graphs after warm-up, of frames that were compiled before."""
-    counted = {each.id for each in frames}
-    rows = [each for each in recording.deferred if _is_late_row(each, recording)]
+    counted = {compile_.id for compile_ in frames}
+    rows = [row for row in recording.deferred if _is_late_row(row, recording)]
     return len({(row.step, row.compile_id) for row in rows if row.compile_id not in counted})
 
 
@@ -94,8 +96,8 @@ def _is_late_row(row: DeferredWork, recording: Recording) -> bool:
         return False
     if not recording.steps:
         return row.phase is Phase.STEADY
-    return any(s.index == row.step and s.phase is Phase.STEADY for s in recording.steps)
+    return any(step.index == row.step and step.phase is Phase.STEADY for step in recording.steps)
 
 
 def _sum(compiles: Iterable[Compile]) -> int:
-    return sum(each.count for each in compiles)
+    return sum(compile_.count for compile_ in compiles)

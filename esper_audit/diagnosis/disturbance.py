@@ -60,7 +60,9 @@ def _disturbed(first: Recording, second: Replay) -> Reason | None:
 
 
 def _compiles(recording: Recording) -> tuple[object, ...]:
-    events = [(each.step, each.outcome, each.frame.key) for each in recording.compiles]
+    events = [
+        (compile_.step, compile_.outcome, compile_.frame.key) for compile_ in recording.compiles
+    ]
     return len(recording.steps), tuple(events)
 
 

@@ -39,14 +39,14 @@ def eager_findings(recording: Recording) -> tuple[Finding, ...]:
     found: dict[tuple[str, Diagnosis], Finding] = {}
     for finding in (*_frames(recording), *_switched_off(recording)):
         found.setdefault((finding.frame.key, finding.id), finding)
-    if not any(each.id is Diagnosis.EAGER_AFTER_LIMIT for each in found.values()):
-        found.update({(each.frame.key, each.id): each for each in _unanswered(recording)})
+    if not any(known.id is Diagnosis.EAGER_AFTER_LIMIT for known in found.values()):
+        found.update({(other.frame.key, other.id): other for other in _unanswered(recording)})
     return tuple(found.values())
 
 
 def unanswered(recording: Recording) -> int:
     """Calls that matched no cache entry and were not followed by an attempt to compile."""
-    attempts = sum(each.count for each in recording.compiles if each.cache_entries_before)
+    attempts = sum(attempt.count for attempt in recording.compiles if attempt.cache_entries_before)
     return max(0, recording.lookups.misses - attempts)
 
 
@@ -56,7 +56,7 @@ def _unanswered(recording: Recording) -> Iterator[Finding]:
     if not missed:
         return
     why = Reason(why=Why.UNANSWERED, count=missed)
-    stance = next((s for s in recording.stances if s.stance == _ON_RECOMPILE), None)
+    stance = next((stance for stance in recording.stances if stance.stance == _ON_RECOMPILE), None)
     if stance is not None:
         set_ = Reason(why=Why.STANCE, text=stance.stance, cause=why)
         yield replace(_off(set_, Since(seconds=stance.at), stance.location), unanswered=missed)
@@ -130,9 +130,9 @@ def break_findings(compiles: Sequence[Compile]) -> tuple[Finding, ...]:
     """One finding for each user line at which a graph breaks, with how often it was compiled."""
     grouped: dict[tuple[str, Location | None, str], list[tuple[Compile, GraphBreak]]] = {}
     for compile_ in compiles:
-        for each in compile_.graph_breaks:
-            key = (compile_.frame.key, each.location, gist(each.reason))
-            grouped.setdefault(key, []).append((compile_, each))
+        for graph_break in compile_.graph_breaks:
+            key = (compile_.frame.key, graph_break.location, gist(graph_break.reason))
+            grouped.setdefault(key, []).append((compile_, graph_break))
     return tuple(
         Finding(
             id=Diagnosis.GRAPH_BREAK,
@@ -179,7 +179,9 @@ def _of_step(diagnosis: Diagnosis, step: JudgedStep, recording: Recording) -> Fi
 
 def _frame_of(step: JudgedStep, recording: Recording) -> Frame:
     """The frame that torch was first asked for in the steps of this step's callable."""
-    own = {e.index for e in recording.steps if e.callable_index == step.step.callable_index}
+    own = {
+        other.index for other in recording.steps if other.callable_index == step.step.callable_index
+    }
     events: list[Compile | SkippedFrame] = [*recording.skips, *recording.compiles]
-    frames = [(each.sequence, each.frame) for each in events if each.step in own]
+    frames = [(event.sequence, event.frame) for event in events if event.step in own]
     return min(frames, key=lambda pair: pair[0])[1] if frames else EVERY_FRAME

@@ -28,20 +28,20 @@ def frame_summaries(
     compiles: dict[str, list[Compile]] = defaultdict(list)
     for compile_ in recording.compiles:
         compiles[compile_.frame.key].append(compile_)
-    skips = {each.frame.key: each for each in recording.skips if each.for_good}
+    skips = {skip.frame.key: skip for skip in recording.skips if skip.for_good}
     is_late = late(recording, warm_up_calls)
     found = [_summary(group, skips.pop(key, None), is_late) for key, group in compiles.items()]
     found += [_skipped(skip) for skip in skips.values()]
-    return tuple(sorted(found, key=lambda each: (-each.seconds, each.direct is False)))
+    return tuple(sorted(found, key=lambda summary: (-summary.seconds, summary.direct is False)))
 
 
 def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLate) -> FrameSummary:
-    made = [each for each in group if each.succeeded]
-    again = [each for each in made if each.outcome is Outcome.RECOMPILED]
+    made = [attempt for attempt in group if attempt.succeeded]
+    again = [compile_ for compile_ in made if compile_.outcome is Outcome.RECOMPILED]
     # A compile after it was given up: the program has reset Dynamo meanwhile.
-    last = max((each.sequence for each in made), default=-1)
-    left = [each for each in group if each.runs_after is not RunsAfter.COMPILE]
-    gave_up = next((each for each in left if each.sequence > last), None)
+    last = max((compile_.sequence for compile_ in made), default=-1)
+    left = [attempt for attempt in group if attempt.runs_after is not RunsAfter.COMPILE]
+    gave_up = next((attempt for attempt in left if attempt.sequence > last), None)
     if skip is not None and skip.sequence <= last:
         skip = None
     state, reason, limit = FrameState.COMPILED, "", ""
@@ -54,24 +54,24 @@ def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLat
         state, reason, when = FrameState.EAGER, gist(skip.reason), since(skip)
     if not made and state is FrameState.COMPILED and group:
         state, reason, when = FrameState.FAILED, gist(group[-1].reason), since(group[-1])
-    lefts = [each.recompiles_left for each in made if each.recompiles_left is not None]
+    lefts = [compile_.recompiles_left for compile_ in made if compile_.recompiles_left is not None]
     return FrameSummary(
         frame=group[0].frame,
-        attempts=sum(each.count for each in group),
-        compiles=sum(each.count for each in made),
-        recompiles=sum(each.count for each in again),
-        recompiles_after_warm_up=sum(each.count for each in again if is_late(each)),
-        compiles_after_warm_up=sum(each.count for each in made if is_late(each)),
+        attempts=sum(attempt.count for attempt in group),
+        compiles=sum(compile_.count for compile_ in made),
+        recompiles=sum(compile_.count for compile_ in again),
+        recompiles_after_warm_up=sum(compile_.count for compile_ in again if is_late(compile_)),
+        compiles_after_warm_up=sum(compile_.count for compile_ in made if is_late(compile_)),
         reused=_reused(made),
-        seconds=sum(each.seconds.total for each in group),
+        seconds=sum(attempt.seconds.total for attempt in group),
         recompiles_left=_left(lefts, state),
-        instances=len({each.instance for each in group if each.instance}),
-        graph_breaks=sum(len(each.graph_breaks) * each.count for each in group),
+        instances=len({attempt.instance for attempt in group if attempt.instance}),
+        graph_breaks=sum(len(attempt.graph_breaks) * attempt.count for attempt in group),
         state=state,
         reason=reason,
         limit=limit,
         since=when,
-        direct=any(each.direct for each in group),
+        direct=any(attempt.direct for attempt in group),
     )
 
 
@@ -83,7 +83,11 @@ def _left(lefts: Sequence[int], state: FrameState) -> int | None:
 
 def _reused(made: Sequence[Compile]) -> int | None:
     """Runs of compiled graphs, less the one that each compile was made for."""
-    runs = [(each.graph_runs, each.count) for each in made if each.graph_runs is not None]
+    runs = [
+        (compile_.graph_runs, compile_.count)
+        for compile_ in made
+        if compile_.graph_runs is not None
+    ]
     return sum(max(0, ran - count) for ran, count in runs) if runs else None
 
 

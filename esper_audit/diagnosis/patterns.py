@@ -35,10 +35,10 @@ def pattern_of(
     steps: Sequence[JudgedStep],
 ) -> Pattern:
     """The pattern of the recompiles in ``group``, among all compiles and steps of a recording."""
-    recompiles = [each for each, _ in group if each.outcome in _AGAIN]
-    if any(each.limit_hit for each, _ in group):
+    recompiles = [compile_ for compile_, _ in group if compile_.outcome in _AGAIN]
+    if any(attempt.limit_hit for attempt, _ in group):
         return Pattern.STORM
-    if sum(each.count for each in recompiles) == 1:
+    if sum(compile_.count for compile_ in recompiles) == 1:
         return Pattern.ALTERNATION if _has_returned(group, compiles) else Pattern.SINGLE
     if _is_calm(recompiles, compiles, steps):
         return Pattern.CONVERGENCE if diagnosis in _ANY_VALUE else Pattern.ALTERNATION
@@ -56,8 +56,8 @@ def _is_calm(
         return len(_calm_changes(recompiles[-1], steps)) >= _CALM_CHANGES
     first, last = recompiles[0], recompiles[-1]
     key = last.frame.key
-    own = [each for each in compiles if each.frame.key == key]
-    runs = sum(each.graph_runs or 0 for each in own)
+    own = [compile_ for compile_ in compiles if compile_.frame.key == key]
+    runs = sum(compile_.graph_runs or 0 for compile_ in own)
     gaps = max(1, (last.calls_before - first.calls_before) // max(1, len(recompiles) - 1))
     return runs - last.calls_before > _CALM_RATIO * gaps
 
@@ -79,13 +79,19 @@ def _has_returned(
 ) -> bool:
     """Whether a single recompile's old variant was used again after it: two variants alternate."""
     last, failure = group[-1]
-    used = [each for each in compiles if each.frame.key == last.frame.key and each.succeeded]
-    entry = next((each for each in used if each.id == failure.cache_entry), None)
+    used = [
+        compile_
+        for compile_ in compiles
+        if compile_.frame.key == last.frame.key and compile_.succeeded
+    ]
+    entry = next((compile_ for compile_ in used if compile_.id == failure.cache_entry), None)
     if entry is None or last.calls_before == 0:
         return False
     # Runs of the old entry that came after the recompile: all of its runs less those before.
     before = last.calls_before - sum(
-        (each.graph_runs or 0) for each in used if each.sequence < last.sequence and each != entry
+        (compile_.graph_runs or 0)
+        for compile_ in used
+        if compile_.sequence < last.sequence and compile_ != entry
     )
     return (entry.graph_runs or 0) > max(before, 0) > 0
 

@@ -20,14 +20,14 @@ def is_steady(compile_: Compile, warm_up_calls: int | None = None) -> bool:
 
 def window(before: Recording, after: Recording) -> Recording:
     """What was recorded between two looks at one recording."""
-    known = {each.sequence: each.count for each in before.compiles}
+    known = {compile_.sequence: compile_.count for compile_ in before.compiles}
     hits = after.lookups.hits - before.lookups.hits
     return replace(
         after,
         compiles=tuple(
-            replace(each, count=each.count - known.get(each.sequence, 0))
-            for each in after.compiles
-            if each.count > known.get(each.sequence, 0)
+            replace(compile_, count=compile_.count - known.get(compile_.sequence, 0))
+            for compile_ in after.compiles
+            if compile_.count > known.get(compile_.sequence, 0)
         ),
         skips=after.skips[len(before.skips) :],
         stances=after.stances[len(before.stances) :],
@@ -40,4 +40,6 @@ def window(before: Recording, after: Recording) -> Recording:
 
 def _runs(recording: Recording, known: Collection[int]) -> int:
     """How often graphs of these compiles have run."""
-    return sum(each.graph_runs or 0 for each in recording.compiles if each.sequence in known)
+    return sum(
+        compile_.graph_runs or 0 for compile_ in recording.compiles if compile_.sequence in known
+    )

@@ -96,13 +96,20 @@ def uncounted(findings: Sequence[Finding]) -> Iterator[Reason]:
     """What makes a number of recompiles within its bound mean nothing: it stands still."""
     telling = [finding for finding in findings if finding.pattern is None]
     for why, found in (
-        (Why.LIMIT_HIDES, [f for f in telling if f.limit_hit]),
-        (Why.FAILURE_HIDES, [f for f in telling if f.id is Diagnosis.COMPILE_FAILED]),
+        (Why.LIMIT_HIDES, [finding for finding in telling if finding.limit_hit]),
+        (
+            Why.FAILURE_HIDES,
+            [finding for finding in telling if finding.id is Diagnosis.COMPILE_FAILED],
+        ),
         (
             Why.REFUSAL_HIDES,
-            [f for f in telling if f.id is Diagnosis.COMPILE_REFUSED and not f.refused],
+            [
+                finding
+                for finding in telling
+                if finding.id is Diagnosis.COMPILE_REFUSED and not finding.refused
+            ],
         ),
-        (Why.UNANSWERED_HIDES, [f for f in telling if f.unanswered]),
+        (Why.UNANSWERED_HIDES, [finding for finding in telling if finding.unanswered]),
     ):
         if found:
             names = tuple(dict.fromkeys(finding.frame.name for finding in found))

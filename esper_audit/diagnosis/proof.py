@@ -20,10 +20,10 @@ def ran_compiled(recording: Recording) -> bool:
     the recording began: a frame that holds no graph, such as one that only calls a disabled
     function, matches as well.
     """
-    made = [each for each in recording.compiles if each.succeeded]
+    made = [compile_ for compile_ in recording.compiles if compile_.succeeded]
     if not recording.complete and made:
         return True  # its runs were lost with the process
-    if recording.earlier_runs or any(each.graph_runs for each in made):
+    if recording.earlier_runs or any(compile_.graph_runs for compile_ in made):
         return True
     return not made and recording.lookups.hits > 0 and _has_uncounted_graphs(recording)
 
@@ -35,8 +35,8 @@ def _has_uncounted_graphs(recording: Recording) -> bool:
 def ran_after_warm_up(recording: Recording, warm_up_calls: int | None = None) -> bool:
     """Whether compiled code is proven to have run after warm-up."""
     runs: dict[str, int] = defaultdict(int)
-    for each in recording.compiles:
-        runs[each.frame.key] += each.graph_runs or 0
+    for attempt in recording.compiles:
+        runs[attempt.frame.key] += attempt.graph_runs or 0
     if warm_up_calls is not None:
         return any(number > warm_up_calls for number in runs.values())
     if recording.steady_runs is not None and sum(runs.values()) > recording.steady_runs:
@@ -44,15 +44,15 @@ def ran_after_warm_up(recording: Recording, warm_up_calls: int | None = None) ->
     if recording.steady_runs is not None and not _has_uncounted_graphs(recording):
         return False
     later = recording.lookups.hits > (recording.steady_hits or 0)
-    return later or any(each.phase is Phase.STEADY for each in recording.compiles)
+    return later or any(compile_.phase is Phase.STEADY for compile_ in recording.compiles)
 
 
 def doubts(recording: Recording) -> Iterator[Reason]:
     """Why the evidence itself may be incomplete."""
     if recording.hook_errors:
         yield Reason(why=Why.RECORDER_FAILED, text=recording.hook_errors[0].gist)
-    for each in recording.lost:
-        if each.key in _NEEDED:
-            yield Reason(why=Why.TORCH_LACKS, text=each.torch_version, names=(each.name,))
+    for lost in recording.lost:
+        if lost.key in _NEEDED:
+            yield Reason(why=Why.TORCH_LACKS, text=lost.torch_version, names=(lost.name,))
     if not recording.complete:
         yield Reason(why=Why.DIED_UNSAVED)

@@ -36,7 +36,7 @@ def _differences(audits: Sequence[ProgramAudit]) -> Iterator[Finding]:
     by_rank = [{frame.frame.key: frame for frame in audit.frames} for audit in audits]
     for key in dict.fromkeys(key for frames in by_rank for key in frames):
         found = [frames.get(key) for frames in by_rank]
-        if len({_of(each) for each in found}) > 1:
+        if len({_of(frame) for frame in found}) > 1:
             yield _difference(audits, found)
 
 

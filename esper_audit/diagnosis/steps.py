@@ -51,9 +51,9 @@ class _History:
 
     def learn(self, callable_index: int, events: _Events) -> None:
         """Of a callable, the frame that torch was asked for first is its root."""
-        frames = [(each.sequence, 0, each.frame) for each in events.skips]
-        frames += [(each.sequence, 1, each.frame) for each in events.compiles]
-        for _, _, frame in sorted(frames, key=lambda each: each[:2]):
+        frames = [(skipped.sequence, 0, skipped.frame) for skipped in events.skips]
+        frames += [(attempt.sequence, 1, attempt.frame) for attempt in events.compiles]
+        for _, _, frame in sorted(frames, key=lambda asked: asked[:2]):
             self.roots.setdefault(callable_index, frame.key)
         for compile_ in events.compiles:
             self.compiles[callable_index].append(compile_)
@@ -76,8 +76,8 @@ class _History:
 
     def holds_operations(self, callable_index: int) -> bool:
         """Whether any compiled code of a callable holds a tensor operation, as far as known."""
-        succeeded = [each for each in self.compiles[callable_index] if each.succeeded]
-        return not succeeded or any(each.graph_ops != 0 for each in succeeded)
+        succeeded = [compile_ for compile_ in self.compiles[callable_index] if compile_.succeeded]
+        return not succeeded or any(compile_.graph_ops != 0 for compile_ in succeeded)
 
 
 def _given_up(frame: Frame, reason: str, operation: Location | None = None) -> Eager:
@@ -104,9 +104,9 @@ def judge_steps(recording: Recording) -> tuple[JudgedStep, ...]:
     judged = []
     for step in recording.steps:
         events = _Events(
-            [each for each in recording.compiles if each.step == step.index],
-            [each for each in recording.skips if each.step == step.index],
-            [each for each in recording.deferred if each.step == step.index],
+            [compile_ for compile_ in recording.compiles if compile_.step == step.index],
+            [skip for skip in recording.skips if skip.step == step.index],
+            [row for row in recording.deferred if row.step == step.index],
         )
         history.learn(step.callable_index, events)
         eager = _why_eager(step, events, history, sees_lookups)

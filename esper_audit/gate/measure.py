@@ -58,7 +58,7 @@ def measure(reports: Iterable[Report | ProgramReport]) -> tuple[Measured, ...]:
     found: list[Measured] = []
     for report in reports:
         if isinstance(report, Report):
-            found += [_of_audit(each) for each in report.audits if was_run(each)]
+            found += [_of_audit(audit) for audit in report.audits if was_run(audit)]
         else:
             found += _of_programs(report)
     return tuple(found)
@@ -68,8 +68,8 @@ def differs(audit: Audit, baseline: Sequence[Entry]) -> bool:
     """Whether this audit is anything else than what is accepted of it."""
     measured = _of_audit(audit)
     own = measured.subject.key
-    accepted = {each.key: _bare(each) for each in baseline if each.subject.key == own}
-    return accepted != {each.key: _bare(each) for each in measured.entries}
+    accepted = {entry.key: _bare(entry) for entry in baseline if entry.subject.key == own}
+    return accepted != {entry.key: _bare(entry) for entry in measured.entries}
 
 
 def _bare(entry: Entry) -> tuple[object, ...]:
@@ -116,7 +116,7 @@ def _of_audit(audit: Audit) -> Measured:
 
 def _of_programs(report: ProgramReport) -> list[Measured]:
     """Each rank; what ranks have not in common is a cause of the first."""
-    found = [_of_program(each) for each in report.audits]
+    found = [_of_program(audit) for audit in report.audits]
     if found and report.differences:
         first = found[0]
         causes = _causes(first.subject, (*first.findings, *report.differences))
@@ -139,7 +139,7 @@ def _of_program(audit: ProgramAudit) -> Measured:
         in_warm_up=counts.compiles_in_warm_up,
         after_warm_up=counts.compiles_after_warm_up,
         graph_breaks=counts.graph_breaks,
-        eager=sum(each.state in (FrameState.EAGER, FrameState.FAILED) for each in audit.frames),
+        eager=sum(frame.state in (FrameState.EAGER, FrameState.FAILED) for frame in audit.frames),
     )
     causes = _causes(subject, audit.findings)
     return Measured(

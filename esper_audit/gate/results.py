@@ -53,13 +53,13 @@ def hold_against(
     accepted = _by_subject(baseline)
     environments = {entry.subject.environment for entry in baseline}
     repeated: dict[tuple[str, ...], list[Measured]] = defaultdict(list)
-    for each in measured:
-        repeated[each.subject.key].append(each)
+    for run in measured:
+        repeated[run.subject.key].append(run)
     results = [
         _result(runs, accepted.get(key, []), runs[0].subject.environment in environments)
         for key, runs in repeated.items()
     ]
-    here = {each.subject.environment for each in measured}
+    here = {audit.subject.environment for audit in measured}
     left = [entries for key, entries in accepted.items() if key not in repeated]
     if declared is not None:
         gone = [e for e in left if e[0].subject.environment in here and _is_gone(e[0], declared)]
@@ -69,8 +69,8 @@ def hold_against(
 
 def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[ComparedAudit, ...]:
     """The second audits against the first; no change fails. Their environments must be alike."""
-    before = [entry for each in first for entry in each.entries]
-    known = {each.subject.key for each in second}
+    before = [entry for audit in first for entry in audit.entries]
+    known = {audit.subject.key for audit in second}
     results = [*hold_against(second, before)]
     results += [_unmatched(e) for key, e in _by_subject(before).items() if key not in known]
     return _ordered(results, ())
@@ -85,9 +85,9 @@ def verdict_of(results: Sequence[ComparedAudit], doubt: Reason | None = None) ->
         return AuditVerdict.ERROR
     if any(result.fails for result in results):
         return AuditVerdict.FAILED
-    judged = [each for each in results if each.verdict not in (None, AuditVerdict.SKIPPED)]
-    judged += [each for each in results if each.verdict is None and each.after is not None]
-    if not judged or any(each.kind in UNSURE for each in results):
+    judged = [result for result in results if result.verdict not in (None, AuditVerdict.SKIPPED)]
+    judged += [result for result in results if result.verdict is None and result.after is not None]
+    if not judged or any(result.kind in UNSURE for result in results):
         return AuditVerdict.ERROR
     return AuditVerdict.PASSED
 
@@ -106,7 +106,7 @@ def _ordered(results: Iterable[ComparedAudit], fail_on: Iterable[str]) -> tuple[
 
 
 def _with_failures(result: ComparedAudit, words: set[str]) -> ComparedAudit:
-    changes = tuple(replace(each, fails=_fails(each, words)) for each in result.changes)
+    changes = tuple(replace(change, fails=_fails(change, words)) for change in result.changes)
     return replace(result, changes=changes)
 
 
@@ -127,16 +127,16 @@ def _is_about(change: Change, word: str) -> bool:
 
 def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: bool) -> ComparedAudit:
     first = runs[0]
-    failed = next((each for each in runs if each.verdict is AuditVerdict.ERROR), None)
+    failed = next((run for run in runs if run.verdict is AuditVerdict.ERROR), None)
     if failed is not None:
         # Nothing is said of it but that: what could not be judged is neither better nor worse.
         cause = next(iter(failed.reasons), None)
         reason = Reason(why=Why.COULD_NOT_BE_JUDGED, cause=cause)
         changes = [Change(kind=ChangeKind.ERROR, reason=reason, after=failed.audit)]
-    elif len({_counts_of(each) for each in runs}) > 1:
+    elif len({_counts_of(run) for run in runs}) > 1:
         changes = list(_unsteady(runs))
         if accepted:  # what is worse in any run is worse
-            for change in (each for run in runs for each in _changes(run, accepted)):
+            for change in (found for run in runs for found in _changes(run, accepted)):
                 if change not in changes:
                     changes.append(change)
     elif not comparable:
@@ -154,12 +154,12 @@ def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: boo
         subject=first.subject,
         kind=min(kinds, key=_GRAVITY.index),
         changes=tuple(changes),
-        before=next((each for each in accepted if each.is_audit), None),
+        before=next((entry for entry in accepted if entry.is_audit), None),
         after=first.audit,
         verdict=(failed or first).verdict,
         reasons=(failed or first).reasons,
         file=first.file,
-        seconds=sum(each.seconds for each in runs),
+        seconds=sum(run.seconds for run in runs),
     )
 
 
@@ -218,8 +218,8 @@ def _finding_of(cause: tuple[str, str, str], runs: Sequence[Measured]) -> Findin
 
 def _by_cause(runs: Sequence[Measured]) -> dict[tuple[str, str, str], dict[int, Entry]]:
     found: dict[tuple[str, str, str], dict[int, Entry]] = defaultdict(dict)
-    for number, each in enumerate(runs):
-        for entry in each.causes:
+    for number, run in enumerate(runs):
+        for entry in run.causes:
             found[entry.cause][number] = entry
     return found
 
@@ -280,7 +280,7 @@ def _about(count: str, measured: Measured) -> tuple[Diagnosis, ...]:
     """The diagnoses behind a count: those that were found, else all that it can be of."""
     possible = _BEHIND.get(count, ())
     found = {finding.id for finding in measured.findings}
-    return tuple(each for each in possible if each in found) or possible
+    return tuple(diagnosis for diagnosis in possible if diagnosis in found) or possible
 
 
 def _direction(before: int, after: int) -> ChangeKind:
@@ -301,7 +301,7 @@ def _is_gone(entry: Entry, declared: Declared) -> bool:
 
 
 def _unmatched(entries: Sequence[Entry]) -> ComparedAudit:
-    before = next((each for each in entries if each.is_audit), entries[0])
+    before = next((entry for entry in entries if entry.is_audit), entries[0])
     change = Change(
         kind=ChangeKind.UNMATCHED, reason=Reason(why=Why.NOTHING_MATCHES), before=before
     )

@@ -23,15 +23,15 @@ def align(first: Side, second: Side) -> tuple[Side, Side]:
 
     What differs goes into the names.
     """
-    ways = [{each.subject.way for each in side.audits} for side in (first, second)]
+    ways = [{audit.subject.way for audit in side.audits} for side in (first, second)]
     one_each = len(ways[0]) == len(ways[1]) == 1 and ways[0] != ways[1]
-    places = [{each.subject.environment for each in side.audits} for side in (first, second)]
+    places = [{audit.subject.environment for audit in side.audits} for side in (first, second)]
     aligned = []
     for number, side in enumerate((first, second)):
         told = sorted(places[number]) if places[0] != places[1] else []
         told += sorted(ways[number]) if one_each else []
         name = f"{side.name} ({', '.join(told)})" if told else side.name
-        audits = tuple(_without_place(each, one_each) for each in side.audits)
+        audits = tuple(_without_place(audit, one_each) for audit in side.audits)
         aligned.append(Side(name, audits))
     return aligned[0], aligned[1]
 

@@ -25,9 +25,9 @@ def updated(
     entries go; entries of other environments, and of what was not audited, stay. A reason stays
     with its entry, and ``reason`` goes to failures and causes that are new or changed.
     """
-    refused = {each.subject.key for each in results if each.kind in NOT_ACCEPTED}
-    stale = {each.subject.key for each in results if each.kind is ChangeKind.UNMATCHED}
-    taken = {each.subject.key: each for each in measured if each.subject.key not in refused}
+    refused = {result.subject.key for result in results if result.kind in NOT_ACCEPTED}
+    stale = {result.subject.key for result in results if result.kind is ChangeKind.UNMATCHED}
+    taken = {audit.subject.key: audit for audit in measured if audit.subject.key not in refused}
     known = {entry.key: entry for entry in baseline}
     kept = [e for e in baseline if e.subject.key not in taken and e.subject.key not in stale]
     new = [_with_reason(e, known.get(e.key), reason) for m in taken.values() for e in m.entries]

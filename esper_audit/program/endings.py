@@ -122,7 +122,7 @@ def join_threads() -> None:
     """
     for act in reversed(list(getattr(threading, "_threading_atexits", ()))):
         act()
-    while waiting := [each for each in threading.enumerate() if _is_waited_for(each)]:
+    while waiting := [thread for thread in threading.enumerate() if _is_waited_for(thread)]:
         waiting[0].join()
 
 

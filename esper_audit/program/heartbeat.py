@@ -32,7 +32,7 @@ def _line(session: ProgramRun, elapsed: float) -> str:
     recording = session.recorder.recording()
     counts = count(recording)
     eager = {e.frame.key for e in recording.compiles if e.runs_after is not RunsAfter.COMPILE}
-    eager |= {each.frame.key for each in recording.skips if each.for_good}
+    eager |= {skip.frame.key for skip in recording.skips if skip.for_good}
     return (
         f"esper-audit: {elapsed:.0f} s: {counts.compiles} compiles"
         f" ({counts.recompiles} recompiles),"

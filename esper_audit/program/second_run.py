@@ -42,7 +42,7 @@ def watched_run(target: Target, first: Recording) -> Recording:
         watch.write_bytes(msgspec.json.encode(wanted))
         command = [sys.executable, "-m", "esper_audit", "exec", "--watch", str(watch)]
         command += ["--save", str(saved), *target.argv]
-        environment = {n: text for n, text in os.environ.items() if n not in _OF_RANKS}
+        environment = {name: text for name, text in os.environ.items() if name not in _OF_RANKS}
         subprocess.run(
             command,
             cwd=first.program.folder if first.program is not None else None,

@@ -131,7 +131,7 @@ def _said(live: LiveRecording) -> dict[str, Any]:
     from esper_audit.diagnosis import EAGER
 
     audit = live.audit
-    eager = [each for each in audit.findings if each.id in EAGER]
+    eager = [finding for finding in audit.findings if finding.id in EAGER]
     return {
         "compiles": live.compiles,
         "recompiles": live.recompiles,
@@ -159,13 +159,13 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         return
     reports = [report for group in terminalreporter.stats.values() for report in group]
     said = {r.nodeid: getattr(r, _ATTRIBUTE) for r in reports if hasattr(r, _ATTRIBUTE)}
-    told = {name: each for name, each in said.items() if each["compiles"] or each["eager"]}
+    told = {name: facts for name, facts in said.items() if facts["compiles"] or facts["eager"]}
     terminalreporter.section("torch.compile")
     if not told:
         terminalreporter.line("Nothing was compiled.")
-    for name, each in sorted(told.items(), key=lambda pair: -pair[1]["seconds"]):
-        terminalreporter.line(f"{name}: {_line(each)}")
-        for text in each["text"].splitlines():
+    for name, facts in sorted(told.items(), key=lambda pair: -pair[1]["seconds"]):
+        terminalreporter.line(f"{name}: {_line(facts)}")
+        for text in facts["text"].splitlines():
             terminalreporter.line(f"    {text}")
 
 

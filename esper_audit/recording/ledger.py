@@ -93,7 +93,7 @@ class Ledger:
         self.attempts += 1
         if begin is not None:
             earlier = self._by_code[begin.code]
-            draft.calls_before = sum(each.graph_runs for each in earlier)
+            draft.calls_before = sum(other.graph_runs for other in earlier)
             earlier.append(draft)
         self.drafts.append(draft)
         return draft
@@ -150,9 +150,9 @@ class Ledger:
     def _add(self, kept: list[Event], event: Event, fields: tuple[str, ...]) -> None:
         """Keep an event, or count it with one that is equal in these fields."""
         if self._adding_up and len(kept) >= MOST_IN_FULL:
-            for place, each in enumerate(kept):
-                if all(getattr(each, name) == getattr(event, name) for name in fields):
-                    kept[place] = _added(each, event)
+            for place, known in enumerate(kept):
+                if all(getattr(known, name) == getattr(event, name) for name in fields):
+                    kept[place] = _added(known, event)
                     return
         kept.append(event)
 
@@ -226,7 +226,7 @@ def _added(kept: Event, event: Event) -> Event:
 
 def _signature(draft: Draft) -> tuple[object, ...]:
     end, begin = draft.end, draft.begin
-    sources = {(each.kind, each.source) for each in begin.guard_failures} if begin else ()
+    sources = {(failure.kind, failure.source) for failure in begin.guard_failures} if begin else ()
     outcome = (end.compiled, end.limit, end.refused_by, end.failed, end.reason) if end else ()
     return outcome, draft.raised, draft.mark.phase, frozenset(sources), draft.runs_after
 

@@ -103,7 +103,7 @@ class Recorder:
     def gave_up(self) -> bool:
         """Whether torch runs any user code eagerly for good, as far as seen."""
         with self._lock:
-            drafts = any(each.runs_after is RunsAfter.EAGER for each in self._kept.drafts)
+            drafts = any(draft.runs_after is RunsAfter.EAGER for draft in self._kept.drafts)
             return drafts or any(skip.for_good for skip in self._kept.skips)
 
     @contextmanager
@@ -154,7 +154,7 @@ class Recorder:
 
     def _counted(self) -> dict[str, int]:
         before = self._counters_before
-        return {name: n - before.get(name, 0) for name, n in _dynamo.counters().items()}
+        return {name: number - before.get(name, 0) for name, number in _dynamo.counters().items()}
 
     # --- what the hooks tell (the listener of _dynamo.Hooks) ---
 

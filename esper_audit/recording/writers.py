@@ -48,7 +48,7 @@ def without_writers(recording: Recording, why: Reason) -> Recording:
 
 def unexplained(recording: Recording, why: Reason) -> Recording:
     """The recording with ``why`` in place of every writer."""
-    compiles = tuple(_with_reason(each, why) for each in recording.compiles)
+    compiles = tuple(_with_reason(compile_, why) for compile_ in recording.compiles)
     return replace(recording, compiles=compiles)
 
 
@@ -72,5 +72,5 @@ def _difference(recording: Recording, watched: Recording, cut: bool) -> Reason |
 
 
 def _signature(compile_: Compile) -> tuple[object, ...]:
-    sources = frozenset((each.kind, each.torch_source) for each in compile_.guard_failures)
+    sources = frozenset((failure.kind, failure.torch_source) for failure in compile_.guard_failures)
     return compile_.frame.key, compile_.outcome, sources, compile_.count

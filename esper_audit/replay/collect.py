@@ -26,10 +26,10 @@ def scenario_files(paths: Iterable[str]) -> list[Path]:
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            inside = [each for each in sorted(path.rglob("*.py")) if not _hidden(each, path)]
+            inside = [file for file in sorted(path.rglob("*.py")) if not _hidden(file, path)]
             if not inside:
                 raise UsageError(f"The folder {path} holds no Python file.")
-            found |= dict.fromkeys(each.resolve() for each in inside)
+            found |= dict.fromkeys(file.resolve() for file in inside)
         elif path.suffix == ".py" and path.is_file():
             found[path.resolve()] = None
         else:

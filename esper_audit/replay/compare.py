@@ -151,7 +151,7 @@ def _of_things(actual: Thing, expected: Thing, rules: _Rules, path: str) -> Iter
         yield Difference(path, DifferenceKind.TYPE, actual.kind, expected.kind)
         return
     if actual.fields.keys() != expected.fields.keys():
-        left, right = (str(list(each.fields)) for each in (actual, expected))
+        left, right = (str(list(thing.fields)) for thing in (actual, expected))
         yield Difference(path, DifferenceKind.KEYS, left, right)
         return
     for name, value in expected.fields.items():
@@ -165,7 +165,7 @@ def _of_tensors(
         yield Difference(path, DifferenceKind.TYPE, _kind(actual), "Tensor")
         return
     for kind, name in ((DifferenceKind.SHAPE, "shape"), (DifferenceKind.DTYPE, "dtype")):
-        left, right = (_text_of(getattr(each, name)) for each in (actual, expected))
+        left, right = (_text_of(getattr(tensor, name)) for tensor in (actual, expected))
         if left != right:
             yield Difference(path, kind, left, right)
             return
@@ -221,11 +221,11 @@ def _largest(
     actual: torch.Tensor, expected: torch.Tensor, rtol: float, atol: float, path: str
 ) -> Difference:
     """Where two tensors of one shape and dtype differ most; a NaN on one side is the most."""
-    left, right = (_wide(each) for each in (actual, expected))
+    left, right = (_wide(tensor) for tensor in (actual, expected))
     if bool((left == right).all()):  # integers that float64 can't tell apart
         place = int((actual != expected).flatten().to(torch.uint8).argmax())
         index = _index(place, actual)
-        one, other = (str(each[index].item()) for each in (actual, expected))
+        one, other = (str(tensor[index].item()) for tensor in (actual, expected))
         return Difference(path, DifferenceKind.VALUE, one, other, index=index)
     outside = ~torch.isclose(left, right, rtol=rtol, atol=atol, equal_nan=True)
     distance = (left - right).abs().nan_to_num(nan=math.inf, posinf=math.inf)
@@ -247,7 +247,7 @@ def _largest(
 
 
 def _index(place: int, tensor: torch.Tensor) -> tuple[int, ...]:
-    return tuple(int(each) for each in torch.unravel_index(torch.tensor(place), tensor.shape))
+    return tuple(int(index) for index in torch.unravel_index(torch.tensor(place), tensor.shape))
 
 
 def _wide(tensor: torch.Tensor) -> torch.Tensor:

@@ -31,7 +31,7 @@ def _shared(maps: str) -> Iterator[tuple[int, int]]:
     for line in maps.splitlines():
         place, rights, *_ = line.split(maxsplit=2)
         if rights.startswith("rw") and rights.endswith("s"):
-            start, end = (int(each, 16) for each in place.split("-"))
+            start, end = (int(address, 16) for address in place.split("-"))
             yield start, end - start
 
 

@@ -97,8 +97,8 @@ def _jobs(scenario: ScenarioInfo, backend: str, options: Options) -> Iterable[Jo
 def _selected_values(name: str, declared: Sequence[str], options: Options) -> Sequence[str]:
     asked = options.params.get(name)
     if asked is not None:
-        return declared if ALL in asked else [each for each in declared if each in asked]
-    default = [each for each in options.default_params.get(name, ()) if each in declared]
+        return declared if ALL in asked else [value for value in declared if value in asked]
+    default = [value for value in options.default_params.get(name, ()) if value in declared]
     return default or declared
 
 
@@ -138,7 +138,7 @@ def parse_params(texts: Iterable[str]) -> dict[str, list[str]]:
         name, equals, values = text.partition("=")
         if not (name and equals and values):
             raise UsageError(f"--param takes NAME=VALUE, not {text!r}.", "As in --param alpha=all.")
-        params.setdefault(name.strip(), []).extend(each.strip() for each in values.split(","))
+        params.setdefault(name.strip(), []).extend(value.strip() for value in values.split(","))
     return params
 
 

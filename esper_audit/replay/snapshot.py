@@ -55,7 +55,7 @@ class Snapshot:
         _refuse_globals(target, originals)
         memo: dict[int, Any] = {}
         try:
-            plain = list(_tensors((args, kwargs, [_plain_tensors(each) for each in originals])))
+            plain = list(_tensors((args, kwargs, [_plain_tensors(module) for module in originals])))
             memo.update((id(tensor), _copy_tensor(tensor)) for tensor in plain)
             memo.update(_copies_that_overlap(plain))
             memo.update((id(thing), thing) for thing in _sentinels(originals))
@@ -118,7 +118,7 @@ def _holds_anything(thing: object) -> bool:
 
 def _refuse_globals(target: Any, modules: tuple[torch.nn.Module, ...]) -> None:
     """State in module globals can't be copied: an eager call would run on the original."""
-    functions = [target, *(type(each).forward for each in modules)]
+    functions = [target, *(type(module).forward for module in modules)]
     for function in functions:
         function = getattr(function, "__func__", function)
         if isinstance(function, FunctionType) and not function.__module__.startswith("torch."):
@@ -217,8 +217,8 @@ def _modules(thing: Any, seen: set[int]) -> Iterator[torch.nn.Module]:
     if isinstance(thing, torch.nn.Module):
         yield thing
     elif isinstance(thing, (list, tuple)):
-        for each in thing:
-            yield from _modules(each, seen)
+        for part in thing:
+            yield from _modules(part, seen)
     elif isinstance(thing, dict):
         yield from _modules(list(thing.values()), seen)
     elif isinstance(thing, MethodType):
@@ -243,8 +243,8 @@ def _tensors(thing: Any) -> Iterator[torch.Tensor]:
     if isinstance(thing, torch.Tensor):
         yield thing
     elif isinstance(thing, (list, tuple)):
-        for each in thing:
-            yield from _tensors(each)
+        for part in thing:
+            yield from _tensors(part)
     elif isinstance(thing, dict):
         yield from _tensors(list(thing.values()))
 

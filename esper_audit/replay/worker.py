@@ -134,7 +134,7 @@ def find_scenario(job: Job) -> tuple[Scenario, dict[str, object]]:
 
     extend_path(job.pythonpath)
     module = import_file(Path(job.file))
-    scenario = next(each for each in scenarios_in(module) if each.name == job.scenario)
+    scenario = next(scenario for scenario in scenarios_in(module) if scenario.name == job.scenario)
     return scenario, {name: scenario.params[name][place] for name, place in job.choices.items()}
 
 

@@ -144,7 +144,7 @@ def _kinds(audits: Sequence[Audit]) -> str:
         names = dict.fromkeys(audit.scenario for audit in audits if _has(audit, verdict))
         if names:
             found.append(f"{verdict.value} in {', '.join(names)}")
-    compiling = dict.fromkeys(a.scenario for a in audits if _compiles_too_often(a))
+    compiling = dict.fromkeys(audit.scenario for audit in audits if _compiles_too_often(audit))
     if compiling:
         found.append(f"compiled after warm-up in {', '.join(compiling)}")
     return "; ".join(found) or all_in_words(audits[0].reasons)

@@ -80,7 +80,7 @@ def program_closing(report: ProgramReport, facts: Line) -> Closing:
     judged = [audit for audit in report.audits if audit.verdict in _VERDICTS]
     verdict = None
     if judged:
-        worst = next((a for a in judged if a.verdict is AuditVerdict.FAILED), judged[0])
+        worst = next((audit for audit in judged if audit.verdict is AuditVerdict.FAILED), judged[0])
         said = f"{_VERDICTS[worst.verdict]}: {all_in_words(worst.reasons)}."
         verdict = line(said, style=answer_style(worst.verdict))
     command = _with_provenance(report.audits[0], report.root)

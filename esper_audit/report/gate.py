@@ -166,7 +166,7 @@ def _not_comparable(results: Sequence[ComparedAudit], report: GateReport) -> Ite
 
 
 def _facts(report: GateReport) -> str:
-    environments = "; ".join(dict.fromkeys(r.subject.environment for r in report.results))
+    environments = "; ".join(dict.fromkeys(result.subject.environment for result in report.results))
     if report.updated:
         return environments
     same = sum(result.kind is ChangeKind.SAME for result in report.results)

@@ -113,7 +113,7 @@ def _sections(report: ProgramReport, verbosity: int) -> Iterator[Section]:
     found = _distinct(audits)
     causes = [finding for finding in found if finding.pattern is not None]
     eager = [finding for finding in found if finding.id in EAGER or finding.attempts]
-    breaks = [f for f in found if f.pattern is None and f not in eager]
+    breaks = [finding for finding in found if finding.pattern is None and finding not in eager]
     for title, group, most in (
         ("Causes of recompiles", causes, MOST_CAUSES),
         ("Eager execution and failed compiles", eager, MOST_CAUSES),

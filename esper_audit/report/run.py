@@ -94,7 +94,7 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
     if troubles := tuple(_troubles(report.audits, verbosity)):
         yield Section("Not judged", troubles)
     if advised := [
-        f"{_title(a)}: {in_words(advice)}" for a in report.audits for advice in a.advice
+        f"{_title(audit)}: {in_words(advice)}" for audit in report.audits for advice in audit.advice
     ]:
         yield Section("Advice", bullets(*advised))
     if notes := list(_notes(report)):

@@ -129,7 +129,7 @@ def line(*parts: str | Span, style: Style = Style.PLAIN, verbatim: bool = False)
 def item(text: str | Line, *under: str | Item, mark: str = "") -> Item:
     """An item of texts."""
     head = line(text) if isinstance(text, str) else text
-    return Item(head, tuple(item(u) if isinstance(u, str) else u for u in under), mark)
+    return Item(head, tuple(item(part) if isinstance(part, str) else part for part in under), mark)
 
 
 def bullets(*texts: str) -> tuple[Item, ...]:

@@ -46,11 +46,11 @@ def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
     return Cause(
         finding=findings[0],
         scenarios=tuple(dict.fromkeys(audit.scenario for audit, _ in group)),
-        values=tuple(dict.fromkeys(value for each in findings for value in each.values)),
-        compiles=sum(each.compiles for each in findings),
-        seconds=sum(each.seconds for each in findings),
-        limits=sum(each.limit_hit for each in findings),
-        pattern=min((each.pattern for each in findings if each.pattern), key=order.index),
+        values=tuple(dict.fromkeys(value for finding in findings for value in finding.values)),
+        compiles=sum(finding.compiles for finding in findings),
+        seconds=sum(finding.seconds for finding in findings),
+        limits=sum(finding.limit_hit for finding in findings),
+        pattern=min((finding.pattern for finding in findings if finding.pattern), key=order.index),
     )
 
 
@@ -103,8 +103,12 @@ def wrong_outputs(audits: Sequence[Audit]) -> list[str]:
 
 
 def _largest(step: JudgedStep) -> float:
-    found = [each.difference for each in step.step.comparisons if each.difference is not None]
-    return max((each.largest or 0.0 for each in found), default=0.0)
+    found = [
+        comparison.difference
+        for comparison in step.step.comparisons
+        if comparison.difference is not None
+    ]
+    return max((difference.largest or 0.0 for difference in found), default=0.0)
 
 
 def failed_attempts(audits: Sequence[Audit]) -> list[str]:

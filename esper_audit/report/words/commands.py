@@ -49,7 +49,7 @@ def without(
 ) -> Iterator[str]:
     """The words of a command line, less some of its options with their values, and flags."""
     # ``--output=FILE`` and ``-oFILE`` are one word each.
-    joined = tuple(f"{o}=" if o.startswith("--") else o for o in options)
+    joined = tuple(f"{option}=" if option.startswith("--") else option for option in options)
     rest = iter(words)
     for word in rest:
         if word in options:
