@@ -79,13 +79,13 @@ def decisions_on_sentences(tree: ast.Module) -> list[str]:
     return found
 
 
-MODULES = sorted(PACKAGE.rglob("*.py"))
+READS_TORCH = PACKAGE / "torch_text"
+"""Of torch's own wording, this room makes facts."""
+MODULES = sorted(path for path in PACKAGE.rglob("*.py") if READS_TORCH not in path.parents)
 
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_no_code_decides_by_an_english_sentence(path):
-    if path.relative_to(PACKAGE).parts[0] == "torch_text":
-        pytest.skip("reads what torch writes")
     assert decisions_on_sentences(ast.parse(path.read_text())) == []
 
 
