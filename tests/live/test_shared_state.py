@@ -96,7 +96,7 @@ def test_a_twin_that_dies_makes_its_step_unknown(way):
 
     step = one_step(target)
     assert step.verdict.value == "unknown"
-    assert "the eager twin's process died" in in_words(step.because)
+    assert "the twin's process died" in in_words(step.because)
 
 
 def test_no_twin_stays_after_a_step_that_raises():
