@@ -25,7 +25,7 @@ def _state() -> tuple[object, ...]:
     lookup = set_hook(None) if set_hook is not None else None
     if lookup is not None:
         set_hook(lookup)
-    listening = any(isinstance(each, TraceLog) for each in find("trace_logger").handlers)
+    listening = any(isinstance(handler, TraceLog) for handler in find("trace_logger").handlers)
     from esper_audit.recording import marks
 
     heard = len(marks._listeners)

@@ -21,7 +21,7 @@ def warnings_of_a_backend_name_their_caller():
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.compile(lambda x: x + 1, backend=backend)(X)
-    return [(each.filename, each.lineno, str(each.message)) for each in caught]
+    return [(warning.filename, warning.lineno, str(warning.message)) for warning in caught]
 
 
 @program
@@ -36,7 +36,7 @@ def warnings_of_a_graph_name_their_caller():
         warnings.simplefilter("always")
         compiled(X)
         compiled(X)
-    return [(each.filename, each.lineno, str(each.message)) for each in caught]
+    return [(warning.filename, warning.lineno, str(warning.message)) for warning in caught]
 
 
 @program
@@ -276,7 +276,7 @@ def a_module_is_exported_and_explained():
 
     exported = torch.export.export(Module(), (X,), strict=True)
     explained = torch._dynamo.explain(broken)(X)
-    breaks = [plain_text(each.user_stack) for each in explained.break_reasons]
+    breaks = [plain_text(graph_break.user_stack) for graph_break in explained.break_reasons]
     return str(exported.graph), explained.graph_count, breaks
 
 

@@ -41,7 +41,7 @@ def plain_text(text: object) -> str:
 
 def stack() -> list[str]:
     """Where this is called from, outermost first."""
-    return [plain_text(each) for each in traceback.extract_stack()[:-1]]
+    return [plain_text(frame) for frame in traceback.extract_stack()[:-1]]
 
 
 def printed(call: Callable[[], object]) -> str:

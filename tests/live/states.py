@@ -136,4 +136,7 @@ def five_steps(target):
 
 
 def compiles_of(audit):
-    return [(each.step, each.outcome, each.frame.raw_name) for each in audit.recording.compiles]
+    return [
+        (compile_.step, compile_.outcome, compile_.frame.raw_name)
+        for compile_ in audit.recording.compiles
+    ]

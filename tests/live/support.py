@@ -49,7 +49,7 @@ def fresh_esper_audit(
 def audits_of(output: str) -> dict[tuple[str, ...], dict[str, Any]]:
     """The audits of a JSON report by scenario and parameter values."""
     found = json.loads(output)["audits"]
-    return {(each["scenario"], *each["parameters"].values()): each for each in found}
+    return {(audit["scenario"], *audit["parameters"].values()): audit for audit in found}
 
 
 def why(audit: dict[str, Any]) -> str:

@@ -25,7 +25,7 @@ def test_a_recording_can_be_read_inside_its_block_and_after_it(slot, step):
         step()
         step()
     assert (live.compiles, live.recompiles, live.hits) == (2, 1, 1)
-    assert [each.id for each in live.findings] == ["float-specialized"]
+    assert [finding.id for finding in live.findings] == ["float-specialized"]
     assert live.frames[0].reused == 1
     assert live.result.torch_counters["unique_graphs"] == 2
 
@@ -37,7 +37,7 @@ def test_marks_say_where_and_in_which_phase_a_compile_happened(slot, step):
         esper_audit.step("second")
         slot.set_alpha(0.1)
         step()
-    found = [(each.phase, each.label) for each in live.result.compiles]
+    found = [(compile_.phase, compile_.label) for compile_ in live.result.compiles]
     assert found == [(Phase.WARM_UP, ""), (Phase.STEADY, "second")]
     assert live.result.steps_marked == 1
     assert live.result.steady_at is not None
@@ -124,7 +124,7 @@ def test_equal_compiles_are_added_up_and_none_is_lost():
             double(torch.ones(size))
     assert (live.compiles, live.recompiles) == (total, total - 1)
     assert len(live.result.compiles) == MOST_IN_FULL + 1
-    assert sum(each.graph_runs or 0 for each in live.result.compiles) == total
+    assert sum(compile_.graph_runs or 0 for compile_ in live.result.compiles) == total
 
 
 def test_graph_runs_are_counted_for_each_compile_of_any_backend():
@@ -134,7 +134,7 @@ def test_graph_runs_are_counted_for_each_compile_of_any_backend():
         with Recorder() as recorder:
             for _ in range(5):
                 double(torch.ones(3))
-        assert [each.graph_runs for each in recorder.recording().compiles] == [5]
+        assert [compile_.graph_runs for compile_ in recorder.recording().compiles] == [5]
 
 
 def test_a_stance_is_recorded_with_its_line():
@@ -183,7 +183,7 @@ def test_a_backend_that_calls_a_compiled_function_costs_no_count():
     with esper_audit.record() as live:
         outer(torch.ones(2))
         outer(torch.ones(2))
-    runs = {each.frame.line: each.graph_runs or 0 for each in live.result.compiles}
+    runs = {compile_.frame.line: compile_.graph_runs or 0 for compile_ in live.result.compiles}
     assert sorted(runs.values()) == [1, 2]
 
 
@@ -199,7 +199,7 @@ def test_a_module_of_torch_that_is_compiled_in_place_runs_eagerly_and_is_seen():
     with esper_audit.record() as live:
         model(torch.ones(1, 2))
         model(torch.ones(1, 2))
-    assert live.hits > 0 or any(each.id.value.startswith("eager-") for each in live.findings)
+    assert live.hits > 0 or any(finding.id.value.startswith("eager-") for finding in live.findings)
 
 
 def test_helpers_of_torch_around_a_graph_module_are_no_frames_of_the_users(clean_dynamo):

@@ -147,10 +147,10 @@ def test_without_paths_and_configuration_it_says_what_to_do(tmp_path):
 def test_list_prints_questions_and_parameters():
     result = esper_audit("list", "--format", "json")
     assert result.returncode == 0
-    listed = {each["name"]: each for each in json.loads(result.stdout)["scenarios"]}
+    listed = {scenario["name"]: scenario for scenario in json.loads(result.stdout)["scenarios"]}
     assert len(listed) == 17
     assert len(listed["steady_state"]["params"]["alpha"]) == 8
-    assert all(each["question"].endswith("?") for each in listed.values())
+    assert all(scenario["question"].endswith("?") for scenario in listed.values())
 
 
 def test_doctor_finds_every_hook_working():
@@ -186,7 +186,7 @@ def test_ctrl_c_stops_cleanly_and_reports_what_is_done(tmp_path):
     assert "Traceback" not in stderr
     report = json.loads(saved.read_text())
     assert report["interrupted"] is True
-    done = [each for each in report["audits"] if each["reasons"][0]["why"] != Why.NOT_RUN]
+    done = [audit for audit in report["audits"] if audit["reasons"][0]["why"] != Why.NOT_RUN]
     assert 0 < len(done) < len(report["audits"]) == 72
     assert f"Interrupted: {len(done)} of 72 audits" in " ".join(stdout.split())
     assert "Passed" not in stdout
@@ -211,8 +211,8 @@ def test_spawned_replays_give_the_same_audit_as_forked_ones():
     args = ("run", *selected, "--format", "json")
     forked, spawned = esper_audit(*args, "--start", "fork"), esper_audit(*args, "--start", "spawn")
     verdicts = [
-        [step["verdict"] for audit in audits_of(each.stdout).values() for step in audit["steps"]]
-        for each in (forked, spawned)
+        [step["verdict"] for audit in audits_of(result.stdout).values() for step in audit["steps"]]
+        for result in (forked, spawned)
     ]
     assert verdicts[0] == verdicts[1] != []
 

@@ -36,7 +36,7 @@ def block(diagnosis: Diagnosis, title: str) -> str:
     return rest.split("```")[0]
 
 
-SHOWN = [each for each in Diagnosis if block(each, "example")]
+SHOWN = [diagnosis for diagnosis in Diagnosis if block(diagnosis, "example")]
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ def test_the_example_shows_its_diagnosis_and_where_it_comes_from(run, tmp_path, 
         pytest.skip("this torch compiles under a dispatch mode")
     code = block(diagnosis, "example")
     live = run(code)
-    finding = next((each for each in live.findings if each.id is diagnosis), None)
+    finding = next((finding for finding in live.findings if finding.id is diagnosis), None)
     assert finding is not None, live.report()
     quoted = page(diagnosis).split("```text\n")[1].split("\n")[0]
     assert quoted in live.report().splitlines()
@@ -104,7 +104,7 @@ def test_a_scenario_shows_stale_output_and_the_mended_one_passes(tmp_path, title
     assert result.returncode == code, result.stderr
     [audit] = audits_of(result.stdout).values()
     assert [step["verdict"] for step in audit["steps"]] == steps
-    stale = [each for each in audit["findings"] if each["id"] == Diagnosis.STALE_OUTPUT]
+    stale = [finding for finding in audit["findings"] if finding["id"] == Diagnosis.STALE_OUTPUT]
     assert len(stale) == steps.count("stale")
 
 
@@ -134,5 +134,5 @@ def test_every_page_has_its_example(diagnosis):
 def test_the_index_links_each_diagnosis_once_and_nothing_else():
     index = (PAGES / "README.md").read_text()
     linked = re.findall(r"^\| \[`(.+?)`\]\((.+?)\.md\) \| .+ \|$", index, re.MULTILINE)
-    assert sorted(linked) == sorted((each.value, each.value) for each in Diagnosis)
+    assert sorted(linked) == sorted((diagnosis.value, diagnosis.value) for diagnosis in Diagnosis)
     assert {path.stem for path in PAGES.glob("*.md")} == {*map(str, Diagnosis), "README"}

@@ -46,7 +46,7 @@ ALL = [
 @pytest.mark.parametrize("example", ALL, ids=" ".join)
 def test_the_counts_are_torchs_own(run, example):
     recording, audit = run(*example)
-    graphs = sum(1 for each in recording.compiles if each.succeeded and each.graph_ops)
+    graphs = sum(1 for compile_ in recording.compiles if compile_.succeeded and compile_.graph_ops)
     assert graphs == recording.torch_counters["unique_graphs"]
     held = audit.recording
     assert (held.hook_errors, held.unrecognized, held.lost) == ((), (), ())
@@ -54,7 +54,7 @@ def test_the_counts_are_torchs_own(run, example):
 
 def test_a_growing_cache_recompiles_for_its_size_and_a_static_one_does_not(run):
     def diagnoses(kind):
-        return {each.id for each in run("hf_caches.py", kind)[1].findings}
+        return {finding.id for finding in run("hf_caches.py", kind)[1].findings}
 
     assert diagnoses("dynamic") == {"flag-changed", "size-zero-one"}
     assert diagnoses("static") == {"flag-changed"}
@@ -67,7 +67,7 @@ def test_the_model_is_named_and_not_its_decorator(run):
 def test_a_learning_rate_recompiles_once_as_a_float_and_never_as_a_tensor(run):
     def causes(kind):
         found = run("optimizer_schedule.py", kind)[1].findings
-        return [(each.id, each.compiles) for each in found if each.pattern is not None]
+        return [(finding.id, finding.compiles) for finding in found if finding.pattern is not None]
 
     assert causes("float") == [("float-specialized", 1)]
     assert causes("tensor") == []
@@ -77,6 +77,6 @@ def test_a_training_loop_compiles_its_variants_in_the_first_epoch(run):
     audit = run("transformer_loop.py")[1]
     assert [frame.recompiles for frame in audit.frames] == [2]
     assert [frame.recompiles_after_warm_up for frame in audit.frames] == [0]
-    ids = {each.id for each in audit.findings}
+    ids = {finding.id for finding in audit.findings}
     assert ids == {"size-changed", "grad-mode-changed", "train-eval-flipped"}
-    assert all(each.label.startswith("epoch 0") for each in audit.recording.compiles)
+    assert all(compile_.label.startswith("epoch 0") for compile_ in audit.recording.compiles)

@@ -58,7 +58,7 @@ def test_a_program_ends_as_under_python_and_is_reported(tmp_path, how, words, re
     assert "argv ['" + how + "', '--flag'] stdin words" in ours.stdout
     recording = load(tmp_path / "r.json", Recording)
     assert recording.program.ended == words
-    again = [each for each in recording.compiles if each.outcome is Outcome.RECOMPILED]
+    again = [compile_ for compile_ in recording.compiles if compile_.outcome is Outcome.RECOMPILED]
     assert len(again) == recompiles
     assert f"{recompiles} recompile" in said(ours.stderr)
     assert said(ours.stderr).count("Frames") == 1
@@ -188,7 +188,7 @@ def test_the_tickets_program_names_the_writer_of_alpha(alpha):
     result, folder = alpha
     assert (result.returncode, result.stdout) == (0, "")
     audit = load(folder / "p.json", ProgramReport).audits[0]
-    finding = next(each for each in audit.findings if each.id == "float-specialized")
+    finding = next(finding for finding in audit.findings if finding.id == "float-specialized")
     assert (finding.source, finding.pattern, finding.limit_hit) == ("self.alpha", "storm", True)
     lines = Path(ALPHA).read_text().splitlines()
     assert lines[finding.written_by.line - 1].strip() == "self.alpha = value"
@@ -198,14 +198,14 @@ def test_the_tickets_program_names_the_writer_of_alpha(alpha):
 
 def test_the_limit_is_a_finding_with_the_step_at_which_it_was_hit(alpha):
     audit = load(alpha[1] / "p.json", ProgramReport).audits[0]
-    finding = next(each for each in audit.findings if each.id == "eager-after-limit")
+    finding = next(finding for finding in audit.findings if finding.id == "eager-after-limit")
     assert since_words(finding.since).startswith("step 'alpha 7'")
     assert audit.frames[0].state == "cached-only"
 
 
 def test_the_counts_are_torchs_own(alpha):
     recording = load(alpha[1] / "r.json", Recording)
-    made = sum(1 for each in recording.compiles if each.succeeded)
+    made = sum(1 for compile_ in recording.compiles if compile_.succeeded)
     assert made == recording.torch_counters["unique_graphs"] == 8
 
 

@@ -22,7 +22,10 @@ pytestmark = pytest.mark.usefixtures("clean_dynamo")
 
 
 def summary(recording):
-    return [(each.frame.raw_name.split(".")[-1], each.outcome.value) for each in recording.compiles]
+    return [
+        (compile_.frame.raw_name.split(".")[-1], compile_.outcome.value)
+        for compile_ in recording.compiles
+    ]
 
 
 TWO = [("times", "compiled"), ("times", "recompiled")]
@@ -189,7 +192,7 @@ def test_recorders_end_in_any_order(order, watch):
         recorders[index].__exit__(None, None, None)
     assert [len(recorders[index].recording().compiles) for index in order] == [1, 2, 3]
     assert [there(key) for key in PATCHES] == before
-    assert all(not each.recording().hook_errors for each in recorders)
+    assert all(not ended.recording().hook_errors for ended in recorders)
 
 
 def test_a_recorder_that_comes_after_a_foreign_wrapper_hears_each_compile_once():
@@ -237,7 +240,7 @@ def test_the_answer_of_a_foreign_lookup_hook_counts_and_is_named(answer):
             run(function, [1.0, 1.0, 2.0])
     finally:
         set_hook(before)
-    kinds = [each.guard_failures[0].kind for each in recording.result.compiles[1:]]
+    kinds = [compile_.guard_failures[0].kind for compile_ in recording.result.compiles[1:]]
     assert kinds == (["EQUALS_MATCH"] if answer else ["FORCED", "EQUALS_MATCH"])
     assert (recording.hits, recording.result.lookups.misses) == (1, 1)
 

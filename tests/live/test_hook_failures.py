@@ -29,7 +29,7 @@ READINGS = [
 
 
 @pytest.mark.parametrize(
-    ("module", "name"), READINGS, ids=lambda each: getattr(each, "__name__", each)
+    ("module", "name"), READINGS, ids=lambda value: getattr(value, "__name__", value)
 )
 def test_a_reading_that_fails_costs_no_compile_and_reaches_nobody(module, name, monkeypatch):
     def out(*args):
@@ -41,9 +41,9 @@ def test_a_reading_that_fails_costs_no_compile_and_reaches_nobody(module, name, 
     found = recording.result
     assert found.hook_errors and name in found.hook_errors[0].traceback
     assert found.compiles[0].outcome is Outcome.COMPILED
-    assert not any(each.limit_hit for each in found.compiles)
+    assert not any(attempt.limit_hit for attempt in found.compiles)
     assert len(found.compiles) == 2
-    assert {each.frame.raw_name.split(".")[-1] for each in found.compiles} == {"times"}
+    assert {compile_.frame.raw_name.split(".")[-1] for compile_ in found.compiles} == {"times"}
 
 
 @pytest.mark.parametrize("raised", [RuntimeError, RecursionError, MemoryError, AssertionError])
@@ -101,7 +101,7 @@ def test_a_graph_that_answers_no_question_is_still_counted():
         torch._dynamo.reset()
         with record() as recording:
             run(torch.compile(lambda x, k: x * k, backend=backend), [1.0, 1.0, 1.0])  # type: ignore[misc]
-        assert [each.graph_runs for each in recording.result.compiles] == [3]
+        assert [compile_.graph_runs for compile_ in recording.result.compiles] == [3]
         assert recording.result.hook_errors == ()
 
 
@@ -116,7 +116,7 @@ def test_a_recording_keeps_no_compiled_graph_alive():
         run(torch.compile(lambda x, k: x * k, backend=backend), [1.0, 1.0])  # type: ignore[misc]
         torch._dynamo.reset()
         gc.collect()
-        assert [each() for each in graphs] == [None]
+        assert [weak() for weak in graphs] == [None]
     assert recording.result.compiles[0].graph_runs == 2
 
 

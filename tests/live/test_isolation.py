@@ -72,7 +72,7 @@ def test_batches_of_a_data_loaders_workers_are_the_programs_own():
 
     audit = replay_here(scenario)
     assert seen == [3.0] * 4
-    verdicts = [each.verdict.value for each in audit.steps]
+    verdicts = [step.verdict.value for step in audit.steps]
     assert len(verdicts) == 4, all_in_words(audit.reasons)
     assert "stale" not in verdicts, all_in_words(audit.reasons)
 
@@ -94,7 +94,7 @@ def test_a_file_is_read_by_the_step_and_not_by_its_twin(tmp_path, buffering):
 
         audit = steps_of(target, torch.ones(2))
     assert read == [0.0, 1.0, 2.0]
-    verdicts = [each.verdict.value for each in audit.steps]
+    verdicts = [step.verdict.value for step in audit.steps]
     assert len(verdicts) == 3, all_in_words(audit.reasons)
     assert "stale" not in verdicts, all_in_words(audit.reasons)
 

@@ -114,7 +114,7 @@ def test_a_child_forked_while_a_scenario_file_is_imported_leaves_at_once(tmp_pat
     args = ("run", "forks.py", "later.py", "-k", "is_well", *OPTIONS)
     result = esper_audit(*args, cwd=tmp_path)
     found = audits_of(result.stdout)
-    assert [(key, each["verdict"]) for key, each in found.items()] == [(("is_well",), "passed")]
+    assert [(key, audit["verdict"]) for key, audit in found.items()] == [(("is_well",), "passed")]
     assert (tmp_path / "imports.txt").read_text() == "once "
 
 
@@ -124,7 +124,7 @@ def test_a_replay_that_is_spawned_forks_and_dies_alone_too(tmp_path):
     result = esper_audit(
         *("run", "deaths.py", "-k", selected, "--start", "spawn", *OPTIONS), cwd=tmp_path
     )
-    verdicts = {key[-1]: each["verdict"] for key, each in audits_of(result.stdout).items()}
+    verdicts = {key[-1]: audit["verdict"] for key, audit in audits_of(result.stdout).items()}
     assert verdicts == {
         "die_while_a_child_holds_every_file": "error",
         "kill_the_group": "error",

@@ -19,11 +19,11 @@ def test_a_torch_without_compile_falls_back_to_the_trace_log(monkeypatch):
     with Recorder() as recorder:
         drive(Blend(), [0.1, 0.2])
     recording = recorder.recording()
-    outcomes = [each.outcome for each in recording.compiles]
+    outcomes = [compile_.outcome for compile_ in recording.compiles]
     assert outcomes == [Outcome.COMPILED, *[Outcome.RECOMPILED] * 3]
     assert recording.lookups.hits == 2
     assert "self.cached" in recording.compiles[2].guard_failures[0].text
-    assert [each.name for each in recording.lost] == ["torch._dynamo.convert_frame._no_such_name"]
+    assert [lost.name for lost in recording.lost] == ["torch._dynamo.convert_frame._no_such_name"]
     assert recording.hook_errors == ()
 
 
@@ -46,7 +46,7 @@ def test_where_torch_says_less_of_a_compile_its_caller_is_listened_to(
             broken = torch.compile(lambda x: print(x), backend="eager", fullgraph=True)
             broken(torch.ones(2))
     found = recorder.recording()
-    outcomes = [each.outcome for each in found.compiles]
+    outcomes = [compile_.outcome for compile_ in found.compiles]
     limit, skipped, failed = found.compiles[-3:]
     assert outcomes[:8] == [Outcome.COMPILED, *[Outcome.RECOMPILED] * 7]
     assert (limit.outcome, limit.runs_after) == (Outcome.LIMIT, RunsAfter.CACHED_ONLY)

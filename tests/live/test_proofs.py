@@ -95,7 +95,7 @@ def test_a_loss_that_reads_the_module_leaves_its_gradients_alone():
             gradients.append(module.weight.grad.clone())
 
     assert verdicts(replay_here(scenario)) == ["compiled", "reused"]
-    assert [each.tolist() for each in gradients] == [[[2.0, 2.0]]] * 2
+    assert [gradient.tolist() for gradient in gradients] == [[[2.0, 2.0]]] * 2
 
 
 def test_compiled_code_inside_the_target_is_not_compiled_for_the_comparison():
@@ -200,7 +200,7 @@ def test_a_backward_first_compiled_after_warm_up_is_a_compile():
 
 def test_writes_that_compiled_code_drops_are_stale():
     def drops_writes(graph, _inputs):
-        return lambda *args: graph(*(each.clone() for each in args))
+        return lambda *args: graph(*(tensor.clone() for tensor in args))
 
     def scenario(replay):
         def count(x):
@@ -223,7 +223,7 @@ def test_batch_norm_statistics_are_compared_and_agree():
 
     audit = replay_here(scenario)
     assert audit.verdict is AuditVerdict.PASSED
-    assert "state" in {each.what for each in audit.steps[1].step.comparisons}
+    assert "state" in {comparison.what for comparison in audit.steps[1].step.comparisons}
 
 
 @pytest.mark.parametrize("leaf", [True, False])

@@ -100,4 +100,6 @@ def test_a_replay_that_does_something_else_names_no_writer_and_says_so(audit):
 
 
 def test_a_replays_own_comparison_is_no_finding_of_the_program(audit):
-    assert {each["id"] for each in audit("alpha_changes")["findings"]} == {"float-specialized"}
+    assert {finding["id"] for finding in audit("alpha_changes")["findings"]} == {
+        "float-specialized"
+    }

@@ -32,7 +32,7 @@ def storm():
 
 
 def test_each_compile_is_one_event_up_to_the_limit(storm):
-    outcomes = [each.outcome for each in storm.compiles]
+    outcomes = [attempt.outcome for attempt in storm.compiles]
     assert outcomes == [
         Outcome.COMPILED,
         *[Outcome.RECOMPILED] * 7,
@@ -43,30 +43,32 @@ def test_each_compile_is_one_event_up_to_the_limit(storm):
 
 def test_the_limit_is_recorded_as_what_later_calls_do(storm):
     assert storm.compiles[-1].runs_after is RunsAfter.CACHED_ONLY
-    assert [each.recompiles_left for each in storm.compiles] == [7, 6, 5, 4, 3, 2, 1, 0, 0]
+    assert [attempt.recompiles_left for attempt in storm.compiles] == [7, 6, 5, 4, 3, 2, 1, 0, 0]
 
 
 def test_all_failing_guards_of_every_entry_are_recorded(storm):
     failures = storm.compiles[4].guard_failures
-    assert {each.cache_entry for each in failures} == {"0/0", "0/1", "0/2", "0/3"}
-    alpha = [each for each in failures if each.source == "self.alpha"]
-    assert {(each.expected, each.actual) for each in alpha} == {
+    assert {failure.cache_entry for failure in failures} == {"0/0", "0/1", "0/2", "0/3"}
+    alpha = [failure for failure in failures if failure.source == "self.alpha"]
+    assert {(failure.expected, failure.actual) for failure in alpha} == {
         ("0.5", "0.1"),
         ("0.0", "0.1"),
         ("0.05", "0.1"),
     }
-    cached = next(each for each in failures if each.source == "self.cached")
+    cached = next(failure for failure in failures if failure.source == "self.cached")
     assert (cached.actual, set(cached.accepted_by)) == ("None", {"0/0", "0/2", "0/3"})
 
 
 def test_a_guard_names_the_users_line_with_its_full_path(storm):
-    alpha = next(each for each in storm.compiles[2].guard_failures if each.source == "self.alpha")
+    alpha = next(
+        failure for failure in storm.compiles[2].guard_failures if failure.source == "self.alpha"
+    )
     assert alpha.user_line is not None
     assert (alpha.user_line.file, alpha.user_line.function) == (blend.__file__, "forward")
 
 
 def test_torchs_own_text_is_kept(storm):
-    assert all(each.text for each in storm.compiles[2].guard_failures)
+    assert all(failure.text for failure in storm.compiles[2].guard_failures)
     assert "found <class 'NoneType'>" in storm.compiles[2].torch_reasons[0]
 
 
@@ -77,7 +79,7 @@ def test_a_compile_carries_its_figures(storm):
     assert second.guard_count and second.guard_latency_us and second.graph_ops
     assert (second.cache_entries_before, second.cache_entries_after) == (1, 2)
     assert second.stack[-1].function == "drive"
-    assert not any("/torch/" in each.file for each in second.stack)
+    assert not any("/torch/" in frame.file for frame in second.stack)
     assert storm.compiles[2].restarts
 
 
@@ -124,7 +126,7 @@ def test_a_graph_break_has_its_reason_and_line():
 
     with Recorder() as recorder:
         torch.compile(broken, backend="eager")(torch.ones(2))
-    breaks = [each for c in recorder.recording().compiles for each in c.graph_breaks]
+    breaks = [graph_break for c in recorder.recording().compiles for graph_break in c.graph_breaks]
     assert len(breaks) == 1
     assert "graph_break" in breaks[0].reason
     assert breaks[0].location is not None and breaks[0].location.file == __file__
@@ -171,7 +173,7 @@ def test_compiles_of_other_threads_are_recorded():
         for thread in threads:
             thread.join()
     assert len(results) == 3
-    assert len({each.thread for each in recorder.recording().compiles}) == 3
+    assert len({compile_.thread for compile_ in recorder.recording().compiles}) == 3
 
 
 def test_another_backend_is_named_as_the_cause():
@@ -209,7 +211,7 @@ def test_what_changed_of_a_tensor_is_named(change, source, expected, actual):
         compiled(torch.ones(3, 3))
         compiled(change(torch.ones(3, 3)))
     failures = recorder.recording().compiles[1].guard_failures
-    wanted = next(each for each in failures if each.source == source)
+    wanted = next(failure for failure in failures if failure.source == source)
     assert expected in wanted.expected
     assert actual in wanted.actual
 
@@ -242,7 +244,7 @@ def test_an_error_inside_a_hook_is_collected_shown_and_never_reaches_the_user(mo
         result = torch.compile(nn.Linear(2, 2), backend="eager")(torch.ones(1, 2))
     recording = recorder.recording()
     assert result.shape == (1, 2)
-    assert [each.outcome for each in recording.compiles] == [Outcome.COMPILED]
+    assert [compile_.outcome for compile_ in recording.compiles] == [Outcome.COMPILED]
     assert "hook is out" in recording.hook_errors[0].traceback
     assert "RuntimeError: hook is out" in capsys.readouterr().err
 

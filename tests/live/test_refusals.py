@@ -37,10 +37,13 @@ def test_error_on_recompile_refuses_and_says_so():
             raised = call_with(compiled, (2, 3, 4))
     first, *refused = recorder.recording().compiles
     assert (first.outcome, raised, len(refused)) == (Outcome.COMPILED, 2, 2)
-    assert {(each.outcome, each.refused_by, each.raised, each.limit) for each in refused} == {
-        (Outcome.REFUSED, "error_on_recompile", True, "")
-    }
-    found = [(each.guard_failures[0].expected, each.guard_failures[0].actual) for each in refused]
+    assert {
+        (attempt.outcome, attempt.refused_by, attempt.raised, attempt.limit) for attempt in refused
+    } == {(Outcome.REFUSED, "error_on_recompile", True, "")}
+    found = [
+        (attempt.guard_failures[0].expected, attempt.guard_failures[0].actual)
+        for attempt in refused
+    ]
     assert found == [("2", "3"), ("2", "4")]
 
 
@@ -81,7 +84,7 @@ def test_an_error_that_torch_catches_did_not_reach_the_caller():
 
 
 def refused_by_stance(recording):
-    return [each for each in recording.compiles if each.refused_by == "fail_on_recompile"]
+    return [attempt for attempt in recording.compiles if attempt.refused_by == "fail_on_recompile"]
 
 
 def test_each_call_that_the_stance_refuses_is_an_event_with_its_failing_guards():
@@ -96,12 +99,12 @@ def test_each_call_that_the_stance_refuses_is_an_event_with_its_failing_guards()
                 raised += 1
     refused = recorder.recording().compiles
     assert raised == len(refused) == 2
-    for each, actual in zip(refused, ("size=[4]", "size=[5]"), strict=True):
-        failure = each.guard_failures[0]
+    for attempt, actual in zip(refused, ("size=[4]", "size=[5]"), strict=True):
+        failure = attempt.guard_failures[0]
         assert (failure.source, failure.expected, failure.actual) == ("x", "size=[3]", actual)
-        assert (each.outcome, each.raised, each.direct) == (Outcome.REFUSED, True, True)
-        assert "fail_on_recompile" in each.reason and each.stack[-1].file == __file__
-        assert each.cache_entries_before == each.cache_entries_after == 1
+        assert (attempt.outcome, attempt.raised, attempt.direct) == (Outcome.REFUSED, True, True)
+        assert "fail_on_recompile" in attempt.reason and attempt.stack[-1].file == __file__
+        assert attempt.cache_entries_before == attempt.cache_entries_after == 1
     assert recorder.lookups.hits == 2
 
 
@@ -145,7 +148,7 @@ def test_a_refused_call_names_its_instance_and_the_line_that_wrote():
             assert call_with(lambda x, _: compiled(x), (0,)) == 1
     first, refused = recorder.recording().compiles
     assert refused.instance == first.instance != ""
-    (write,) = (each for each in refused.writes if each.source == "L['self'].k")
+    (write,) = (write for write in refused.writes if write.source == "L['self'].k")
     assert write.location is not None and write.location.file == __file__
 
 
@@ -161,8 +164,8 @@ def test_in_threads_each_refused_call_is_one_event():
         for thread in threads:
             thread.join()
     refused = refused_by_stance(recorder.recording())
-    assert sorted(each.guard_failures[0].actual for each in refused) == ["1", "2", "3", "4"]
-    assert len({each.thread for each in refused}) == 4
+    assert sorted(attempt.guard_failures[0].actual for attempt in refused) == ["1", "2", "3", "4"]
+    assert len({attempt.thread for attempt in refused}) == 4
 
 
 def test_error_on_recompile_under_the_stance_is_one_event():
@@ -189,4 +192,4 @@ def test_a_skip_after_an_error_is_not_how_that_compile_ended():
     found = recorder.recording()
     (failed,) = found.compiles
     assert (failed.outcome, failed.raised) == (Outcome.FAILED, True)
-    assert [each.reason for each in found.skips] == ["Dynamo tracing is disabled"]
+    assert [skip.reason for skip in found.skips] == ["Dynamo tracing is disabled"]

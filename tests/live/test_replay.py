@@ -41,7 +41,7 @@ def off_by(amount):
     """A backend that computes everything ``amount`` too high."""
 
     def backend(graph, _inputs):
-        return lambda *args: tuple(each + amount for each in graph(*args))
+        return lambda *args: tuple(output + amount for output in graph(*args))
 
     return backend
 
@@ -86,7 +86,7 @@ def test_output_that_differs_from_the_reference_is_stale_though_eager_agrees():
         step(torch.ones(1, 2))
 
     audit = replay_here(scenario)
-    assert [c.equal for c in audit.steps[0].step.comparisons] == [True, False]
+    assert [comparison.equal for comparison in audit.steps[0].step.comparisons] == [True, False]
     assert "differs from reference" in in_words(audit.steps[0].because)
 
 
@@ -294,7 +294,7 @@ def test_an_object_that_only_its_identity_tells_apart_is_not_copied():
             step(torch.ones(2, 4))
 
     steps = replay_here(scenario).steps
-    assert [each.verdict for each in steps] == [StepVerdict.COMPILED, StepVerdict.REUSED]
+    assert [step.verdict for step in steps] == [StepVerdict.COMPILED, StepVerdict.REUSED]
 
 
 def test_arguments_that_overlap_do_so_in_the_eager_twin():

@@ -25,10 +25,10 @@ def test_the_comparison_changes_no_compile_and_finds_correct_code_correct(kind, 
     forget(library)
     alone = replay_here(five_steps(targets(library)[kind]), compare=False)
     assert compiles_of(compared) == compiles_of(alone)
-    verdicts = [each.verdict.value for each in compared.steps]
+    verdicts = [step.verdict.value for step in compared.steps]
     assert len(verdicts) == 5, all_in_words(compared.reasons)
     assert not {"stale", "unknown"} & set(verdicts), all_in_words(compared.reasons)
-    assert verdicts == [each.verdict.value for each in alone.steps]
+    assert verdicts == [step.verdict.value for step in alone.steps]
 
 
 @pytest.mark.parametrize("kind", ["global dict", "class attribute", "plain object in a global"])
@@ -42,16 +42,16 @@ def test_a_cache_that_the_first_step_fills_recompiles_after_warm_up(kind, librar
 @pytest.mark.parametrize("kind", ["global int", "default argument", "function attribute"])
 def test_code_that_counts_is_stale_only_where_compiled_code_counts_otherwise(kind, library):
     def forgets_writes(graph, _inputs):
-        return lambda *args: tuple(each * 0 for each in graph(*args))
+        return lambda *args: tuple(output * 0 for output in graph(*args))
 
     forget(library)
     scenario = five_steps(targets(library)[kind])
-    right = [each.verdict.value for each in replay_here(scenario).steps]
+    right = [step.verdict.value for step in replay_here(scenario).steps]
     assert len(right) == 5
     assert "stale" not in right
     forget(library)
     wrong = replay_here(scenario, backend=forgets_writes).steps
-    assert {each.verdict.value for each in wrong} == {"stale"}
+    assert {step.verdict.value for step in wrong} == {"stale"}
 
 
 def one_step(target, *args):
@@ -113,8 +113,8 @@ def test_no_twin_stays_after_a_step_that_raises():
 
 def children():
     """Of this process, ended ones that nobody has waited for among them."""
-    stats = [each.read_text() for each in Path("/proc").glob("[0-9]*/stat") if each.exists()]
-    fields = [(each.split(" ")[0], each.rpartition(")")[2].split()[1]) for each in stats]
+    stats = [path.read_text() for path in Path("/proc").glob("[0-9]*/stat") if path.exists()]
+    fields = [(stat.split(" ")[0], stat.rpartition(")")[2].split()[1]) for stat in stats]
     return {pid for pid, parent in fields if int(parent) == os.getpid()}
 
 
@@ -182,7 +182,7 @@ def test_a_handler_of_the_program_for_its_children_never_hears_of_a_twin():
             signal.signal(signal.SIGCHLD, before)
 
     audit = replay_here(scenario)
-    verdicts = [each.verdict.value for each in audit.steps]
+    verdicts = [step.verdict.value for step in audit.steps]
     assert verdicts == ["compiled", *["reused"] * 3], all_in_words(audit.reasons)
 
 

@@ -253,8 +253,8 @@ def test_every_blueprint_keeps_the_shape(blueprint):
 @pytest.mark.parametrize("slots", [1, 2])
 def test_a_conv_host_scores_images(slots):
     host = ConvHost(slots=slots)
-    for each in host.slots:
-        grown(each, "conv", 0.5)  # type: ignore[arg-type]
+    for slot in host.slots:
+        grown(slot, "conv", 0.5)  # type: ignore[arg-type]
     assert host(torch.randn(2, 3, 8, 8)).shape == (2, 4)
 
 

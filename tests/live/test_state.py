@@ -74,7 +74,7 @@ def verdicts_of(target, make, **options):
 def test_a_write_that_compiled_code_loses_is_stale_wherever_it_goes(place):
     target, make = WRITES[place]
     audit = verdicts_of(target, make, backend=loses_writes)
-    assert {each.verdict.value for each in audit.steps} == {"stale"}
+    assert {step.verdict.value for step in audit.steps} == {"stale"}
     assert "state[" in all_in_words(audit.reasons)
 
 
@@ -92,7 +92,7 @@ def test_a_write_that_compiled_code_alone_makes_is_stale():
         return x.sum() * 0
 
     audit = verdicts_of(zeroes, None)
-    assert {each.verdict.value for each in audit.steps} == {"stale"}
+    assert {step.verdict.value for step in audit.steps} == {"stale"}
     assert "state['argument 0'] differs from eager" in all_in_words(audit.reasons)
 
 
@@ -107,7 +107,7 @@ def test_an_attribute_that_is_set_anew_is_compared():
             return x * 2
 
     audit = verdicts_of(Sets(), None)
-    assert {each.verdict.value for each in audit.steps} == {"stale"}
+    assert {step.verdict.value for step in audit.steps} == {"stale"}
     assert "state['.last']" in all_in_words(audit.reasons)
 
 

@@ -49,23 +49,25 @@ def audits(default_run):
 
 
 def of(audits, alpha):
-    return [each for each in audits if each["parameters"]["alpha"] == alpha]
+    return [audit for audit in audits if audit["parameters"]["alpha"] == alpha]
 
 
 def test_the_default_run_fits_the_schema_and_judges_everything(default_run, audits):
     jsonschema.validate(default_run, json_schema())
     assert len(audits) == 72
-    assert {each["verdict"] for each in audits} == {"passed", "failed"}
+    assert {audit["verdict"] for audit in audits} == {"passed", "failed"}
 
 
 @pytest.mark.parametrize("alpha", ["buffer", "eager_cache"])
 def test_the_remedies_pass_everything_but_a_slot_compiled_while_dormant(audits, alpha):
-    failed = {each["scenario"] for each in of(audits, alpha) if each["verdict"] == "failed"}
+    failed = {audit["scenario"] for audit in of(audits, alpha) if audit["verdict"] == "failed"}
     assert failed == {ALWAYS_EAGER}
 
 
 def test_the_tickets_cache_recompiles_wherever_alpha_changes_and_nowhere_else(audits):
-    failed = {each["scenario"] for each in of(audits, "lazy_cache") if each["verdict"] == "failed"}
+    failed = {
+        audit["scenario"] for audit in of(audits, "lazy_cache") if audit["verdict"] == "failed"
+    }
     assert failed == CHANGING | {ALWAYS_EAGER}
 
 
@@ -80,11 +82,13 @@ def test_the_line_that_wrote_alpha_is_named_with_its_caller(audits):
     assert len(storms) >= len(CHANGING)
     writers = {finding["written_by"]["function"] for finding in storms}
     assert writers == {"LazyCache.write"}
-    assert all(each["called_from"] for each in storms)
+    assert all(finding["called_from"] for finding in storms)
 
 
 def test_the_watched_replays_made_the_same_compiles(audits):
-    assert not [note for each in audits for note in each["recording"]["notes"] if "Writers" in note]
+    assert not [
+        note for audit in audits for note in audit["recording"]["notes"] if "Writers" in note
+    ]
 
 
 def test_wherever_alpha_changes_the_tickets_cache_hits_the_limit(audits):
@@ -117,7 +121,9 @@ def test_the_dormant_slot_is_eager_and_never_passes(audits):
 
 def test_the_cause_is_alpha_and_the_line_that_reads_it(audits):
     audit = next(
-        each for each in of(audits, "lazy_cache") if each["scenario"] == "alpha_at_epoch_boundaries"
+        audit
+        for audit in of(audits, "lazy_cache")
+        if audit["scenario"] == "alpha_at_epoch_boundaries"
     )
     finding = audit["findings"][0]
     assert finding["source"] == "self.slots[0].alpha_source.value"
@@ -138,9 +144,9 @@ def test_nothing_was_unrecognized_and_no_hook_failed(audits):
 def test_our_count_agrees_with_torchs_own(audits):
     for audit in audits:
         made = [
-            each
-            for each in audit["recording"]["compiles"]
-            if each["outcome"] in ("compiled", "recompiled") and each["graph_ops"] != 0
+            compile_
+            for compile_ in audit["recording"]["compiles"]
+            if compile_["outcome"] in ("compiled", "recompiled") and compile_["graph_ops"] != 0
         ]
         assert audit["torch_counters"]["unique_graphs"] == len(made), audit["scenario"]
 
@@ -154,7 +160,7 @@ def test_alpha_takes_nine_values_wherever_it_changes(audits):
 
 
 def test_the_claims_of_the_ticket_are_decided(default_run):
-    decided = {each["claim"]["id"]: each["status"] for each in default_run["claims"]}
+    decided = {result["claim"]["id"]: result["status"] for result in default_run["claims"]}
     assert decided == {
         "validated-in-forward": "confirmed",
         "perf-comment": "not tested",
@@ -168,9 +174,9 @@ def test_the_claims_of_the_ticket_are_decided(default_run):
 
 
 def test_the_device_that_was_used_is_said(audits):
-    moves = [each for each in audits if each["scenario"] == "device_move_and_back"]
+    moves = [audit for audit in audits if audit["scenario"] == "device_move_and_back"]
     assert moves
-    assert all("Device moves were made to" in each["recording"]["notes"][0] for each in moves)
+    assert all("Device moves were made to" in audit["recording"]["notes"][0] for audit in moves)
 
 
 @pytest.fixture(scope="session")
@@ -185,18 +191,18 @@ def measured():
 @pytest.mark.parametrize("alpha", MEASURED)
 def test_the_measured_counts_come_out_of_the_audit(measured, alpha, backend):
     audit = next(
-        each
-        for each in measured
-        if each["parameters"]["alpha"] == alpha and each["backend"] == backend
+        audit
+        for audit in measured
+        if audit["parameters"]["alpha"] == alpha and audit["backend"] == backend
     )
     made = [
-        each
-        for each in audit["recording"]["compiles"]
-        if each["outcome"] in ("compiled", "recompiled")
+        compile_
+        for compile_ in audit["recording"]["compiles"]
+        if compile_["outcome"] in ("compiled", "recompiled")
     ]
-    early = [each for each in made if each["phase"] == "warm-up"]
+    early = [compile_ for compile_ in made if compile_["phase"] == "warm-up"]
     assert (len(early), len(made)) == MEASURED[alpha][backend]
-    limit = any(each["outcome"] == "limit" for each in audit["recording"]["compiles"])
+    limit = any(attempt["outcome"] == "limit" for attempt in audit["recording"]["compiles"])
     assert limit == (MEASURED[alpha][backend][1] == 8)
 
 
@@ -215,11 +221,11 @@ def test_options_reach_torch_compile(option, wanted):
     result = esper_audit("run", *args, *UNWATCHED)
     (audit,) = audits_of(result.stdout).values()
     made = [
-        each
-        for each in audit["recording"]["compiles"]
-        if each["outcome"] in ("compiled", "recompiled")
+        compile_
+        for compile_ in audit["recording"]["compiles"]
+        if compile_["outcome"] in ("compiled", "recompiled")
     ]
-    early = [each for each in made if each["phase"] == "warm-up"]
+    early = [compile_ for compile_ in made if compile_["phase"] == "warm-up"]
     assert (len(early), len(made)) == counts
 
 
@@ -231,7 +237,7 @@ def test_the_scope_of_the_compile_and_the_kind_of_host_make_no_difference():
     for (scenario, alpha, _), audit in found.items():
         recompiles = scenario == "set_alpha_mid_rollout" and alpha == "lazy_cache"
         assert audit["verdict"] == ("failed" if recompiles else "passed"), why(audit)
-        limit = any(each["outcome"] == "limit" for each in audit["recording"]["compiles"])
+        limit = any(attempt["outcome"] == "limit" for attempt in audit["recording"]["compiles"])
         assert limit == recompiles
 
 

@@ -43,7 +43,7 @@ def test_a_copy_that_shares_state_is_unknown_or_right(kind, library, unforked):
         target.update(targets(library))
 
     audit = proven(lambda replay: five_steps(target[kind])(replay), again)
-    verdicts = {each.verdict.value for each in audit.steps}
+    verdicts = {step.verdict.value for step in audit.steps}
     assert len(audit.steps) == 5, audit.reason
     assert compiles_of(audit) == compiles_of(alone)
     assert verdicts == {"unknown"} or audit.verdict is alone.verdict
@@ -54,7 +54,7 @@ def test_a_copy_that_shares_nothing_proves_itself(unforked):
     linear = nn.Linear(4, 4)
     audit = proven(five_steps(linear), lambda: None)
     assert audit.verdict is AuditVerdict.PASSED
-    assert [each.verdict.value for each in audit.steps] == ["compiled", *["reused"] * 4]
+    assert [step.verdict.value for step in audit.steps] == ["compiled", *["reused"] * 4]
 
 
 def test_a_run_proves_or_refuses_what_it_could_not_fork_for(tmp_path):

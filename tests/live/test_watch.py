@@ -124,8 +124,12 @@ def test_more_guarded_values_than_are_watched_is_said(slot, step, monkeypatch):
 
 def signature(recording):
     return [
-        (each.frame.key, each.outcome, {(f.kind, f.source) for f in each.guard_failures})
-        for each in recording.compiles
+        (
+            compile_.frame.key,
+            compile_.outcome,
+            {(f.kind, f.source) for f in compile_.guard_failures},
+        )
+        for compile_ in recording.compiles
     ]
 
 
@@ -229,13 +233,15 @@ def test_writes_of_two_compiled_functions_to_one_name_are_told_apart():
             return y + self.calls
 
     one, two = One(), Two()
-    first, second = (torch.compile(each, backend="aot_eager") for each in (one, two))
+    first, second = (torch.compile(module, backend="aot_eager") for module in (one, two))
     with esper_audit.record(provenance=True) as live:
         for _ in range(2):
             first(torch.ones(2))
             second(torch.ones(2))
         first(torch.ones(2))
-    lines = {each.frame.name.split(".")[-2]: each.written_by.line for each in live.findings}
+    lines = {
+        finding.frame.name.split(".")[-2]: finding.written_by.line for finding in live.findings
+    }
     assert lines == {
         "One": One.forward.__code__.co_firstlineno + 1,
         "Two": Two.forward.__code__.co_firstlineno + 2,
@@ -249,7 +255,7 @@ def test_an_object_at_a_reused_address_inherits_nothing():
             slot.alpha = value
             torch.compile(slot, backend="aot_eager")(torch.ones(2, 4))
             del slot
-    assert {each.id for each in live.findings} == {"other-instance"}
+    assert {finding.id for finding in live.findings} == {"other-instance"}
     assert unknown(live) == "it was written before this object was watched"
 
 

@@ -36,7 +36,7 @@ def test_without_a_file_nothing_is_accepted(tmp_path):
 @pytest.mark.parametrize("place", [0, 1, 2, 3])
 def test_one_entry_more_is_one_line_more_wherever_it_stands(place):
     more = (*ENTRIES[:place], entry("new"), *ENTRIES[place:])
-    texts = [dumps_baseline(each).decode().splitlines() for each in (ENTRIES, more)]
+    texts = [dumps_baseline(entries).decode().splitlines() for entries in (ENTRIES, more)]
     changed = [line for line in difflib.ndiff(texts[0], texts[1]) if line[0] in "+-"]
     assert len(changed) == 1
     assert '"new"' in changed[0]

@@ -27,13 +27,13 @@ def reused(index: int, label: str = "change"):
 
 
 def test_the_tickets_cause_is_alpha_and_not_the_dropped_tensor():
-    assert [each.source for each in closest_failures(lazy(0, "0.6"))] == ["self.alpha"]
+    assert [guard.source for guard in closest_failures(lazy(0, "0.6"))] == ["self.alpha"]
 
 
 def test_the_entry_with_fewer_failures_is_closer():
     failures = (failure("0/0", "x"), failure("0/0", "y"), failure("0/1", "z"))
     found = closest_failures(compiled(0, Outcome.RECOMPILED, guard_failures=failures))
-    assert [each.source for each in found] == ["z"]
+    assert [guard.source for guard in found] == ["z"]
 
 
 def test_no_failures_no_cause():
@@ -77,7 +77,7 @@ def test_the_dearest_cause_comes_first():
     dear = compiled(
         1, Outcome.RECOMPILED, guard_failures=(failure(source="b"),), seconds=Seconds(9.0)
     )
-    assert [each.source for each in root_causes([cheap, dear], ())] == ["b", "a"]
+    assert [guard.source for guard in root_causes([cheap, dear], ())] == ["b", "a"]
 
 
 def test_of_two_single_failures_the_one_with_fewer_fields_is_closer():

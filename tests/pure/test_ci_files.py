@@ -50,7 +50,7 @@ def test_a_wrong_pipeline_does_not(tmp_path):
 def test_the_hook_that_the_how_to_names_is_there():
     [hook] = yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text())
     [repository] = yaml.safe_load(BLOCKS[".pre-commit-config.yaml"])["repos"]
-    assert [each["id"] for each in repository["hooks"]] == [hook["id"]]
+    assert [known["id"] for known in repository["hooks"]] == [hook["id"]]
 
 
 def test_the_outputs_that_the_how_to_uses_are_those_of_the_action():
@@ -80,6 +80,8 @@ def test_every_option_that_they_use_exists(command):
     _, name, *arguments = shlex.split(command.replace('"${arguments[@]}"', ""))
     group: Any = typer.main.get_command(app)
     known = group.get_command(None, name).params
-    options = {option for each in known for option in (*each.opts, *each.secondary_opts)}
-    used = {each for each in arguments if re.match(r"--?[a-z]", each)}
+    options = {
+        option for parameter in known for option in (*parameter.opts, *parameter.secondary_opts)
+    }
+    used = {argument for argument in arguments if re.match(r"--?[a-z]", argument)}
     assert used <= options

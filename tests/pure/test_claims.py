@@ -65,7 +65,7 @@ def test_each_backend_decides_for_itself():
     eager = audit(parameters=LAZY, claims=("safe",), backend="eager")
     aot = audit(AuditVerdict.FAILED, parameters=LAZY, claims=("safe",), backend="aot_eager")
     results = decide_claims([CLAIM], [eager, aot])
-    assert [(r.backend, r.status.value) for r in results] == [
+    assert [(result.backend, result.status.value) for result in results] == [
         ("eager", "confirmed"),
         ("aot_eager", "refuted"),
     ]

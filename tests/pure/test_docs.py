@@ -85,9 +85,9 @@ def raised_messages() -> list[tuple[str, list[str]]]:
             name = getattr(getattr(node, "func", None), "id", "")
             if name in ("UsageError", "IncompleteError") and node.args:  # type: ignore[attr-defined]
                 parts = [
-                    each.value
-                    for each in ast.walk(node.args[0])  # type: ignore[attr-defined]
-                    if isinstance(each, ast.Constant) and isinstance(each.value, str)
+                    part.value
+                    for part in ast.walk(node.args[0])  # type: ignore[attr-defined]
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
                 ]
                 found.append((path.name, parts))
     return found

@@ -101,7 +101,7 @@ def test_eager_code_gets_one_answer_through_every_door(name):
     audit = judge_program(found, ProgramBudget(fail_on=("eager",)))
     assert audit.verdict == wanted, audit.reasons
     assert (no_eager_fallback(found) == "") is (wanted == "passed")
-    assert any(each.id in EAGER for each in audit.findings) is (wanted == "failed")
+    assert any(finding.id in EAGER for finding in audit.findings) is (wanted == "failed")
 
 
 @pytest.mark.parametrize("name", RECORDINGS)
@@ -110,12 +110,12 @@ def test_table_and_baseline_hold_the_same_counts(name):
     counts = count(found)
     audit = judge_program(found)
     [measured] = measure([ProgramReport(audits=(audit,))])
-    assert sum(each.compiles for each in audit.frames) == counts.compiles
-    assert sum(each.recompiles for each in audit.frames) == counts.recompiles
+    assert sum(frame.compiles for frame in audit.frames) == counts.compiles
+    assert sum(frame.recompiles for frame in audit.frames) == counts.recompiles
     assert measured.audit.in_warm_up == counts.compiles_in_warm_up
     assert measured.audit.after_warm_up == counts.compiles_after_warm_up
-    causes = [each for each in audit.findings if each.pattern is not None]
-    assert sum(each.compiles for each in causes) == counts.recompiles
+    causes = [finding for finding in audit.findings if finding.pattern is not None]
+    assert sum(finding.compiles for finding in causes) == counts.recompiles
 
 
 def test_a_compile_after_a_reset_is_one_after_warm_up_and_no_recompile():
@@ -160,13 +160,13 @@ def test_a_call_that_a_stance_refused_names_the_line_that_set_it():
     line = Location("/p/serve.py", 12)
     stances = (Stance("fail_on_recompile", line, at=0.0),)
     found = recording((), [*made(), refused(1, "fail_on_recompile")], stances=stances)
-    [finding] = [each for each in judge_program(found).findings if each.attempts]
+    [finding] = [finding for finding in judge_program(found).findings if finding.attempts]
     assert (finding.refused_by, finding.written_by) == ("fail_on_recompile", line)
 
 
 def test_a_failed_compile_that_torch_gave_up_on_is_told_once():
     given_up = failed(1, frame=OTHER, runs_after=RunsAfter.EAGER, unsupported=True)
-    ids = [each.id for each in judge_program(recording((), [*made(), given_up])).findings]
+    ids = [finding.id for finding in judge_program(recording((), [*made(), given_up])).findings]
     assert ids == ["eager-unsupported"]
 
 
@@ -193,7 +193,7 @@ def gated(now, before, *fail_on):
             ]
         )
 
-    baseline = [entry for each in measured(before) for entry in each.entries]
+    baseline = [entry for audit in measured(before) for entry in audit.entries]
     return verdict_of(hold_against(measured(now), baseline, fail_on or None)).value
 
 
@@ -224,7 +224,7 @@ def test_the_gate_fails_on_the_kind_that_was_asked_for(now, kind):
 
 
 def test_graph_breaks_and_eager_steps_of_a_replay_are_findings():
-    assert [each.id for each in BROKEN.findings] == ["graph-break"]
+    assert [found.id for found in BROKEN.findings] == ["graph-break"]
     [finding] = EAGERLY.findings
     assert (finding.id, finding.frame, since_words(finding.since)) == (
         "eager-unexplained",

@@ -34,7 +34,7 @@ PASSING = audit(scenario="rollout", parameters=BUFFER)
 
 def written(whole):
     """The same audit with its writer known, as after a watched replay."""
-    found = tuple(replace(each, written_by=WRITER) for each in whole.findings)
+    found = tuple(replace(finding, written_by=WRITER) for finding in whole.findings)
     return replace(whole, findings=found)
 
 
@@ -46,7 +46,7 @@ SKIPPED = audit(AuditVerdict.SKIPPED, scenario="moves", reasons=(told("no accele
 
 
 def gate(now, before, **fields) -> GateReport:
-    baseline = [entry for each in measure([report(*before)]) for entry in each.entries]
+    baseline = [entry for run in measure([report(*before)]) for entry in run.entries]
     results = hold_against(measure([report(*now)]), baseline)
     defaults = {
         "root": "/p",
@@ -115,7 +115,7 @@ def test_the_schema_of_sarif_can_refuse():
 
 def test_sarif_points_at_the_line_relative_to_the_project():
     run = json.loads(render(BROKEN, Format.SARIF))["runs"][0]
-    first = next(each for each in run["results"] if each["ruleId"] == "float-specialized")
+    first = next(result for result in run["results"] if result["ruleId"] == "float-specialized")
     place = first["locations"][0]["physicalLocation"]
     assert place["artifactLocation"] == {"uri": "slot.py", "uriBaseId": "%SRCROOT%"}
     assert place["region"]["startLine"] == 49
@@ -126,11 +126,11 @@ def test_sarif_points_at_the_line_relative_to_the_project():
 def test_sarif_fingerprints_do_not_change_with_line_numbers():
     def prints(whole):
         run = json.loads(render(whole, Format.SARIF))["runs"][0]
-        return [each["partialFingerprints"] for each in run["results"]]
+        return [result["partialFingerprints"] for result in run["results"]]
 
     moved = tuple(
-        replace(each, written_by=replace(WRITER, line=70), frame=replace(FRAME, line=99))
-        for each in FAILING.findings
+        replace(finding, written_by=replace(WRITER, line=70), frame=replace(FRAME, line=99))
+        for finding in FAILING.findings
     )
     edited = gate([replace(FAILING, findings=moved)], [PASSING])
     assert prints(edited) == prints(gate([FAILING], [PASSING]))
@@ -154,7 +154,7 @@ def test_junit_counts_each_audit_once_and_each_way():
 
 def test_a_negative_control_that_was_caught_is_no_failure():
     whole = report(PASSING, stale(), control=CONTROL)
-    assert [each.status.value for each in cases(whole).cases] == ["passed", "passed"]
+    assert [case.status.value for case in cases(whole).cases] == ["passed", "passed"]
 
 
 def test_junit_holds_the_causes_and_the_line():
@@ -199,7 +199,7 @@ def test_what_only_differs_in_the_environment_is_told_once():
 
 def test_markdown_collapses_details_and_lets_no_value_become_markup():
     evil = failure(actual="<script>|`x`")
-    found = tuple(replace(each, values=(evil.actual,)) for each in FAILING.findings)
+    found = tuple(replace(finding, values=(evil.actual,)) for finding in FAILING.findings)
     text = render(gate([replace(FAILING, findings=found)], [PASSING]), Format.MARKDOWN)
     assert text.startswith("<!-- esper-audit -->")
     assert "<script>" not in text and r"&lt;script&gt;\|\`x\`" in text

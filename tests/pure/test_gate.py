@@ -32,7 +32,7 @@ def measured(*audits):
 
 
 def entries(*audits):
-    return tuple(entry for each in measured(*audits) for entry in each.entries)
+    return tuple(entry for run in measured(*audits) for entry in run.entries)
 
 
 def gated(now, before, **fields):
@@ -81,7 +81,7 @@ def test_a_pass_where_a_failure_was_accepted_is_improved_and_fails_too():
     ],
 )
 def test_counts_and_verdicts_have_a_direction(now, before, kind):
-    now, before = (replace(each, parameters=BUFFER) for each in (now, before))
+    now, before = (replace(side, parameters=BUFFER) for side in (now, before))
     assert gated(now, [before])[0] == kind
 
 
@@ -143,7 +143,7 @@ DECLARED: dict[str, Any] = {
 def test_an_entry_is_stale_where_no_run_can_match_it_any_more(fields, is_stale):
     baseline = entries(PASSING, but(PASSING, **fields))
     results = hold_against(measured(PASSING), baseline, declared=DECLARED)
-    assert ("unmatched" in [each.kind.value for each in results]) is is_stale
+    assert ("unmatched" in [result.kind.value for result in results]) is is_stale
     assert verdict_of(results) == ("failed" if is_stale else "passed")
     assert len(accepted(baseline, PASSING, declared=DECLARED)) == (1 if is_stale else 2)
 
@@ -276,22 +276,22 @@ def test_entries_are_sorted_whatever_the_order_of_the_audits():
 
 def test_two_audits_are_compared_without_a_baseline():
     results = compare(measured(PASSING), measured(FAILING))
-    assert [each.kind for each in results] == [ChangeKind.WORSE]
+    assert [result.kind for result in results] == [ChangeKind.WORSE]
     assert (results[0].before.verdict, results[0].after.verdict) == ("passed", "failed")
     assert compare(measured(PASSING), measured(PASSING))[0].kind is ChangeKind.SAME
 
 
 def test_a_backend_that_one_of_them_lacks_is_a_difference():
     both = measured(PASSING, replace(PASSING, backend="inductor"))
-    kinds = [each.kind.value for each in compare(both, measured(PASSING))]
+    kinds = [result.kind.value for result in compare(both, measured(PASSING))]
     assert kinds == ["unmatched", "same"]
-    assert [each.kind.value for each in compare(both, ())] == ["unmatched"] * 2
-    assert not any(each.fails for each in compare(both, ()))
+    assert [result.kind.value for result in compare(both, ())] == ["unmatched"] * 2
+    assert not any(result.fails for result in compare(both, ()))
 
 
 def test_an_audit_in_one_of_them_alone_is_shown():
     other = replace(PASSING, scenario="other")
-    kinds = {each.kind.value for each in compare(measured(PASSING), measured(other))}
+    kinds = {result.kind.value for result in compare(measured(PASSING), measured(other))}
     assert kinds == {"new", "unmatched"}
 
 

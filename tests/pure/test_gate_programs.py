@@ -61,7 +61,7 @@ def test_a_program_that_proves_nothing_is_an_error(fields, why):
 def test_what_ranks_have_not_in_common_is_a_cause():
     difference = replace(FAILING.findings[0], id=Diagnosis.RANKS_DIFFER, source="")
     before, after = of_program(program()), of_program(program(), differences=(difference,))
-    baseline = [entry for each in before for entry in each.entries]
+    baseline = [entry for audit in before for entry in audit.entries]
     assert verdict_of(hold_against(before, baseline)) is AuditVerdict.PASSED
     assert verdict_of(hold_against(after, baseline)) is AuditVerdict.FAILED
 

@@ -71,11 +71,11 @@ def test_a_comparison_with_an_interrupted_audit_ends_with_3(desk):
 def test_no_output_overwrites_another_file_of_the_command(desk, arguments):
     desk.accept(PASSING)
     name = desk.saved(PASSING)
-    before = [(desk.folder / each).read_bytes() for each in (name, desk.baseline.name)]
+    before = [(desk.folder / file).read_bytes() for file in (name, desk.baseline.name)]
     code, _, err = desk.gate(name, *arguments)
     assert code == 2
     assert "is named twice." in err
-    assert before == [(desk.folder / each).read_bytes() for each in (name, desk.baseline.name)]
+    assert before == [(desk.folder / file).read_bytes() for file in (name, desk.baseline.name)]
 
 
 @pytest.mark.parametrize(

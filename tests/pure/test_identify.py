@@ -107,7 +107,7 @@ def test_every_recompile_of_the_list_has_a_case_here():
 
 def test_every_diagnosis_has_a_meaning_and_a_remedy():
     assert set(MEANINGS) == set(Diagnosis)
-    assert all(each.what and each.remedy for each in MEANINGS.values())
+    assert all(meaning.what and meaning.remedy for meaning in MEANINGS.values())
 
 
 def another(step, instance, entry="0/0", value="0.6", outcome=Outcome.RECOMPILED, **fields):
@@ -120,7 +120,7 @@ def another(step, instance, entry="0/0", value="0.6", outcome=Outcome.RECOMPILED
 def test_another_object_without_an_entry_of_its_own_is_another_instance():
     first = another(0, "Slot@1", outcome=Outcome.COMPILED)
     found = root_causes([first, another(1, "Slot@2")])
-    assert [each.id for each in found] == ["other-instance"]
+    assert [finding.id for finding in found] == ["other-instance"]
 
 
 def test_an_object_with_entries_of_its_own_is_held_against_those():
@@ -134,16 +134,16 @@ def test_an_object_with_entries_of_its_own_is_held_against_those():
 def test_instances_of_other_frames_do_not_count():
     other = another(0, "Slot@1", outcome=Outcome.COMPILED, frame=OTHER)
     found = root_causes([other, another(1, "Slot@2", frame=FRAME)])
-    assert [each.id for each in found] == ["float-specialized"]
+    assert [finding.id for finding in found] == ["float-specialized"]
 
 
 def test_sources_that_fail_in_the_same_compiles_are_one_finding():
     both = (failure(source="self.a.training"), failure(source="self.b.training"))
     found = root_causes([compiled(0, Outcome.RECOMPILED, guard_failures=both)])
-    assert [each.sources for each in found] == [("self.a.training", "self.b.training")]
+    assert [finding.sources for finding in found] == [("self.a.training", "self.b.training")]
     assert found[0].compiles == 1
 
 
 def test_a_recompile_that_nothing_explains_is_told_as_unrecognized():
     found = root_causes([compiled(0, Outcome.RECOMPILED, torch_reasons=("who knows",))])
-    assert [(each.id, each.text) for each in found] == [("unrecognized", "who knows")]
+    assert [(finding.id, finding.text) for finding in found] == [("unrecognized", "who knows")]

@@ -113,14 +113,14 @@ def test_annotations_tell_of_it_once(one_of_three):
     lines = render(one_of_three, Format.GITHUB).splitlines()
     assert [line.split()[0] for line in lines] == ["::error", "::notice"]
     log = json.loads(render(one_of_three, Format.SARIF))["runs"][0]
-    assert [each["ruleId"] for each in log["results"]] == ["not-judged"]
+    assert [result["ruleId"] for result in log["results"]] == ["not-judged"]
     assert log["invocations"] == [{"executionSuccessful": False}]
 
 
 def test_json_marks_it_and_holds_errors_for_what_was_not_run(one_of_three):
     found = json.loads(render(one_of_three, Format.JSON))
     assert (found["interrupted"], found["verdict"]) == (True, "error")
-    assert [each["verdict"] for each in found["audits"]] == ["passed", "error", "error"]
+    assert [replayed["verdict"] for replayed in found["audits"]] == ["passed", "error", "error"]
 
 
 @pytest.mark.parametrize("arguments", [["-q"], [], ["-v"], ["--format", "plain"]])
@@ -173,6 +173,6 @@ def test_all_that_was_planned_is_in_the_report_of_a_run_that_is_interrupted(shar
     steps = (step(0, misses=1, phase=Phase.WARM_UP), step(1, hits=1, shares=shares))
     request = Request(("/p",), Options(backends=("eager",)), Config())
     whole = run_audit(request, InterruptedPool(steps), Unheard())  # type: ignore[arg-type]
-    assert [each.verdict.value for each in whole.audits] == verdicts
+    assert [replayed.verdict.value for replayed in whole.audits] == verdicts
     assert whole.interrupted and whole.verdict is AuditVerdict.ERROR
     assert f"Interrupted: {verdicts.count('passed')} of 3 audits" in answer(whole)

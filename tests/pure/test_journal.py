@@ -49,7 +49,7 @@ def test_every_kind_of_event_comes_back(journal):
 def test_a_compile_that_comes_again_stands_in_for_the_first(journal):
     for reason in ("", "later"):
         journal.note(replace(compiled(0), reason=reason), Lookups())
-    assert [each.reason for each in read_journal(content(journal)).compiles] == ["later"]
+    assert [compile_.reason for compile_ in read_journal(content(journal)).compiles] == ["later"]
 
 
 def test_how_often_a_graph_ran_is_not_known_while_it_runs(journal):

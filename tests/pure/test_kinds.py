@@ -21,8 +21,8 @@ from esper_audit.errors import UsageError
 
 
 def test_every_diagnosis_and_every_change_is_a_kind():
-    assert {each.value for each in Diagnosis} <= set(KINDS)
-    changes = {each.value for each in ChangeKind} - {"same", "error"}
+    assert {diagnosis.value for diagnosis in Diagnosis} <= set(KINDS)
+    changes = {kind.value for kind in ChangeKind} - {"same", "error"}
     assert changes <= set(KINDS)
     assert {"recompile", "eager", "limit"} <= set(KINDS)
 

@@ -36,7 +36,7 @@ def imports(path: Path, top_level_only: bool = False) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {node.module or ""} | {f"{node.module}.{a.name}" for a in node.names}
+            found |= {node.module or ""} | {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
@@ -72,13 +72,13 @@ def test_the_top_level_holds_few_entries():
 def test_slot_knows_torch_alone():
     allowed = {"torch", "slot", "__future__", *sys.stdlib_module_names}
     for path in files(ROOT / "slot"):
-        assert {each.split(".")[0] for each in imports(path)} <= allowed, path
+        assert {name.split(".")[0] for name in imports(path)} <= allowed, path
 
 
 def test_scenarios_use_public_names():
     for path in files(ROOT / "scenarios"):
-        used = {each for each in imports(path) if each.startswith("esper_audit.")}
-        private = {each for each in used if any(p.startswith("_") for p in each.split("."))}
+        used = {name for name in imports(path) if name.startswith("esper_audit.")}
+        private = {name for name in used if any(part.startswith("_") for part in name.split("."))}
         assert not private, path
 
 
@@ -104,3 +104,27 @@ def test_no_file_grows_past_350_lines():
         if (count := len(path.read_text().splitlines())) > 350
     }
     assert not long
+
+
+def says_each(source: str) -> list[int]:
+    """The lines that give a variable the name ``each``, which doesn't tell what it holds."""
+    return [
+        node.lineno
+        for node in ast.walk(ast.parse(source))
+        if (isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id == "each")
+        or (isinstance(node, ast.arg) and node.arg == "each")
+    ]
+
+
+def test_no_variable_is_named_each():
+    found = {
+        str(path.relative_to(ROOT)): lines
+        for path in files(PACKAGE)
+        if (lines := says_each(path.read_text()))
+    }
+    assert not found
+
+
+@pytest.mark.parametrize("code", ["[each for each in y]", "for each in y: ...", "lambda each: 1"])
+def test_the_check_for_each_can_fail(code):
+    assert says_each(code) == [1]

@@ -123,5 +123,5 @@ def test_of_several_writers_the_first_that_is_known_is_named():
     nobody = Write("self.alpha", unknown=Reason(why=Why.SEVERAL_THREADS))
     first_known, later = Write("self.alpha", WRITER), Write("self.alpha", CALL)
     writes = ((1, nobody), (2, first_known), (3, later))
-    calls = [again(n, f"0.{n}", writes=(w,)) for n, w in writes]
+    calls = [again(n, f"0.{n}", writes=(write,)) for n, write in writes]
     assert root_causes([first(), *calls])[0].written_by == WRITER

@@ -73,7 +73,7 @@ def test_recompiles_are_held_against_their_bound(allowed, wanted):
 
 
 def test_a_bound_after_warm_up_does_not_count_what_came_before():
-    compiles = [replace(each, phase=Phase.WARM_UP) for each in made(3)]
+    compiles = [replace(compile_, phase=Phase.WARM_UP) for compile_ in made(3)]
     later = {"lookups": Lookups(9, 3), "steady_hits": 5}
     assert verdict(compiles, recompiles_after_warm_up=0, recorded=later)[0] is PASSED
     assert verdict(made(3), recompiles_after_warm_up=0) == (
@@ -93,7 +93,7 @@ def test_warm_up_can_be_a_number_of_calls_of_each_frame():
     [({}, {"lookups": Lookups(5, 3), "steady_hits": 5}), ({"warm_up_calls": 100}, {})],
 )
 def test_a_bound_after_warm_up_proves_nothing_where_nothing_came_after_it(budget, recorded):
-    compiles = [replace(each, phase=Phase.WARM_UP) for each in made(3)]
+    compiles = [replace(compile_, phase=Phase.WARM_UP) for compile_ in made(3)]
     found = verdict(compiles, recompiles_after_warm_up=0, recorded=recorded, **budget)
     assert found == (ERROR, ("no compiled code ran after warm-up, so nothing is proven",))
 
@@ -110,7 +110,7 @@ def test_calls_that_matched_nothing_and_compiled_nothing_ran_eagerly():
 
 def test_misses_that_were_followed_by_an_attempt_are_no_eager_calls():
     answered = recording((), made(3), lookups=Lookups(1, 3))
-    assert [each.id for each in judge_program(answered).findings] == ["float-specialized"]
+    assert [finding.id for finding in judge_program(answered).findings] == ["float-specialized"]
 
 
 def test_matching_a_frame_without_a_graph_proves_nothing():
@@ -119,7 +119,7 @@ def test_matching_a_frame_without_a_graph_proves_nothing():
 
 
 def test_recompiles_of_a_frame_without_a_graph_are_never_warm_up():
-    graphless = [replace(each, graph_runs=None) for each in made(2)]
+    graphless = [replace(compile_, graph_runs=None) for compile_ in made(2)]
     assert "2 recompiles" in at_most(recording((), graphless), 0, warm_up_calls=99)
 
 
@@ -216,7 +216,7 @@ def skip(**fields):
 )
 def test_eager_execution_is_diagnosed_by_torchs_reason(reason, wanted):
     skipped = compiled(0, Outcome.SKIPPED, runs_after=RunsAfter.EAGER, reason=reason)
-    assert [each.id for each in judge_program(recording((), [skipped])).findings] == [wanted]
+    assert [finding.id for finding in judge_program(recording((), [skipped])).findings] == [wanted]
 
 
 def test_a_compiled_function_is_a_finding_and_an_idle_helper_none():
@@ -229,20 +229,20 @@ def test_a_compiled_function_is_a_finding_and_an_idle_helper_none():
 
 def test_a_refused_frame_is_a_finding_where_it_is_what_was_compiled():
     refused = recording((), (), skips=(skip(), skip(for_good=False)))
-    assert [each.id for each in judge_program(refused).findings] == ["eager-dispatch-mode"]
+    assert [finding.id for finding in judge_program(refused).findings] == ["eager-dispatch-mode"]
 
 
 def test_a_stance_that_switches_compiling_off_is_a_finding_with_its_line():
     line = Location("/p/train.py", 4)
     stances = (Stance("force_eager", line), Stance("default", line))
     found = judge_program(recording((), made(), stances=stances)).findings
-    assert [(each.id, each.written_by) for each in found] == [("eager-disabled", line)]
+    assert [(finding.id, finding.written_by) for finding in found] == [("eager-disabled", line)]
 
 
 def test_a_setting_that_switches_compiling_off_is_a_finding():
     environment = replace(ENVIRONMENT, settings={"TORCHDYNAMO_DISABLE": "1"})
     off = replace(recording((), made()), environment=environment)
-    assert [each.id for each in judge_program(off).findings] == ["eager-disabled"]
+    assert [finding.id for finding in judge_program(off).findings] == ["eager-disabled"]
 
 
 def test_graph_breaks_of_one_line_are_one_finding():
@@ -266,7 +266,7 @@ def test_ranks_that_did_the_same_do_not_differ():
 
 def test_a_rank_that_recompiled_alone_is_a_finding_with_its_cause():
     found = merge([rank(0, made(0)), rank(1, made(2))]).differences
-    assert [each.id for each in found] == ["ranks-differ"]
+    assert [finding.id for finding in found] == ["ranks-differ"]
     assert tuple(map(rank_words, found[0].ranks)) == (
         "rank 0: 0 recompiles",
         "rank 1: 2 recompiles",
@@ -287,7 +287,7 @@ def test_a_window_holds_what_came_between_two_looks():
     before = recording((), made(1), lookups=Lookups(5, 1))
     after = recording((), made(3), lookups=Lookups(9, 3))
     between = window(before, after)
-    assert [each.sequence for each in between.compiles] == [2, 3]
+    assert [compile_.sequence for compile_ in between.compiles] == [2, 3]
     assert between.lookups == Lookups(4, 2)
 
 

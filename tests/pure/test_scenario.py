@@ -66,7 +66,7 @@ def test_skip_carries_its_reason():
 
 
 def test_values_are_named_by_their_text():
-    assert [value_text(each) for each in ("a", 1, 0.5, dict, None)] == [
+    assert [value_text(value) for value in ("a", 1, 0.5, dict, None)] == [
         "a",
         "1",
         "0.5",

@@ -17,7 +17,7 @@ UNCOMPARED = (Comparison("eager", "output", None, why=told("can't be copied")),)
 
 
 def verdicts(*args, **kwargs) -> list[str]:
-    return [each.verdict.value for each in judge_steps(recording(*args, **kwargs))]
+    return [judged.verdict.value for judged in judge_steps(recording(*args, **kwargs))]
 
 
 def test_a_matching_lookup_proves_reuse():
@@ -113,9 +113,11 @@ def test_every_verdict_says_why(verdict):
         step(4),
         step(5, hits=1, comparisons=UNCOMPARED),
     ]
-    found = [each for each in judge_steps(recording(steps, compiles)) if each.verdict is verdict]
+    found = [
+        judged for judged in judge_steps(recording(steps, compiles)) if judged.verdict is verdict
+    ]
     assert found
-    assert all(each.because for each in found)
+    assert all(judged.because for judged in found)
 
 
 RESUME = Frame(

@@ -59,7 +59,7 @@ def test_a_watched_run_that_was_cut_lends_the_writers_of_its_compiles():
     mine = recording((), [again(1), again(2), again(3)])
     watched = recording((), [again(1, writes=(WRITE,))])
     found = with_writers(mine, watched, cut=True).compiles
-    assert [each.writes for each in found] == [(WRITE,), (), ()]
+    assert [compile_.writes for compile_ in found] == [(WRITE,), (), ()]
     assert with_writers(mine, watched).compiles[0].writes[0].location is None
     longer = recording((), [again(n, writes=(WRITE,)) for n in range(1, 5)])
     assert with_writers(mine, longer, cut=True).compiles[0].writes[0].location is None
@@ -67,5 +67,5 @@ def test_a_watched_run_that_was_cut_lends_the_writers_of_its_compiles():
 
 def test_a_reason_stands_in_for_every_writer():
     found = without_writers(recording((), [again(1)]), told("it crashed"))
-    assert [each.unknown for each in found.compiles[0].writes] == [told("it crashed")]
+    assert [write.unknown for write in found.compiles[0].writes] == [told("it crashed")]
     assert in_words(*found.notes) == "Writers of guarded state are not named: it crashed."
