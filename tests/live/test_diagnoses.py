@@ -101,17 +101,17 @@ def numbered(code: str) -> str:
 
 
 @pytest.mark.parametrize("diagnosis", SHOWN)
-def test_the_mended_example_runs_compiled_without_any_finding(run, diagnosis):
-    live = run(block(diagnosis, "mended"))
+def test_the_fixed_example_runs_compiled_without_any_finding(run, diagnosis):
+    live = run(block(diagnosis, "fixed"))
     assert not live.findings, live.report()
     assert live.hits > 0
 
 
 @pytest.mark.parametrize(
     ("title", "code", "steps"),
-    [("scenario", 1, ["compiled", "stale"]), ("mended scenario", 0, ["compiled", "reused"])],
+    [("scenario", 1, ["compiled", "stale"]), ("fixed scenario", 0, ["compiled", "reused"])],
 )
-def test_a_scenario_shows_stale_output_and_the_mended_one_passes(tmp_path, title, code, steps):
+def test_a_scenario_shows_stale_output_and_the_fixed_one_passes(tmp_path, title, code, steps):
     (tmp_path / "checks.py").write_text(block(Diagnosis.STALE_OUTPUT, title))
     result = esper_audit("run", "checks.py", "--format", "json", cwd=tmp_path)
     assert result.returncode == code, result.stderr
@@ -141,7 +141,7 @@ def test_every_diagnosis_has_a_page_with_all_sections(diagnosis):
 def test_every_page_has_its_example(diagnosis):
     title = ELSEWHERE.get(diagnosis, "example")
     assert bool(block(diagnosis, title)) is (diagnosis is not Diagnosis.UNRECOGNIZED)
-    assert bool(block(diagnosis, "mended")) is (diagnosis in SHOWN)
+    assert bool(block(diagnosis, "fixed")) is (diagnosis in SHOWN)
 
 
 def test_the_index_links_each_diagnosis_once_and_nothing_else():
