@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import PurePath
 
-from esper_audit.data.reasons import Counted, Reason, Why
+from esper_audit.data.reasons import Reason, Why
+from esper_audit.report.words.counted import NOUNS, counted_words, when
 from esper_audit.report.words.differences import differs
 from esper_audit.report.words.findings import limit_words
 from esper_audit.report.words.numbers import agree, several, share
@@ -29,35 +30,10 @@ def all_in_words(reasons: Iterable[Reason]) -> str:
     return "; ".join(map(in_words, reasons))
 
 
-_COUNTED = {
-    Counted.COMPILES: "compile",
-    Counted.RECOMPILES: "recompile",
-    Counted.COMPILES_IN_WARM_UP: "compile",
-    Counted.COMPILES_AFTER_WARM_UP: "compile",
-    Counted.RECOMPILES_AFTER_WARM_UP: "recompile",
-    Counted.GRAPH_BREAKS: "graph break",
-}
-_WHEN = {
-    Counted.COMPILES: " in all",
-    Counted.COMPILES_IN_WARM_UP: " in warm-up",
-    Counted.COMPILES_AFTER_WARM_UP: " after warm-up",
-    Counted.RECOMPILES_AFTER_WARM_UP: " after warm-up",
-}
-_COLUMNS = {Counted.EAGER: "eager", Counted.STALE: "stale", Counted.VERDICT: "verdict"}
-
-
-def counted_words(counted: Counted | None) -> str:
-    """What is counted, as a heading: ``compiles after warm-up``."""
-    if counted is None:
-        return ""
-    noun = _COUNTED.get(counted)
-    return f"{noun}s{_WHEN.get(counted, '')}" if noun else _COLUMNS[counted]
-
-
 def _over_bound(reason: Reason) -> str:
     assert reason.counted is not None and reason.count is not None
     also = f" and {reason.refused} refused" if reason.refused else ""
-    made = f"{several(reason.count, _COUNTED[reason.counted])}{also}{_WHEN.get(reason.counted, '')}"
+    made = f"{several(reason.count, NOUNS[reason.counted])}{also}{when(reason.counted)}"
     return f"{made}, {reason.allowed:g} allowed"
 
 
