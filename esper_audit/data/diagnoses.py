@@ -60,7 +60,7 @@ class Meaning:
 MEANINGS = {
     Diagnosis.FLOAT_SPECIALIZED: Meaning(
         "a Python float was baked into the compiled code as a constant",
-        "keep it in a tensor or a registered buffer, and write that with fill_",
+        "keep it in a tensor or a registered buffer, and update that with fill_",
     ),
     Diagnosis.INT_COUNTER: Meaning(
         "a Python int was baked into the compiled code as a constant",
@@ -71,134 +71,140 @@ MEANINGS = {
         "create the tensor before the first compiled call, and write it in place",
     ),
     Diagnosis.SIZE_CHANGED: Meaning(
-        "a tensor has another size than the compiled code takes",
+        "a tensor's size differs from the one this code was compiled for",
         "compile with dynamic=True, mark the dimension with mark_dynamic, or pad to fixed sizes",
     ),
     Diagnosis.SIZE_ZERO_ONE: Meaning(
-        "a size became 0 or 1, which Dynamo always compiles on its own",
-        "pad to 2, keep such a batch out, or warm up with it",
+        "a size changed to or from 0 or 1, which Dynamo always compiles as constants",
+        "pad to 2, drop such a batch, or warm up with it",
     ),
     Diagnosis.DTYPE_CHANGED: Meaning(
-        "a tensor or a dtype argument has another dtype", "convert before the compiled call"
+        "a dtype differs from the one this code was compiled for",
+        "convert to one dtype before the compiled call",
     ),
     Diagnosis.DEVICE_CHANGED: Meaning(
-        "a tensor lies on another device", "move before the first call, or compile once per device"
+        "a tensor's device differs from the one this code was compiled for",
+        "move the tensor before the call, or warm up each device once",
     ),
     Diagnosis.LAYOUT_CHANGED: Meaning(
-        "a tensor has other strides",
+        "a tensor's strides differ from those this code was compiled for",
         "call contiguous() before the compiled call, or keep one memory format",
     ),
     Diagnosis.REQUIRES_GRAD_CHANGED: Meaning(
-        "a tensor's requires_grad was changed", "freeze before the first compiled call"
+        "a tensor's requires_grad changed", "set requires_grad before the first compiled call"
     ),
     Diagnosis.GRAD_MODE_CHANGED: Meaning(
-        "gradients were switched on or off between calls",
+        "gradient tracking was switched on or off between calls",
         "warm up each mode once; both variants stay in the cache",
     ),
     Diagnosis.AUTOCAST_CHANGED: Meaning(
-        "autocast was switched on or off between calls", "call under one setting, or warm up both"
+        "autocast was switched on or off between calls",
+        "use one setting for every call, or warm up each once",
     ),
     Diagnosis.TRAIN_EVAL_FLIPPED: Meaning(
-        "train() or eval() was called between calls",
+        "a module was switched between train() and eval()",
         "warm up both modes once; both variants stay in the cache",
     ),
     Diagnosis.GLOBAL_STATE_CHANGED: Meaning(
-        "torch's global state was changed: threads, default dtype, deterministic mode, …",
+        "a global setting of torch changed: threads, default dtype, deterministic mode, …",
         "set it once, before the first compiled call",
     ),
     Diagnosis.MODULE_SWAPPED: Meaning(
-        "a submodule was replaced by one of another kind",
+        "a submodule was replaced by a different module",
         "keep one module and change its parameters, or warm up each kind",
     ),
     Diagnosis.OBJECT_IDENTITY: Meaning(
-        "another object stands where the compiled code knew one",
-        "keep one object and change what it holds",
+        "a guarded object was replaced by a different object",
+        "keep one object and change its contents",
     ),
     Diagnosis.ATTRIBUTE_PRESENCE: Meaning(
-        "an attribute appeared or vanished", "set every attribute in __init__"
+        "an attribute was added or removed", "set every attribute in __init__"
     ),
     Diagnosis.FLAG_CHANGED: Meaning(
-        "a string, an enum member or a bool has another value",
+        "the value of a string, an enum member or a bool changed",
         "warm up each value once, or branch outside compiled code",
     ),
     Diagnosis.CONTAINER_CHANGED: Meaning(
-        "a list, dict or set has another length or other keys",
+        "the length or the keys of a list, dict or set changed",
         "keep the number of entries fixed, or keep them in one tensor",
     ),
     Diagnosis.CAPTURED_VARIABLE: Meaning(
-        "a variable of a closure or a module was bound anew",
+        "a closure or module-level variable was rebound",
         "pass it as an argument, or keep it in a tensor",
     ),
     Diagnosis.TENSOR_ALIASING: Meaning(
-        "two inputs are one tensor or share memory, and were not before, or the reverse",
+        "two inputs became one tensor or began to share memory, or stopped doing so",
         "clone one of them before the call",
     ),
-    Diagnosis.TYPE_CHANGED: Meaning("a value has another Python type", "pass one type throughout"),
+    Diagnosis.TYPE_CHANGED: Meaning(
+        "a value's Python type changed", "pass the same type in every call"
+    ),
     Diagnosis.BACKEND_CHANGED: Meaning(
-        "one code object is compiled with several backends or options",
-        "compile it once and keep the compiled function",
+        "one function is compiled with several backends or options",
+        "compile it once and reuse the compiled function",
     ),
     Diagnosis.HOOK_CHANGED: Meaning(
-        "a module hook was added or removed", "register hooks before the first compiled call"
+        "a module hook was added, removed or replaced",
+        "register hooks before the first compiled call",
     ),
     Diagnosis.OBJECT_EXPIRED: Meaning(
         "an object that the compiled code depended on was freed",
         "keep the object, or the class, alive as long as the compiled function",
     ),
     Diagnosis.OTHER_INSTANCE: Meaning(
-        "another object of the same class shares the code object's cache",
-        "make what differs a tensor, or raise the recompile limit to the number of instances",
+        "another object of the same class shares this code's cache",
+        "keep what differs in tensors, or raise the recompile limit to the number of instances",
     ),
     Diagnosis.FORCED_BY_OTHER_RANK: Meaning(
-        "another rank had to recompile, and guard collectives make all ranks do so",
+        "another rank had to recompile, and guard collectives make every rank recompile with it",
         "look at the rank whose own guard failed",
     ),
     Diagnosis.UNRECOGNIZED: Meaning(
-        "torch gave a guard that this version can't read; its text is kept",
-        "read the text, and report it",
+        "this version of esper-audit can't read the guard that failed; its text is kept",
+        "read the text, and report it as a bug of esper-audit",
     ),
     Diagnosis.EAGER_AFTER_LIMIT: Meaning(
         "the recompile limit was hit: calls that match no cache entry run eagerly",
         "remove the cause of the recompiles; a higher limit only delays it",
     ),
     Diagnosis.EAGER_EMPTY_GRAPH: Meaning(
-        "the first call ran no tensor operation, so Dynamo gave the code up for good",
-        "make the first call one that computes, or branch with torch.where",
+        "a call traced no tensor operations, so Dynamo permanently skips this function",
+        "make every call run a tensor operation, or branch with torch.where",
     ),
     Diagnosis.EAGER_DISPATCH_MODE: Meaning(
-        "one call ran under a dispatch mode, and the code runs eagerly ever since",
-        "measure with such a mode on the uncompiled module",
+        "one call ran under a dispatch mode, and this function has run eagerly since",
+        "use such a mode on the uncompiled module only",
     ),
     Diagnosis.EAGER_UNSUPPORTED: Meaning(
-        "Dynamo can't compile the code and runs it eagerly for good",
+        "Dynamo can't compile this function and permanently runs it eagerly",
         "move the unsupported part out of the compiled function",
     ),
     Diagnosis.EAGER_DISABLED: Meaning(
         "compiling is switched off, by a stance, a setting or an environment variable",
-        "switch it on",
+        "switch compiling on",
     ),
     Diagnosis.EAGER_UNEXPLAINED: Meaning(
-        "compiled code did not run, and nothing that was recorded says why",
-        "record from the start of the process: a limit or a stance may be older than the recording",
+        "compiled code did not run, and the recording does not show why",
+        "record from the start of the process: a limit or a stance may precede the recording",
     ),
     Diagnosis.COMPILE_FAILED: Meaning(
-        "the compile ended in an error, so there is no compiled code; each call tries again",
+        "the compile raised an error, so there is no compiled code; each call tries again",
         "fix what the error names, or leave this function uncompiled",
     ),
     Diagnosis.COMPILE_REFUSED: Meaning(
-        "torch had to compile and raised an error instead, as it was told to",
+        "a call needed a compile, and torch raised an error instead, as configured",
         "remove the cause of the recompile, or warm up this variant before recompiles are refused",
     ),
     Diagnosis.STALE_OUTPUT: Meaning(
-        "compiled code gives another result than eager execution",
-        "make the state that it missed part of the graph: a tensor, a buffer, an argument",
+        "the output of compiled code differs from that of eager execution",
+        "hold the state that it missed in a tensor, a buffer or an argument",
     ),
     Diagnosis.GRAPH_BREAK: Meaning(
-        "Dynamo ended a graph and resumed after it",
+        "Dynamo ended one graph here and started another after it",
         "move the unsupported call out of the compiled function",
     ),
     Diagnosis.RANKS_DIFFER: Meaning(
-        "ranks compiled different things; one that compiles alone stalls every collective",
-        "give each rank the same shapes and state",
+        "ranks compiled differently; a rank that compiles alone stalls every collective",
+        "give every rank the same shapes and state",
     ),
 }

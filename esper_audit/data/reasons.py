@@ -1,4 +1,4 @@
-"""Why something is as it is: facts, of which a report makes words (esper_audit/report/reasons.py).
+"""Why something is as it is: facts. esper_audit/report/words/reasons.py makes words of them.
 
 Worked example: three compiles after warm-up where none is allowed are
 ``Reason(why=Why.OVER_BOUND, counted=Counted.COMPILES_AFTER_WARM_UP, count=3, allowed=0)``; a report

@@ -29,9 +29,9 @@ def test_the_tutorial_works_word_by_word(tmp_path):
     for quoted in ("C|RRRR·RRRE", *block(TUTORIAL, "text").strip().splitlines()):
         assert quoted.strip() in said(result), quoted
 
-    mended = block(TUTORIAL, 'python title="mended"')
+    fixed = block(TUTORIAL, 'python title="fixed"')
     start, end = code.index("    def __init__"), code.index("    def forward")
-    (tmp_path / "checks.py").write_text(code[:start] + mended + "\n" + code[end:])
+    (tmp_path / "checks.py").write_text(code[:start] + fixed + "\n" + code[end:])
     result = esper_audit("run", "-v", "checks.py", cwd=tmp_path)
     assert result.returncode == 0
     assert " ".join(second.split()) in said(result)

@@ -13,6 +13,7 @@ import typer
 
 from esper_audit.cli.app import app
 from esper_audit.data import audits, compiles, config, findings, verdicts
+from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.errors import ExitCode
 from esper_audit.replay.compare import DEFAULT_TOLERANCES
 from esper_audit.report.formats import Format
@@ -44,6 +45,14 @@ def test_every_command_and_option_is_documented(name):
 def test_every_format_is_documented():
     text = read("reference/cli.md")
     assert [form for form in Format if f"| `{form}` |" not in text] == []
+
+
+@pytest.mark.parametrize("diagnosis", Diagnosis)
+def test_the_index_of_diagnoses_says_what_reports_say(diagnosis):
+    what = MEANINGS[diagnosis].what
+    sentence = f"{what[0].upper()}{what[1:]}{'' if what.endswith('…') else '.'}"
+    row = f"| [`{diagnosis}`]({diagnosis}.md) | {sentence} |"
+    assert row in read("reference/diagnoses/README.md").splitlines()
 
 
 def test_every_exit_code_is_documented():

@@ -18,7 +18,7 @@ from esper_audit.data.places import Location
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Observation
-from esper_audit.data.storage import check_writable, dumps, json_schema, load, loads, save
+from esper_audit.data.storage import KINDS, check_writable, dumps, json_schema, load, loads, save
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
 from esper_audit.errors import UsageError
 
@@ -76,9 +76,10 @@ def test_the_schema_refuses_a_report_without_version():
         jsonschema.validate(broken, json_schema())
 
 
-def test_the_published_schema_file_is_that_of_this_version():
-    published = Path(__file__).parents[2] / "docs/reference/report.schema.json"
-    assert json.loads(published.read_text()) == json_schema(), "run: ./dev schemas"
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_published_schema_is_that_of_this_version(kind):
+    published = Path(__file__).parents[2] / f"docs/reference/{kind}.schema.json"
+    assert json.loads(published.read_text()) == json_schema(KINDS[kind]), "run: ./dev schemas"
 
 
 def test_the_saved_form_holds_what_readers_rely_on():
