@@ -11,7 +11,8 @@ import typer
 
 from esper_audit.report.formats import Format
 
-FORMATS = "rich (the default), plain, json, markdown, junit, sarif or github"
+_OTHERS = [form.value for form in Format if form is not Format.RICH]
+FORMATS = f"rich (the default), {', '.join(_OTHERS[:-1])} or {_OTHERS[-1]}"
 _report = partial(typer.Option, rich_help_panel="Report")
 
 

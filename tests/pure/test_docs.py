@@ -14,6 +14,7 @@ import typer
 from esper_audit.cli.app import app
 from esper_audit.data import audits, compiles, config, findings, verdicts
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
+from esper_audit.diagnosis import kinds
 from esper_audit.errors import ExitCode
 from esper_audit.replay.compare import DEFAULT_TOLERANCES
 from esper_audit.report.formats import Format
@@ -53,6 +54,12 @@ def test_the_index_of_diagnoses_says_what_reports_say(diagnosis):
     sentence = f"{what[0].upper()}{what[1:]}{'' if what.endswith('…') else '.'}"
     row = f"| [`{diagnosis}`]({diagnosis}.md) | {sentence} |"
     assert row in read("reference/diagnoses/README.md").splitlines()
+
+
+def test_every_group_of_kinds_is_documented():
+    groups = [kind for kind in kinds.KINDS if kind not in {*Diagnosis, *kinds.CHANGES}]
+    text = read("reference/cli.md")
+    assert groups and [kind for kind in groups if f"| `{kind}` |" not in text] == []
 
 
 def test_every_exit_code_is_documented():

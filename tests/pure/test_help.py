@@ -11,6 +11,7 @@ import pytest
 
 from esper_audit.cli import main
 from esper_audit.cli.app import COMMANDS
+from esper_audit.report.formats import Format
 
 
 @pytest.fixture
@@ -65,6 +66,12 @@ def test_options_stand_in_groups(helped):
         "Report",
         "Options",
     ]
+
+
+@pytest.mark.parametrize("name", ["run", "gate", "exec", "show", "compare"])
+def test_every_format_is_named_where_one_is_chosen(helped, name):
+    said = " ".join(helped(name, "-h").split())
+    assert [form for form in Format if f" {form}" not in said] == []
 
 
 def test_help_under_exec_is_that_of_the_program_once_it_is_named(helped, tmp_path, monkeypatch):
