@@ -21,6 +21,7 @@ from esper_audit._dynamo import names, values
 from esper_audit._dynamo.guarded_values import Values, held_to, of_presence, of_tensor, of_value
 from esper_audit.data.compiles import GuardFailure, ValueKind
 from esper_audit.data.places import Location
+from esper_audit.torch_text.global_state import changed_state
 from esper_audit.torch_text.guard_text import (
     body_of,
     expected_value,
@@ -55,7 +56,8 @@ class LinesOf:
 # Relational guards compare several values and can't be called with one (torch 2.8 to 2.14).
 _RELATIONAL = "RELATIONAL"
 _FREED = re.compile(r"because (?P<what>.+) got deallocated")
-_LENGTH = re.compile(r"len\((?P<source>.+)\) (?P<wanted>(?:!=|==|>|>=) \d+)")
+# Torch writes what is the case: ``!= 2`` where 2 was wanted.
+_LENGTH = re.compile(r"len\((?P<source>.+)\) (?:!= |== )?(?P<wanted>(?:> |>= )?\d+)")
 
 
 @lru_cache(maxsize=4096)
@@ -139,9 +141,10 @@ class EntryGuards:
 
     def _changed_state(self) -> Values:
         check = self._manager.closure_vars.get("___check_global_state")
-        reason = check.__self__.reason().strip() if check is not None else ""
+        guard = check.__self__ if check is not None else None
+        reason = guard.reason().strip() if guard is not None else ""
         actual = f"changed: {reason}" if reason else "changed"
-        return Values("unchanged", actual, fields=dict.fromkeys(reason.split(), ("", "")))
+        return Values("unchanged", actual, fields=_state_fields(guard, reason.split()))
 
     def _check_epilogue(self) -> None:
         for guard in self._manager.root.get_epilogue_lambda_guards():
@@ -210,6 +213,14 @@ class EntryGuards:
         )
         if failure not in self.failures:  # torch repeats some shape expressions
             self.failures.append(failure)
+
+
+def _state_fields(guard: Any, names: list[str]) -> dict[str, tuple[str, str]]:
+    """What changed of the global state; without values where this torch does not tell them."""
+    try:
+        return changed_state(names, guard.__getstate__(), type(guard)().__getstate__())
+    except Exception:  # a guard of another version
+        return dict.fromkeys(names, ("", ""))
 
 
 def walk(root: Any) -> Iterator[Any]:

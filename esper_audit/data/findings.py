@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from esper_audit.data.diagnoses import Diagnosis
@@ -65,8 +65,9 @@ class Finding:
 
     ``sources`` are guard sources that failed together, ``source`` is the first. ``expected`` and
     ``actual`` are those of the first recompile; ``values`` the actual values of all, in order.
-    ``seconds`` is what these compiles cost together, ``text`` is torch's own; where torch says
-    nothing, ``why`` is what this tool has seen.
+    ``fields`` are what differed of a tensor or of the global state in the first, as (expected,
+    actual) by name. ``seconds`` is what these compiles cost together, ``text`` is torch's own;
+    where torch says nothing, ``why`` is what this tool has seen.
 
     ``written_by`` is the line that changed the guarded state last before a failing call, and
     ``called_from`` the user's line that called its function; without a writer,
@@ -90,6 +91,7 @@ class Finding:
     text: str = ""
     why: Reason | None = None
     values: tuple[str, ...] = ()
+    fields: dict[str, tuple[str, str]] = field(default_factory=dict)
     ranks: tuple[RankState, ...] = ()
     pattern: Pattern | None = None
     compiles: int = 0

@@ -26,7 +26,6 @@ class Counted(StrEnum):
     GRAPH_BREAKS = "graph-breaks"
     EAGER = "eager"
     STALE = "stale"
-    VERDICT = "verdict"
 
 
 class Why(StrEnum):

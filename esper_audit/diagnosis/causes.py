@@ -150,6 +150,7 @@ def _finding(
         expected=failure.expected,
         actual=failure.actual,
         text=failure.text,
+        fields=failure.fields,
         values=tuple(dict.fromkeys(guard.actual for _, guard in group)),
         pattern=pattern,
         compiles=sum(compile_.count for compile_ in recompiles),

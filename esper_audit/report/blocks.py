@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.reasons import Why
+from esper_audit.report.words.changes import change, sources
 from esper_audit.report.words.findings import forecast_words, rank_causes, rank_words, since_words
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place, writer
 from esper_audit.report.words.reasons import in_words
 
 NOT_RECORDED = "writers of the guarded state: not recorded"
-_SHOWN = 4
 _NO_REASON = "nothing"
 
 
@@ -31,13 +31,6 @@ def subject(finding: Finding, root: str = "") -> str:
         if finding.user_line is not None:
             what += f" at {place(finding.user_line, root)}"
     return what
-
-
-def sources(finding: Finding) -> str:
-    """The first guard source, and how many failed with it."""
-    more = len(finding.sources) - 1
-    first = finding.source or finding.text or in_words(finding.why)
-    return f"{first} (and {more} more)" if more > 0 else first
 
 
 def details(finding: Finding, root: str = "") -> list[str]:
@@ -86,21 +79,6 @@ def blocks(findings: Sequence[Finding], root: str = "") -> str:
     """Several findings, one under the other; once at the end, that no writer was looked for."""
     told = [block(finding, root) for finding in findings]
     return "\n".join([*told, *([NOT_RECORDED] if any(map(is_not_recorded, findings)) else [])])
-
-
-def change(finding: Finding) -> str:
-    """``0.5 -> 0.1, 0.2, … (9 values)``."""
-    shown = ", ".join(map(short, finding.values[:_SHOWN]))
-    more = f", … ({len(finding.values)} values)" if len(finding.values) > _SHOWN else ""
-    return f"{short(finding.expected)} -> {shown}{more}"
-
-
-def short(value: str) -> str:
-    """Six digits of a float are enough to read; the recording keeps all."""
-    try:
-        return f"{float(value):.6g}" if "." in value and len(value) > 8 else value
-    except ValueError:
-        return value
 
 
 def who_wrote(finding: Finding, root: str = "") -> str:

@@ -11,7 +11,7 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import alternatives, answer
-from esper_audit.report.blocks import sources, who_wrote
+from esper_audit.report.blocks import who_wrote
 from esper_audit.report.cells import FAILED, REUSED, Cell, cell
 from esper_audit.report.closings import run_closing
 from esper_audit.report.matrix import matrix
@@ -31,12 +31,12 @@ from esper_audit.report.sections import (
 from esper_audit.report.shared_causes import (
     Cause,
     causes,
-    change,
     eager_causes,
     failed_attempts,
     wrong_outputs,
 )
 from esper_audit.report.strips import strip
+from esper_audit.report.words.changes import change, sources
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 from esper_audit.report.words.marks import AUDIT_LEGEND, CLAIM_STYLES, STEP_LEGEND, answer_style
 from esper_audit.report.words.numbers import several
@@ -169,7 +169,7 @@ def _causes(found: Sequence[Cause], root: str, most: int) -> Section:
 
 def _cause(cause: Cause, root: str) -> Item:
     finding = cause.finding
-    changed = change(cause, MOST_VALUES)
+    changed = change(finding, cause.values, MOST_VALUES)
     head = line(words(finding.id.value, Style.STRONG), f": {sources(finding)}: {changed}")
     limits = f" and {several(cause.limits, 'limit')} hit" if cause.limits else ""
     return item(

@@ -9,7 +9,7 @@ from esper_audit.data.audits import Audit, JudgedStep
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding, Pattern
 from esper_audit.data.verdicts import StepVerdict
-from esper_audit.report.blocks import attempts, short
+from esper_audit.report.blocks import attempts
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import in_words
 
@@ -52,13 +52,6 @@ def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
         limits=sum(finding.limit_hit for finding in findings),
         pattern=min((finding.pattern for finding in findings if finding.pattern), key=order.index),
     )
-
-
-def change(cause: Cause, shown: int = 4) -> str:
-    """``0.5 -> 0.1, 0.2, … (9 values)``."""
-    values = ", ".join(map(short, cause.values[:shown]))
-    more = f", … ({len(cause.values)} values)" if len(cause.values) > shown else ""
-    return f"{short(cause.finding.expected)} -> {values}{more}"
 
 
 def eager_causes(

@@ -58,6 +58,8 @@ def expected_value(kind: str, text: str) -> tuple[str, bool]:
         match = _TYPE.search(text)
         which = match["type"].rpartition(".")[2] if match else "object"
         return f"the {which} it was compiled with", True
+    if kind in ("LENGTH_CHECK", "DICT_LENGTH") and body.startswith("not "):
+        return "0", True
     if kind in ("EQUALS_MATCH", "LENGTH_CHECK", "DICT_LENGTH", "CONSTANT_MATCH"):
         return _right_side(body)
     return body, bool(body)

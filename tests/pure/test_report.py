@@ -17,8 +17,9 @@ from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
 from esper_audit.report.cells import cell, graphs_cell
 from esper_audit.report.matrix import matrix
-from esper_audit.report.shared_causes import causes, change
+from esper_audit.report.shared_causes import causes
 from esper_audit.report.strips import strip
+from esper_audit.report.words.changes import change
 
 # --- the table ---
 
@@ -150,7 +151,7 @@ def test_one_cause_of_many_audits_is_told_once():
     assert len(found) == 1
     assert (found[0].compiles, found[0].limits) == (12, 2)
     assert found[0].scenarios == ("rollout", "epochs")
-    assert change(found[0]) == "0.5 -> 0.1, 0.2, 0.3, 0.4, … (7 values)"
+    assert change(found[0].finding, found[0].values) == "0.5 -> 0.1, 0.2, 0.3, 0.4, … (7 values)"
 
 
 def test_sections_come_in_the_order_of_a_readers_questions():

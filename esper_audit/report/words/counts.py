@@ -19,7 +19,7 @@ _WHEN = {
     Counted.COMPILES_AFTER_WARM_UP: " after warm-up",
     Counted.RECOMPILES_AFTER_WARM_UP: " after warm-up",
 }
-_COLUMNS = {Counted.EAGER: "eager", Counted.STALE: "stale", Counted.VERDICT: "verdict"}
+_COLUMNS = {Counted.EAGER: "eager", Counted.STALE: "stale"}
 
 
 def counted_words(counted: Counted | None) -> str:

@@ -1,0 +1,66 @@
+"""What changed, in words: the guarded thing, and from what to what.
+
+Worked example: a guard on the global state that failed for ``{"grad_mode": ("True", "False")}`` is
+"grad mode: on -> off"; one on the length of an empty list is "empty -> 1 item".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from esper_audit.data.findings import Finding
+from esper_audit.report.words.numbers import several
+from esper_audit.report.words.reasons import in_words
+
+_SHOWN = 4
+_COUNTED_IN = {"LENGTH_CHECK": "item", "TUPLE_ITERATOR_LEN": "item", "DICT_LENGTH": "key"}
+_SWITCHES = {"True": "on", "False": "off"}
+
+
+def sources(finding: Finding) -> str:
+    """The first guarded thing, and how many failed with it."""
+    more = len(finding.sources) - 1
+    first = _settings(finding) or finding.source or finding.text or in_words(finding.why)
+    return f"{first} (and {more} more)" if more > 0 else first
+
+
+def change(finding: Finding, values: Sequence[str] | None = None, shown: int = _SHOWN) -> str:
+    """``0.5 -> 0.1, 0.2, … (9 values)``. ``values``: those of several findings of one cause."""
+    if _settings(finding):
+        return _changed_settings(finding)
+    found = finding.values if values is None else values
+    listed = ", ".join(_value(finding, value) for value in found[:shown])
+    more = f", … ({len(found)} values)" if len(found) > shown else ""
+    return f"{_value(finding, finding.expected)} -> {listed}{more}"
+
+
+def _settings(finding: Finding) -> str:
+    """The settings of torch's global state that changed; empty for any other finding."""
+    if finding.kind != "GLOBAL_STATE":
+        return ""
+    return ", ".join(name.replace("_", " ") for name in finding.fields)
+
+
+def _changed_settings(finding: Finding) -> str:
+    pairs = finding.fields.values()
+    told = [f"{_switch(expected)} -> {_switch(actual)}" for expected, actual in pairs if expected]
+    return ", ".join(told) or "changed"
+
+
+def _switch(value: str) -> str:
+    return _SWITCHES.get(value, value)
+
+
+def _value(finding: Finding, value: str) -> str:
+    noun = _COUNTED_IN.get(finding.kind)
+    if noun is None or not value.isdecimal():
+        return short(value)
+    return several(int(value), noun) if int(value) else "empty"
+
+
+def short(value: str) -> str:
+    """Six digits of a float are enough to read; the recording keeps all."""
+    try:
+        return f"{float(value):.6g}" if "." in value and len(value) > 8 else value
+    except ValueError:
+        return value

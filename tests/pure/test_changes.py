@@ -1,0 +1,84 @@
+"""What changed is told in the user's words: settings, lengths, values."""
+
+from __future__ import annotations
+
+import pytest
+from builders import FRAME
+
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.report.words.changes import change, sources
+from esper_audit.torch_text.global_state import changed_state
+from esper_audit.torch_text.guard_text import expected_value
+
+
+def finding(kind: str, expected: str = "", values: tuple[str, ...] = (), **fields) -> Finding:
+    source = "<global state>" if kind == "GLOBAL_STATE" else "extra"
+    return Finding(
+        id=Diagnosis.UNRECOGNIZED,
+        frame=FRAME,
+        source=source,
+        sources=(source,),
+        kind=kind,
+        expected=expected,
+        values=values,
+        fields=fields,
+    )
+
+
+def test_a_switched_setting_is_named_with_both_sides():
+    found = finding("GLOBAL_STATE", grad_mode=("True", "False"))
+    assert f"{sources(found)}: {change(found)}" == "grad mode: on -> off"
+
+
+def test_several_settings_are_all_named():
+    found = finding("GLOBAL_STATE", num_threads=("2", "1"), default_dtype=("float32", "float64"))
+    assert sources(found) == "num threads, default dtype"
+    assert change(found) == "2 -> 1, float32 -> float64"
+
+
+def test_a_setting_without_values_is_said_to_have_changed():
+    assert change(finding("GLOBAL_STATE", grad_mode=("", ""))) == "changed"
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "values", "said"),
+    [
+        ("LENGTH_CHECK", "0", ("1",), "empty -> 1 item"),
+        ("LENGTH_CHECK", "2", ("0", "3"), "2 items -> empty, 3 items"),
+        ("DICT_LENGTH", "2", ("3",), "2 keys -> 3 keys"),
+        ("LENGTH_CHECK", "> 2", ("2",), "> 2 -> 2 items"),
+        ("EQUALS_MATCH", "2", ("3",), "2 -> 3"),
+    ],
+)
+def test_lengths_are_counted_in_items_and_keys(kind, expected, values, said):
+    assert change(finding(kind, expected, values)) == said
+
+
+def test_torchs_text_of_an_empty_list_is_a_length_of_none():
+    assert expected_value("LENGTH_CHECK", "not L['extra']  # for e in extra") == ("0", True)
+
+
+STATE = (
+    '{"grad_mode": true, "num_threads": 2, "default_dtype": 6,'
+    ' "autocast_state": {"enabled": [false, false]}}'
+)
+
+
+@pytest.mark.parametrize(
+    ("name", "now", "pair"),
+    [
+        ("grad_mode", STATE.replace("true", "false"), ("True", "False")),
+        ("num_threads", STATE.replace("2", "1"), ("2", "1")),
+        ("default_dtype", STATE.replace("6", "7"), ("float32", "float64")),
+        (
+            "autocast(cpu)_enabled",
+            STATE.replace("[false, false]", "[true, false]"),
+            ("False", "True"),
+        ),
+        ("a_new_setting", STATE, ("", "")),
+        ("grad_mode", "not JSON", ("", "")),
+    ],
+)
+def test_a_changed_setting_is_read_from_torchs_state(name, now, pair):
+    assert changed_state([name], STATE, now) == {name: pair}
