@@ -86,17 +86,15 @@ def test_the_writer_and_its_caller_are_named(audit):
 def test_it_can_be_left_out(audit):
     finding = audit("alpha_changes", "--no-provenance")["findings"][0]
     assert finding["written_by"] is None
-    assert finding["written_by_unknown"].startswith("not looked for")
+    assert finding["no_writer"] == {"why": "not-recorded"}
 
 
 def test_a_replay_that_does_something_else_names_no_writer_and_says_so(audit):
     found = audit("other_each_time")
     assert found["findings"][0]["written_by"] is None
-    reason = found["findings"][0]["written_by_unknown"]
-    assert reason == "the watched run made other compiles: 3 unwatched, 2 watched"
-    assert any(
-        "Writers of guarded state are not named" in note for note in found["recording"]["notes"]
-    )
+    why = {"why": "other-number", "numbers": [3, 2]}
+    assert found["findings"][0]["no_writer"] == why
+    assert {"why": "writers-unnamed", "cause": why} in found["recording"]["notes"]
 
 
 def test_a_replays_own_comparison_is_no_finding_of_the_program(audit):

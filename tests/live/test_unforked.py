@@ -44,7 +44,7 @@ def test_a_copy_that_shares_state_is_unknown_or_right(kind, library, unforked):
 
     audit = proven(lambda replay: five_steps(target[kind])(replay), again)
     verdicts = {step.verdict.value for step in audit.steps}
-    assert len(audit.steps) == 5, audit.reason
+    assert len(audit.steps) == 5, audit.reasons
     assert compiles_of(audit) == compiles_of(alone)
     assert verdicts == {"unknown"} or audit.verdict is alone.verdict
     assert "stale" not in verdicts
