@@ -3,6 +3,16 @@
 Torch states one reason an entry, the first guard that failed. Here each leaf guard is called on
 its own: ``GuardManager.check`` would also count failures and reorder children, and so change
 what torch does next (torch/csrc/dynamo/guards.cpp, 2.13).
+
+Worked example: ``forward`` fills ``self._cached`` from ``self.alpha`` where it is None. Entry 0/0
+was compiled with None and alpha 0.5, entry 0/1 with the tensor, where alpha is not read. Now alpha
+is 0.7 and ``_cached`` None again. ``walk`` visits the guard managers of both entries, and each leaf
+guard is called with its value::
+
+    0/1  TENSOR_MATCH  self._cached  expected tensor(size=[], …)  actual None  accepted_by 0/0
+    0/0  EQUALS_MATCH  self.alpha    expected 0.5                 actual 0.7   accepted_by nothing
+
+``_with_acceptance`` adds the last column: None passes the guard of 0/0 on the same source.
 """
 
 from __future__ import annotations

@@ -3,6 +3,14 @@
 A trace function disturbs nothing that Dynamo compiles, where a patched ``__setattr__`` or a
 subclass does (both break graphs, 2.13). Its price is the speed of Python code between compiled
 calls, so it is used in a watched run and inside assertions, never in a plain recording.
+
+Worked example, with a guard on ``self.alpha`` == 0.5; ``set_alpha`` lies in lines 3 and 4::
+
+    9   step(x)                  compiles: ``add`` makes an Item of L['self'].alpha, value 0.5
+    10  model.set_alpha(0.7)     a call of the user's: ``_on_call`` polls, nothing has changed
+    4       self.alpha = value   a line: ``on_line`` polls before it runs, nothing has changed
+        (returns)                ``on_line`` polls: 0.7 is not 0.5, so line 4 wrote, called from 10
+    11  step(x)                  the guard fails: ``writes`` gives these two lines
 """
 
 from __future__ import annotations

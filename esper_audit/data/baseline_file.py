@@ -57,8 +57,8 @@ def load_baseline(path: Path) -> tuple[Entry, ...]:
 def _check_conflict(data: bytes, path: Path) -> None:
     if any(line.startswith((b"<<<<<<<", b">>>>>>>")) for line in data.splitlines()):
         raise UsageError(
-            f"{path} holds the marks of a merge conflict.",
-            "Keep the lines of both sides, one for each entry, and remove the marks.",
+            f"{path} contains merge conflict markers.",
+            "Keep the entries of both sides, each of them once, and remove the markers.",
         )
 
 
@@ -66,7 +66,7 @@ def _check_version(raw: object, path: Path) -> None:
     head = raw[0] if isinstance(raw, list) and raw else raw
     version = head.get("schema_version") if isinstance(head, dict) else None
     if not isinstance(raw, list) or not isinstance(head, dict) or head.get("kind") != "baseline":
-        raise UsageError(f"{path} is no baseline of esper-audit.", _AGAIN)
+        raise UsageError(f"{path} is not a baseline of esper-audit.", _AGAIN)
     if version != VERSION:
         newer = isinstance(version, int) and version > VERSION
         raise UsageError(
@@ -84,6 +84,6 @@ def _check_unique(entries: Sequence[Entry], path: Path) -> None:
             what = f"{entry.subject.title} ({entry.subject.environment})"
             raise UsageError(
                 f"{path} has two entries for {what} {' '.join(filter(None, entry.cause))}.",
-                "A merge can do that: remove one of them.",
+                "Remove one of them; a merge may have added it.",
             )
         seen.add(entry.key)

@@ -128,12 +128,12 @@ def _umask() -> int:
 
 
 def _cannot_write(path: Path, error: OSError | RuntimeError) -> UsageError:
-    return UsageError(f"{path} can't be written: {_why(error)}.", "Give another place for it.")
+    return UsageError(f"{path} can't be written: {_why(error)}.", "Give another path.")
 
 
 def _why(error: OSError | RuntimeError) -> str:
     """Of a loop of links, Python before 3.13 raises no OSError."""
-    return getattr(error, "strerror", None) or "its links lead in a circle"
+    return getattr(error, "strerror", None) or "its symbolic links form a loop"
 
 
 def save(document: Document, path: Path) -> None:

@@ -33,6 +33,13 @@ def closest_failures(
     entry accepts go first. Of the ticket's cache, this is the alpha value: other entries accept
     ``None`` for the cached tensor, none accepts the new alpha. ``instances`` names the object
     that each entry was compiled for: entries of the same object are closer than all others.
+
+    Worked example, by (foreign object, accepted elsewhere, failures, fields)::
+
+        entry 0/1  self._cached: tensor -> None, accepted by 0/0     (False, 1, 1, 1)
+        entry 0/0  self.alpha: 0.5 -> 0.7, accepted by none          (False, 0, 1, 1)  the closest
+
+    So the cause is ``self.alpha``, though torch states the cached tensor first.
     """
     entries: dict[str, list[GuardFailure]] = defaultdict(list)
     for failure in compile_.guard_failures:

@@ -1,4 +1,11 @@
-"""What a failed guard means, as an identifier that never changes its meaning. Pure text."""
+"""What a failed guard means, as an identifier that never changes its meaning. Pure text.
+
+Worked example: a TENSOR_MATCH of ``L['x']`` failed, with the fields ``{"size": ("[4]", "[8]")}``.
+``_by_kind``, ``_global_state``, ``_by_source`` and ``_lazy`` don't know it. ``_tensor`` finds no
+field of ``_BY_FIELD`` in it, but ``size``; ``_size`` looks at the numbers that differ, 4 and 8, and
+neither is 0 or 1: ``size-changed``. Had the fields been empty, and the kinds of the values NONE and
+TENSOR, ``_lazy`` would have answered first: ``lazy-cache``.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,14 @@
-"""How the recompiles of one cause go on: storm, convergence, alternation; and what comes next."""
+"""How the recompiles of one cause go on: storm, convergence, alternation; and what comes next.
+
+Worked example, by the new values of one guard source, in a program::
+
+    0.1, 0.2, 0.3, 0.4   each call compiles: storm
+    0.1, 0.2             then many calls reuse; a float can be symbolic: convergence
+    'b', 'c'             then many calls reuse; each string has a variant: alternation
+    'b', 'a', 'b'        each call compiles, but for a value that was there before: alternation
+    False                one recompile, after which the entry for True ran again: alternation
+    False                one recompile, after which it did not: single
+"""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def _make(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(
-            f"{folder} can't be made: {error.strerror}.",
+            f"{folder} can't be created: {error.strerror}.",
             "Give a folder with --save: each rank writes its own file there.",
         ) from None
 

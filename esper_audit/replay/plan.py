@@ -60,9 +60,7 @@ def plan(scenarios: Sequence[ScenarioInfo], options: Options) -> tuple[Job, ...]
     chosen = tuple(job for job in jobs if selected(job.title))
     if not chosen:
         names = ", ".join(scenario.name for scenario in scenarios) or "none"
-        raise UsageError(
-            "Nothing is selected: no scenario matches.", f"The scenarios here: {names}."
-        )
+        raise UsageError("Nothing is selected: no scenario matches.", f"Scenarios: {names}.")
     return chosen
 
 
@@ -108,7 +106,7 @@ def check_backends(known: Sequence[str], asked: Sequence[str]) -> None:
         if backend not in known:
             raise UsageError(
                 f"Unknown torch.compile backend {backend!r}{did_you_mean(backend, known)}.",
-                f"Backends here: {', '.join(known)}.",
+                f"Known backends: {', '.join(known)}.",
             )
 
 
@@ -121,13 +119,13 @@ def _check_params(scenarios: Sequence[ScenarioInfo], asked: Mapping[str, Sequenc
         if name not in known:
             raise UsageError(
                 f"No scenario has a parameter {name!r}.",
-                f"There are: {', '.join(known) or 'none'}.",
+                f"Parameters: {', '.join(known) or 'none'}.",
             )
         for value in values:
             if value != ALL and value not in known[name]:
                 raise UsageError(
                     f"The parameter {name!r} has no value {value!r}.",
-                    f"It has: {', '.join(known[name])}, or {ALL}.",
+                    f"Values: {', '.join(known[name])}, or {ALL}.",
                 )
 
 
@@ -137,7 +135,9 @@ def parse_params(texts: Iterable[str]) -> dict[str, list[str]]:
     for text in texts:
         name, equals, values = text.partition("=")
         if not (name and equals and values):
-            raise UsageError(f"--param takes NAME=VALUE, not {text!r}.", "As in --param alpha=all.")
+            raise UsageError(
+                f"--param takes NAME=VALUE, not {text!r}.", "For example: --param alpha=all."
+            )
         params.setdefault(name.strip(), []).extend(value.strip() for value in values.split(","))
     return params
 
@@ -164,6 +164,6 @@ class KeywordMatcher:
             return bool(eval(_TOKEN.sub(known, self._expression), {"__builtins__": {}}))
         except (SyntaxError, TypeError):
             raise UsageError(
-                f"-k can't be understood: {self._expression!r}.",
+                f"-k has an invalid expression: {self._expression!r}.",
                 "Write name parts with and, or, not: -k 'rollout and not slot'.",
             ) from None

@@ -72,8 +72,8 @@ class Pool:
             data = process.answer()
         except NoAnswer as died:
             raise IncompleteError(
-                f"A scenario file ended the process that imported it, with {_code_of(died)}.",
-                "Import the files one by one with `python FILE` to find it.",
+                f"Importing a scenario file ended the process, with {_code_of(died)}.",
+                "Run each file with `python FILE` to find which one.",
             ) from None
         finally:
             process.end()
@@ -224,7 +224,9 @@ def open_pool(workers: int, start: str = "auto") -> Iterator[Pool]:
     # macOS offers a fork server, but its system libraries don't survive a fork.
     can_fork = sys.platform.startswith("linux")
     if start == "fork" and not can_fork:
-        raise UsageError(f"This system ({sys.platform}) can't fork.", "Use --start spawn.")
+        raise UsageError(
+            f"This system ({sys.platform}) does not support fork.", "Use --start spawn."
+        )
     with tempfile.TemporaryDirectory(prefix="esper-audit-") as folder:
         before = dict(os.environ)
         for name, value in _ENVIRONMENT.items():

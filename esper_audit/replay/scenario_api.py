@@ -112,8 +112,8 @@ def _check_parameters(function: Callable[..., None], declared: Mapping[str, Sequ
     taken = list(inspect.signature(function).parameters)[1:]
     if set(taken) != set(declared):
         raise UsageError(
-            f"The scenario {function.__name__} takes {taken or 'no parameters'} after its replay,"
-            f" but declares {list(declared) or 'none'}.",
+            f"The scenario {function.__name__} takes {taken or 'no parameters'} after replay,"
+            f" but declares values for {list(declared) or 'none'}.",
             "Give each parameter its values: @scenario(params={'name': (…)}).",
         )
     for name, values in declared.items():
@@ -121,9 +121,9 @@ def _check_parameters(function: Callable[..., None], declared: Mapping[str, Sequ
         twice = sorted({text for text in texts if texts.count(text) > 1})
         if twice:
             raise UsageError(
-                f"The scenario {function.__name__} has two values of {name} with one text:"
+                f"The scenario {function.__name__} has two values of {name} that read the same:"
                 f" {twice}.",
-                "Values are selected by their text: give them different ones.",
+                "Values are selected by their text: make their texts differ.",
             )
     empty = [name for name, values in declared.items() if not values]
     if empty:

@@ -110,7 +110,7 @@ def test_findings_end_with_1_and_a_saved_audit_is_shown_again_without_torch(tmp_
         (("run", "nowhere"), "There are no scenarios at nowhere"),
         (("run", str(CASES / "broken.py")), "RuntimeError: can't be imported"),
         (("run", "-k", "nothing-like-it"), "Nothing is selected"),
-        (("run", "-k", "a b"), "-k can't be understood"),
+        (("run", "-k", "a b"), "-k has an invalid expression"),
         (("run", "--param", "alpha"), "--param takes NAME=VALUE"),
         (("run", "--param", "alpha=lzay"), "'alpha' has no value 'lzay'"),
         (("run", "--output", "/no/such/folder/a.json"), "can't be written"),

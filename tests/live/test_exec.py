@@ -281,7 +281,7 @@ def test_a_module_runs_with_its_own_options(tmp_path):
         (["--fail-on", "weather", "x.py"], "--fail-on: unknown kind 'weather'"),
         (["--save", "no/such/r.json", "x.py"], "can't be written"),
         (["--output", "no/such/r.txt", "x.py"], "can't be written"),
-        (["--save", "x.py/", "x.py"], "x.py can't be made"),
+        (["--save", "x.py/", "x.py"], "x.py can't be created"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_runs(tmp_path, args, message):

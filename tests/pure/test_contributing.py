@@ -9,7 +9,12 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "esper_audit"
-PAGES = [ROOT / "docs/explanation/architecture.md", ROOT / "docs/explanation/how-it-works.md"]
+GUIDE = ROOT / "CONTRIBUTING.md"
+PAGES = [
+    GUIDE,
+    ROOT / "docs/explanation/architecture.md",
+    ROOT / "docs/explanation/how-it-works.md",
+]
 PLACES = [ROOT, PACKAGE, ROOT / "tests/live", ROOT / "tests/pure"]
 
 
@@ -20,7 +25,7 @@ def exists(name: str) -> bool:
 
 def named_in(text: str) -> list[str]:
     """The files and the folders that a page names: ``a/b.py``, ``docs/x.md``, ``report/text/``."""
-    text = re.sub(r"https?://\S+|torch/[\w/]+\.py", "", text)
+    text = re.sub(r"https?://\S+|torch/[\w/]+\.py|\S*\*\S*", "", text)
     found = re.findall(r"[\w./-]+\.(?:py|md|toml|json|txt)\b|(?<=[`\s])[\w./-]+/(?=[`\s])", text)
     return sorted({name.removeprefix("../../") for name in found if not name.startswith("/")})
 
@@ -35,6 +40,18 @@ def test_every_file_and_folder_that_a_page_names_exists(page):
 def test_a_file_that_is_not_there_would_be_found():
     assert named_in("see `diagnosis/gone.py` and `nowhere/`") == ["diagnosis/gone.py", "nowhere/"]
     assert not exists("diagnosis/gone.py") and not exists("nowhere/")
+
+
+def test_every_command_of_dev_that_the_guide_names_exists():
+    named = set(re.findall(r"\./dev (\w+)", GUIDE.read_text()))
+    cases = set(re.findall(r"^    (\w+)\)", (ROOT / "dev").read_text(), re.MULTILINE))
+    assert {"setup", "check", "test", "schemas", "picture"} <= named <= cases
+
+
+def test_every_test_that_the_guide_names_exists():
+    named = set(re.findall(r"`(test_\w+)`", GUIDE.read_text()))
+    tests = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert named and [name for name in sorted(named) if f"def {name}(" not in tests] == []
 
 
 def test_the_map_shows_every_room():

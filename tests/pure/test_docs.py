@@ -21,7 +21,7 @@ from esper_audit.report.formats import Format
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-ALL = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+ALL = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.rglob("*.md"))]
 
 
 def read(name: str) -> str:

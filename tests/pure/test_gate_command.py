@@ -97,7 +97,7 @@ def test_another_environment_is_not_comparable_and_can_be_added(desk):
         ("[{", "is not JSON"),
         ('[{"kind": "baseline", "schema_version": 9}]', "uses format 9"),
         ('[{"kind": "baseline", "schema_version": 0}]', "uses format 0"),
-        ("<<<<<<< HEAD\n", "holds the marks of a merge conflict"),
+        ("<<<<<<< HEAD\n", "contains merge conflict markers"),
     ],
 )
 @pytest.mark.parametrize("update", [(), ("--update-baseline",)])

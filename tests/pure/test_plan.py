@@ -87,7 +87,7 @@ def test_k_selects_by_name_parts(expression, wanted):
 
 @pytest.mark.parametrize("expression", ["and", "a or", "(a", "a b", "not", "f()"])
 def test_a_broken_expression_is_refused(expression):
-    with pytest.raises(UsageError, match="-k can't be understood"):
+    with pytest.raises(UsageError, match="-k has an invalid expression"):
         KeywordMatcher(expression)
 
 

@@ -32,7 +32,7 @@ def test_what_is_declared_is_kept():
 
 @pytest.mark.parametrize("params", [{}, {"n": (1,), "m": (2,)}, {"m": (1,)}])
 def test_parameters_must_be_those_of_the_function(params):
-    with pytest.raises(UsageError, match=r"takes \['n'\] after its replay"):
+    with pytest.raises(UsageError, match=r"takes \['n'\] after replay"):
 
         @scenario(params=params)
         def counted(replay, n):
@@ -48,7 +48,7 @@ def test_a_parameter_without_values_is_refused():
 
 
 def test_two_values_with_one_text_are_refused():
-    with pytest.raises(UsageError, match="two values of f with one text"):
+    with pytest.raises(UsageError, match="two values of f that read the same"):
 
         @scenario(params={"f": (lambda x: x, lambda x: x + 1)})
         def twins(replay, f):
