@@ -166,7 +166,7 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     counted: Counted | None = None
     count: int | None = None
     total: int | None = None
-    allowed: float | None = None
+    allowed: int | float | None = None
     refused: int = 0
     numbers: tuple[int | None, ...] = ()
     seconds: float | None = None

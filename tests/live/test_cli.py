@@ -35,7 +35,7 @@ def troubles(elsewhere):
 @pytest.mark.parametrize(
     ("scenario", "verdict", "reason"),
     [
-        ("fine", "passed", "compiled code was reused in 1 of 1 step after warm-up"),
+        ("fine", "passed", "compiled code was reused in 1 of 1 steps after warm-up"),
         ("raises", "error", "ValueError: no such thing (troubles.py:"),
         ("exits", "error", "the scenario called sys.exit(7)"),
         ("dies", "error", "its process ended by itself with exit code 9"),
