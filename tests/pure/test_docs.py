@@ -12,7 +12,7 @@ import pytest
 import typer
 
 from esper_audit.cli.app import app
-from esper_audit.data import audits, compiles, config, findings, verdicts
+from esper_audit.data import audits, compiles, config, findings, recording, steps, verdicts
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.diagnosis import kinds
 from esper_audit.errors import ExitCode
@@ -80,7 +80,18 @@ def test_every_configuration_key_is_documented():
 
 
 @pytest.mark.parametrize(
-    "cls", [audits.Report, audits.Audit, compiles.Compile, compiles.GuardFailure, findings.Finding]
+    "cls",
+    [
+        *(
+            audits.Report,
+            audits.Audit,
+            audits.JudgedStep,
+            audits.ProgramReport,
+            audits.ProgramAudit,
+        ),
+        *(recording.Recording, steps.Step, compiles.Compile, compiles.GuardFailure),
+        *(findings.Finding, findings.FrameSummary),
+    ],
 )
 def test_every_field_of_the_format_is_documented(cls):
     text = read("reference/recording-format.md")
