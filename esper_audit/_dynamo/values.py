@@ -53,10 +53,12 @@ _ORDERED_KINDS: tuple[tuple[type | tuple[type, ...], ValueKind], ...] = (
 
 
 def kind_of(thing: object) -> ValueKind:
-    """What a value is; of an exception, what raising it says of the source that was read."""
-    return next(
-        (kind for types, kind in _ORDERED_KINDS if isinstance(thing, types)), ValueKind.OTHER
-    )
+    """What a value is; of an exception, what raising it says of the source that was read.
+
+    By its type alone: ``isinstance`` would ask a proxy's own ``__class__``.
+    """
+    own = type(thing)
+    return next((kind for types, kind in _ORDERED_KINDS if issubclass(own, types)), ValueKind.OTHER)
 
 
 def tensor(thing: torch.Tensor) -> str:

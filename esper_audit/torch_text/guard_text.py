@@ -92,7 +92,7 @@ def kind_of(text: str) -> ValueKind:
         return _KINDS[text]
     if text.startswith("tensor(") or text.endswith("Tensor"):
         return ValueKind.TENSOR
-    if text[:1] in ("'", '"'):
+    if text.removeprefix("b")[:1] in ("'", '"'):
         return ValueKind.STR
     for pattern, kind in (
         (re.compile(r"-?\d+"), ValueKind.INT),
