@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sized
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -55,12 +54,20 @@ def of_value(kind: str, text: str, value: Any) -> Values:
     if kind == "TYPE_MATCH":
         expected = named_type(text) or expected
         shown = type(value) if value is not None else value
-    elif kind in ("LENGTH_CHECK", "DICT_LENGTH") and isinstance(value, Sized):
-        shown = value = len(value)
-    elif kind == "ID_MATCH" and isinstance(value, Enum):
+    elif kind in ("LENGTH_CHECK", "DICT_LENGTH"):
+        shown = value = _length(value)
+    elif kind == "ID_MATCH" and issubclass(type(value), Enum):
         expected = _member_of(type(value), text) or expected
     kinds = ValueKind.TENSOR if kind == "TENSOR_MATCH" else kind_of(expected), values.kind_of(value)
     return Values(expected, values.text_of(shown), *kinds)
+
+
+def _length(value: Any) -> Any:
+    """How many items it has; the value itself where its own ``__len__`` fails."""
+    try:
+        return len(value)
+    except Exception:
+        return value
 
 
 def held_to(expected: str, value: Any) -> Values:

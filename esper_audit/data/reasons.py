@@ -55,6 +55,7 @@ class Why(StrEnum):
     TWIN_DIED = "twin-died"
     TWIN_RAISED = "twin-raised"
     NOT_SENT = "not-sent"
+    NOT_READ = "not-read"
     PROOF_FAILED = "proof-failed"
     COMPARISON_COMPILES = "comparison-compiles"
     COMPARISON_CHANGES = "comparison-changes"

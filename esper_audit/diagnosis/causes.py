@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import GUARDS_FAILED, Compile, GuardFailure, Outcome, Write
+from esper_audit.data.compiles import (
+    GUARDS_FAILED,
+    Compile,
+    GuardFailure,
+    Outcome,
+    ValueKind,
+    Write,
+)
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.reasons import Reason, Why
@@ -20,6 +27,7 @@ _TIMES = 2
 """Cases of a cause after which its writer is looked for no longer."""
 
 Case = tuple[Compile, GuardFailure]
+Fields = dict[str, tuple[str, str]]
 
 
 def closest_failures(
@@ -27,14 +35,14 @@ def closest_failures(
 ) -> tuple[GuardFailure, ...]:
     """The failures that kept the closest cache entry from matching.
 
-    Closest is the entry with the fewest failing guards, and of the fewest fields where one guard
-    stands for several: the smallest change of state would have made it match. A failure
-    whose actual value another entry accepts is no cause by itself, so entries whose failures no
-    entry accepts go first. Of the ticket's cache, this is the alpha value: other entries accept
-    ``None`` for the cached tensor, none accepts the new alpha. ``instances`` names the object
+    Closest is the entry with the fewest failing guards, and of these the one that changed least: so
+    many fields of a tensor, a plain value before a whole object. The smallest change of state would
+    have made it match. A failure whose actual value another entry accepts is no cause by itself,
+    so entries whose failures no entry accepts go first. Of the ticket's cache, this is the alpha
+    value: other entries accept ``None`` for the cached tensor, none accepts the new alpha. ``instances`` names the object
     that each entry was compiled for: entries of the same object are closer than all others.
 
-    Worked example, by (foreign object, accepted elsewhere, failures, fields)::
+    Worked example, by (foreign object, accepted elsewhere, failures, size)::
 
         entry 0/1  self._cached: tensor -> None, accepted by 0/0     (False, 1, 1, 1)
         entry 0/0  self.alpha: 0.5 -> 0.7, accepted by none          (False, 0, 1, 1)  the closest
@@ -51,13 +59,25 @@ def closest_failures(
         failures = entries[entry]
         foreign = (instances or {}).get(entry, compile_.instance) != compile_.instance
         accepted = sum(1 for failure in failures if failure.accepted_by)
-        fields = sum(max(1, len(failure.fields)) for failure in failures)
-        return foreign, accepted, len(failures), fields
+        return foreign, accepted, len(failures), sum(map(_size, failures))
 
     nearest = entries[min(entries, key=distance)]
     # Dispatch keys follow from what else changed; alone, they tell.
     telling = [failure for failure in nearest if failure.fields.keys() != {"keys"}]
     return tuple(telling or nearest)
+
+
+_PLAIN = (
+    *(ValueKind.NONE, ValueKind.BOOL, ValueKind.INT, ValueKind.FLOAT, ValueKind.STR),
+    *(ValueKind.ENUM, ValueKind.TORCH, ValueKind.PRESENT, ValueKind.ABSENT),
+)
+
+
+def _size(failure: GuardFailure) -> int:
+    """How much changed: so many fields, one plain value, or a whole object."""
+    if failure.fields:
+        return len(failure.fields)
+    return 1 if failure.actual_kind in _PLAIN else 2
 
 
 def root_causes(
@@ -157,7 +177,7 @@ def _finding(
         expected=failure.expected,
         actual=failure.actual,
         text=failure.text,
-        fields=failure.fields,
+        fields=merged_fields(case[1].fields for case in group),
         values=tuple(dict.fromkeys(guard.actual for _, guard in group)),
         pattern=pattern,
         compiles=sum(compile_.count for compile_ in recompiles),
@@ -171,6 +191,15 @@ def _finding(
         called_from=write.called_from if write.location is not None else call,
         no_writer=write.unknown,
     )
+
+
+def merged_fields(of_cases: Iterable[Fields]) -> Fields:
+    """What differed in any of the cases, each field as it did first."""
+    merged: Fields = {}
+    for fields in of_cases:
+        for name, pair in fields.items():
+            merged.setdefault(name, pair)
+    return merged
 
 
 def _write(group: Sequence[Case]) -> Write:

@@ -130,9 +130,14 @@ def _result(runs: Sequence[Measured], accepted: Sequence[Entry], comparable: boo
     failed = next((run for run in runs if run.verdict is AuditVerdict.ERROR), None)
     if failed is not None:
         # Nothing is said of it but that: what could not be judged is neither better nor worse.
-        cause = next(iter(failed.reasons), None)
-        reason = Reason(why=Why.COULD_NOT_BE_JUDGED, cause=cause)
-        changes = [Change(kind=ChangeKind.ERROR, reason=reason, after=failed.audit)]
+        changes = [
+            Change(
+                kind=ChangeKind.ERROR,
+                reason=Reason(why=Why.COULD_NOT_BE_JUDGED, cause=cause),
+                after=failed.audit,
+            )
+            for cause in failed.reasons or (None,)
+        ]
     elif len({_counts_of(run) for run in runs}) > 1:
         changes = list(_unsteady(runs))
         if accepted:  # what is worse in any run is worse

@@ -105,7 +105,7 @@ class Twins:
         try:
             self._child = Forked(partial(_run_all, calls))
         except OSError as error:
-            why = Reason(why=Why.NO_PROCESS, text=error.strerror or "")
+            why = Reason(why=Why.NO_PROCESS, text=str(error.strerror or error))
             self._known = dict.fromkeys(calls, Twin(failure=why))
         except Lost as lost:
             self._known = dict.fromkeys(calls, Twin(failure=lost.reason))
@@ -170,7 +170,7 @@ def _read(data: bytes) -> Twin:
         twin: Twin = torch.load(io.BytesIO(data), weights_only=False)
         return twin
     except Exception as error:
-        return Twin(failure=Reason(why=Why.RESULT_LOST, text=said(error)))
+        return Twin(failure=Reason(why=Why.NOT_READ, text=said(error)))
 
 
 def _run_on_copies(call: Call) -> Twin:

@@ -13,8 +13,8 @@ from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place, writer
 from esper_audit.report.words.reasons import in_words
 
+NO_REASON = "torch gives no reason"
 NOT_RECORDED = "writers of the guarded state: not recorded"
-_NO_REASON = "nothing"
 
 
 def head(finding: Finding, root: str = "") -> str:
@@ -25,7 +25,9 @@ def head(finding: Finding, root: str = "") -> str:
 def subject(finding: Finding, root: str = "") -> str:
     """``self.alpha in Blend.forward: 0.5 -> 0.1, 0.2``."""
     if finding.pattern is not None:
-        what = f"{sources(finding)} in {finding.frame.name}: {change(finding)}"
+        what = ": ".join(
+            filter(None, [f"{sources(finding)} in {finding.frame.name}", change(finding)])
+        )
     else:
         what = finding.frame.name
         if finding.user_line is not None:
@@ -39,7 +41,7 @@ def details(finding: Finding, root: str = "") -> list[str]:
     lines = [f"{meaning.what}"]
     if finding.pattern is not None:
         if finding.id is Diagnosis.UNRECOGNIZED:
-            lines.append(f"torch says: {finding.text or _NO_REASON}")
+            lines.append(f"torch says: {finding.text}" if finding.text else NO_REASON)
         lines += [who_wrote(finding, root), _course(finding)]
         if finding.user_line is not None:
             lines.append(f"guarded by {place(finding.user_line, root)}")

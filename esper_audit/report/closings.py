@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport, Report
-from esper_audit.data.compiles import Outcome
 from esper_audit.data.jobs import was_run
 from esper_audit.data.recording import Program
 from esper_audit.data.verdicts import AuditVerdict
@@ -66,7 +65,7 @@ def _run_verdict(report: Report) -> str:
 def _run_facts(report: Report) -> str:
     environment = report.environment
     compiles = [made for audit in report.audits for made in audit.recording.compiles]
-    limits = sum(made.outcome is Outcome.LIMIT for made in compiles)
+    limits = sum(made.count for made in compiles if made.limit_hit)
     return (
         f"{several(sum(map(was_run, report.audits)), 'audit')} in {report.wall_seconds:.0f} s;"
         f" {sum(made.seconds.total for made in compiles):.0f} s of compiling,"

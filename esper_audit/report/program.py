@@ -9,7 +9,7 @@ from esper_audit.data.findings import Finding, FrameState, FrameSummary
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
-from esper_audit.report.blocks import NOT_RECORDED, details, is_not_recorded, subject
+from esper_audit.report.blocks import NO_REASON, NOT_RECORDED, details, is_not_recorded, subject
 from esper_audit.report.closings import program_closing
 from esper_audit.report.sections import (
     Item,
@@ -242,7 +242,7 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
             last = error.gist
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"
         for unknown in audit.recording.unrecognized:
-            yield f"Unrecognized in {unknown.where}: {unknown.text}"
+            yield f"Unrecognized in {unknown.where}: {unknown.text or NO_REASON}"
 
 
 def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:

@@ -11,7 +11,7 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import alternatives, answer
-from esper_audit.report.blocks import who_wrote
+from esper_audit.report.blocks import NO_REASON, who_wrote
 from esper_audit.report.cells import FAILED, REUSED, Cell, cell
 from esper_audit.report.closings import run_closing
 from esper_audit.report.matrix import matrix
@@ -241,7 +241,7 @@ def _notes(report: Report) -> Iterator[str]:
         for error in audit.recording.hook_errors:
             yield f"The recorder's hook {error.hook} failed in {_title(audit)}: {error.gist}"
         for unknown in audit.recording.unrecognized:
-            yield f"Unrecognized in {_title(audit)}, {unknown.where}: {unknown.text}"
+            yield f"Unrecognized in {_title(audit)}, {unknown.where}: {unknown.text or NO_REASON}"
 
 
 def _collected(report: Report) -> Iterator[tuple[str, str]]:

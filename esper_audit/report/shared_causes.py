@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from esper_audit.data.audits import Audit, JudgedStep
 from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.differences import Difference
 from esper_audit.data.findings import Finding, Pattern
 from esper_audit.data.verdicts import StepVerdict
+from esper_audit.diagnosis.causes import merged_fields
 from esper_audit.report.blocks import attempts
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import in_words
@@ -44,7 +47,7 @@ def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
     findings = [finding for _, finding in group]
     order = (Pattern.STORM, Pattern.ALTERNATION, Pattern.CONVERGENCE, Pattern.SINGLE)
     return Cause(
-        finding=findings[0],
+        finding=replace(findings[0], fields=merged_fields(finding.fields for finding in findings)),
         scenarios=tuple(dict.fromkeys(audit.scenario for audit, _ in group)),
         values=tuple(dict.fromkeys(value for finding in findings for value in finding.values)),
         compiles=sum(finding.compiles for finding in findings),
@@ -101,7 +104,14 @@ def _largest(step: JudgedStep) -> float:
         for comparison in step.step.comparisons
         if comparison.difference is not None
     ]
-    return max((difference.largest or 0.0 for difference in found), default=0.0)
+    return max(map(_size, found), default=0.0)
+
+
+def _size(difference: Difference) -> float:
+    """Infinite and not-a-number come back from JSON as None."""
+    if difference.largest is not None:
+        return difference.largest
+    return math.inf if difference.values else 0.0
 
 
 def failed_attempts(audits: Sequence[Audit]) -> list[str]:

@@ -14,6 +14,8 @@ from typing import Any
 
 _DTYPES = {5: "float16", 6: "float32", 7: "float64", 15: "bfloat16"}
 """Of c10::ScalarType (c10/core/ScalarType.h, 2.8 to 2.14)."""
+_OF_DTYPES = ("default_dtype", "dtype")
+_PARTS = {"autocast_cache_enabled": "cached_enabled"}
 _AUTOCAST = re.compile(r"autocast\(\w+\)_(?P<part>\w+)")
 
 
@@ -33,23 +35,24 @@ def _read(state: str) -> dict[str, Any]:
 
 def _pair(name: str, before: dict[str, Any], after: dict[str, Any]) -> tuple[str, str]:
     autocast = _AUTOCAST.fullmatch(name)
-    if autocast is not None:
-        parts = (
-            state.get("autocast_state", {}).get(autocast["part"], ()) for state in (before, after)
-        )
-        return _first_difference(*parts)
+    part = autocast["part"] if autocast is not None else _PARTS.get(name)
+    if part is not None:
+        one, other = (state.get("autocast_state", {}).get(part) for state in (before, after))
+        return _first_difference(part, one, other)
     if name not in before or name not in after:
         return "", ""
     return _text(name, before[name]), _text(name, after[name])
 
 
-def _first_difference(before: Any, after: Any) -> tuple[str, str]:
-    """Of one value a device; which device is not told."""
-    if not (isinstance(before, list) and isinstance(after, list)):
+def _first_difference(part: str, before: Any, after: Any) -> tuple[str, str]:
+    """Of one value a device, the first that differs; of a single value, that."""
+    if before is None or after is None:
         return "", ""
-    pairs = zip(before, after, strict=False)
-    return next(((str(one), str(other)) for one, other in pairs if one != other), ("", ""))
+    one, other = (state if isinstance(state, list) else [state] for state in (before, after))
+    found = (pair for pair in zip(one, other, strict=False) if pair[0] != pair[1])
+    first = next(found, None)
+    return ("", "") if first is None else (_text(part, first[0]), _text(part, first[1]))
 
 
 def _text(name: str, value: Any) -> str:
-    return _DTYPES.get(value, str(value)) if name == "default_dtype" else str(value)
+    return _DTYPES.get(value, str(value)) if name in _OF_DTYPES else str(value)

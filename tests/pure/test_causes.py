@@ -124,3 +124,10 @@ def test_a_failure_that_is_not_the_closest_is_no_case():
     once = compiled(1, Outcome.RECOMPILED, guard_failures=(near, far, more))
     later = compiled(5, Outcome.RECOMPILED, guard_failures=(failure("0/0", "self.beta"),))
     assert attempts_to_watch([once, later]) == 6
+
+
+def test_a_plain_value_is_a_smaller_change_than_an_object():
+    whole = failure("0/0", "self.act", kind="ID_MATCH", expected="the act", actual="function b")
+    plain = failure("0/1", "self.calls", expected="1", actual="2")
+    made = compiled(2, Outcome.RECOMPILED, guard_failures=(whole, plain))
+    assert [found.source for found in closest_failures(made)] == ["self.calls"]

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from builders import FRAME
+from builders import FRAME, compiled, failure
 
+from esper_audit.data.compiles import Outcome
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.diagnosis import root_causes
+from esper_audit.report.blocks import details, head
 from esper_audit.report.words.changes import change, sources
 from esper_audit.torch_text.global_state import changed_state
 from esper_audit.torch_text.guard_text import expected_value
@@ -61,14 +64,14 @@ def test_torchs_text_of_an_empty_list_is_a_length_of_none():
 
 STATE = (
     '{"grad_mode": true, "num_threads": 2, "default_dtype": 6,'
-    ' "autocast_state": {"enabled": [false, false]}}'
+    ' "autocast_state": {"cached_enabled": true, "dtype": [15], "enabled": [false, false]}}'
 )
 
 
 @pytest.mark.parametrize(
     ("name", "now", "pair"),
     [
-        ("grad_mode", STATE.replace("true", "false"), ("True", "False")),
+        ("grad_mode", STATE.replace(': true, "num', ': false, "num'), ("True", "False")),
         ("num_threads", STATE.replace("2", "1"), ("2", "1")),
         ("default_dtype", STATE.replace("6", "7"), ("float32", "float64")),
         (
@@ -76,9 +79,32 @@ STATE = (
             STATE.replace("[false, false]", "[true, false]"),
             ("False", "True"),
         ),
+        ("autocast(cpu)_dtype", STATE.replace("[15]", "[5]"), ("bfloat16", "float16")),
+        (
+            "autocast_cache_enabled",
+            STATE.replace('"cached_enabled": true', '"cached_enabled": false'),
+            ("True", "False"),
+        ),
         ("a_new_setting", STATE, ("", "")),
         ("grad_mode", "not JSON", ("", "")),
     ],
 )
 def test_a_changed_setting_is_read_from_torchs_state(name, now, pair):
     assert changed_state([name], STATE, now) == {name: pair}
+
+
+def test_settings_that_changed_one_after_the_other_are_all_told():
+    both = [
+        failure("0/0", "<global state>", kind="GLOBAL_STATE", actual=f"changed: {name}")
+        for name in ("num_threads", "default_dtype")
+    ]
+    made = [
+        compiled(step, Outcome.RECOMPILED, guard_failures=(one,)) for step, one in enumerate(both)
+    ]
+    assert sources(root_causes(made)[0]) == "num threads, default dtype"
+
+
+def test_a_recompile_without_values_has_no_arrow():
+    found = root_causes([compiled(0, Outcome.RECOMPILED)])[0]
+    assert head(found) == "unrecognized: <unknown> in Host.forward"
+    assert "torch gives no reason" in details(found)

@@ -29,6 +29,8 @@ def change(finding: Finding, values: Sequence[str] | None = None, shown: int = _
     if _settings(finding):
         return _changed_settings(finding)
     found = finding.values if values is None else values
+    if not finding.expected and not any(found):
+        return ""
     listed = ", ".join(_value(finding, value) for value in found[:shown])
     more = f", … ({len(found)} values)" if len(found) > shown else ""
     return f"{_value(finding, finding.expected)} -> {listed}{more}"
@@ -42,9 +44,10 @@ def _settings(finding: Finding) -> str:
 
 
 def _changed_settings(finding: Finding) -> str:
-    pairs = finding.fields.values()
-    told = [f"{_switch(expected)} -> {_switch(actual)}" for expected, actual in pairs if expected]
-    return ", ".join(told) or "changed"
+    return ", ".join(
+        f"{_switch(expected)} -> {_switch(actual)}" if expected else "changed"
+        for expected, actual in finding.fields.values()
+    )
 
 
 def _switch(value: str) -> str:

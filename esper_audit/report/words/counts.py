@@ -35,7 +35,7 @@ def over_bound(reason: Reason) -> str:
     assert reason.counted is not None and reason.count is not None
     also = f" and {reason.refused} refused" if reason.refused else ""
     made = f"{several(reason.count, _COUNTED[reason.counted])}{also}{_WHEN.get(reason.counted, '')}"
-    return f"{made}, {reason.allowed:g} allowed"
+    return f"{made}, {reason.allowed or 0:,} allowed"
 
 
 def changed(reason: Reason) -> str:

@@ -148,6 +148,7 @@ _OF_COMPARISONS: dict[Why, Words] = {
     Why.TWIN_DIED: _constant("can't be computed: the twin's process died"),
     Why.TWIN_RAISED: _form("raised {r.text}"),
     Why.NOT_SENT: _form("can't be sent: {r.text}"),
+    Why.NOT_READ: _form("can't be read: {r.text}"),
     Why.PROOF_FAILED: _form(
         "can't be compared without a fork: the replay that would prove it undisturbed failed"
         " ({because})"
