@@ -39,8 +39,9 @@ def closest_failures(
     many fields of a tensor, a plain value before a whole object. The smallest change of state would
     have made it match. A failure whose actual value another entry accepts is no cause by itself,
     so entries whose failures no entry accepts go first. Of the ticket's cache, this is the alpha
-    value: other entries accept ``None`` for the cached tensor, none accepts the new alpha. ``instances`` names the object
-    that each entry was compiled for: entries of the same object are closer than all others.
+    value: other entries accept ``None`` for the cached tensor, none accepts the new alpha.
+    ``instances`` names the object that each entry was compiled for: entries of the same object are
+    closer than all others.
 
     Worked example, by (foreign object, accepted elsewhere, failures, size)::
 
