@@ -45,6 +45,8 @@ def main() -> None:
 
 
 def _complain(message: str, hint: str) -> None:
+    if sys.stderr is None:  # print would take stdout instead
+        return
     print(f"esper-audit: {message}", file=sys.stderr)
     if hint:
         print(f"  {hint}", file=sys.stderr)

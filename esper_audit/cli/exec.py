@@ -41,8 +41,13 @@ class ExecCommand(Command):
         }
         place = 0
         while place < len(args) and args[place].startswith("-") and args[place] != "--":
-            if args[place] == "-m":
-                args = [*args[: place + 2], "--", *args[place + 2 :]]
+            option = args[place]
+            if option == "-m":
+                rest = args[place + 2 :]
+                args = [*args[: place + 2], *(["--", *rest] if rest else [])]
+                break
+            if option.startswith("-m"):  # -mMODULE
+                args = [*args[:place], "-m", option[2:], "--", *args[place + 1 :]]
                 break
             place += 2 if args[place] in takes_value else 1
         return super().parse_args(ctx, args)
@@ -66,7 +71,7 @@ class Bounds:
             " before esper_audit.steady_state()."
         ),
     ] = None
-    fail_on: Annotated[str, fail_on_option("nothing")] = ""
+    fail_on: Annotated[str | None, fail_on_option("nothing")] = None
 
     @property
     def budget(self) -> ProgramBudget:
@@ -102,7 +107,7 @@ class Recorded:
     """How the program is recorded, and what is kept of it."""
 
     save: Annotated[
-        Path | None,
+        str | None,
         save_option("the recording", "show, compare and gate. A folder gets a file for each rank"),
     ] = None
     heartbeat: Annotated[
@@ -157,7 +162,7 @@ def run_program(
     """Run the program, report, save, and leave with its exit code or that of the verdict."""
     session = _session(target, budget, recorded, words)
     if recorded.heartbeat is not None:
-        from esper_audit.program.heartbeat import beat
+        from esper_audit.cli.heartbeat import beat
 
         beat(session, recorded.heartbeat)
     with session:
@@ -180,7 +185,8 @@ def _session(
     from esper_audit.program.run import ProgramRun
 
     recording = recording_at(recorded.save)
-    outputs = _outputs(words, [recording] if recording is not None else [])
+    script = [] if target.is_module else [Path(target.name).absolute()]
+    outputs = _outputs(words, recording, script)
     finish = Finish(
         target=target,
         budget=budget,
@@ -216,17 +222,17 @@ def _watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:
     return read_watch(path)
 
 
-def _outputs(words: ExecWords, taken: list[Path]) -> tuple[Output, ...]:
+def _outputs(words: ExecWords, recording: Path | None, script: list[Path]) -> tuple[Output, ...]:
     """The files of the report; raises UsageError before the program runs where one can't be."""
-    if not words.output:
+    if not words.output and recording is None:
         return ()
     from esper_audit.cli.output import check_places
     from esper_audit.program.places import report_at
-    from esper_audit.report.formats import Output, parse_outputs
+    from esper_audit.report.formats import Output, parse_outputs, saved
 
-    chosen = parse_outputs(words.output)
+    chosen = parse_outputs(words.output or ())
     outputs = tuple(Output(output.format, report_at(output.path)) for output in chosen)
-    check_places(outputs, taken)
+    check_places([*outputs, *saved(recording)], script)
     return outputs
 
 
@@ -241,7 +247,8 @@ def _report(words: ExecWords, outputs: tuple[Output, ...], root: str, audit: Pro
 
 
 def _say(text: str) -> None:
-    print(f"esper-audit: {text}", file=sys.stderr)
+    if sys.stderr is not None:  # print would take stdout instead, which is the program's
+        print(f"esper-audit: {text}", file=sys.stderr)
 
 
 def _say_nothing(*_: object) -> None:

@@ -57,13 +57,13 @@ class Gating:
         ),
     ] = 1
     fail_on: Annotated[
-        str,
+        str | None,
         fail_on_option(
             "every change",
             "recompile, eager, limit, every diagnosis and every kind of change",
             "Bounds decide the verdict that is compared.",
         ),
-    ] = ""
+    ] = None
     allow_improvement: Annotated[
         bool,
         typer.Option(
@@ -133,6 +133,7 @@ def _audits(
 
     saved = saved_among(paths, gating.repeat)
     if saved:
+        replaying.refuse("saved audits are what they are")
         return [load_audit(path) for path in saved]
     request = replaying.request(paths, config)
     return replayed(request, partial(_opened, replaying), gating.repeat, baseline)

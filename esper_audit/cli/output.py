@@ -87,7 +87,8 @@ def write_files(document: Document, outputs: Sequence[Output], verbosity: int) -
             troubles.append(error)
     if troubles:
         raise IncompleteError(
-            f"The report can't be written: {troubles[0]}", "Its other files are written."
+            f"The report can't be written: {troubles[0]}",
+            "Its other files are written." if len(troubles) < len(outputs) else "",
         )
 
 
@@ -124,6 +125,10 @@ def stdout_that_may_end() -> Iterator[None]:
 
     Raises IncompleteError for the latter.
     """
+    if sys.stdout is None:  # closed: nobody reads, and nothing is lost
+        with suppress(AttributeError):
+            yield
+        return
     try:
         yield
         sys.stdout.flush()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +41,9 @@ class Start(StrEnum):
     AUTO = "auto"
     FORK = "fork"
     SPAWN = "spawn"
+
+
+_NAMES = {"keyword": "-k"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +157,21 @@ class Replaying:
             graph_breaks=self.max_graph_breaks,
             compile_share=self.max_compile_share,
         )
+
+    def refuse(self, why: str) -> None:
+        """Raise UsageError where an option of a replay was given, though nothing is replayed."""
+        asked = [
+            _NAMES.get(option.name, f"--{option.name.replace('_', '-')}")
+            for option in fields(self)
+            if option.name != "jobs" and getattr(self, option.name) != option.default
+        ]
+        if asked:
+            from esper_audit.errors import UsageError
+
+            raise UsageError(
+                f"{', '.join(asked)} can't be given here: {why}.",
+                "Leave it out, or give scenarios to replay.",
+            )
 
     def request(
         self, paths: tuple[str, ...], config: Config, fail_on: tuple[str, ...] = ()

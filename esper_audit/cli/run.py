@@ -15,8 +15,8 @@ def run(
     paths: Paths = None,
     replaying: Replaying,
     fail_on: Annotated[
-        str, fail_on_option("a compile of any kind or an eager step after warm-up")
-    ] = "",
+        str | None, fail_on_option("a compile of any kind or an eager step after warm-up")
+    ] = None,
     save: Annotated[Path | None, save_option("the audit")] = None,
     words: Words,
 ) -> None:

@@ -37,7 +37,10 @@ def schema(
     from esper_audit.data.storage import KINDS, json_schema
 
     text = msgspec.json.format(msgspec.json.encode(json_schema(KINDS[kind.value]))).decode()
-    sys.stdout.write(text + "\n")
+    from esper_audit.cli.output import stdout_that_may_end
+
+    with stdout_that_may_end():
+        sys.stdout.write(text + "\n")
 
 
 COMMAND = command(schema)

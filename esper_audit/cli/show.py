@@ -42,13 +42,15 @@ def show(
     It needs no torch, and ends with the exit code of the saved verdict.
     """
     from esper_audit.cli.exit_codes import code_of
-    from esper_audit.cli.output import finish, write_files
+    from esper_audit.cli.output import check_places, finish, write_files
     from esper_audit.data.storage import write_atomically
     from esper_audit.program.saved import load_report
     from esper_audit.report.export import export_report
-    from esper_audit.report.formats import parse_outputs
+    from esper_audit.report.formats import Format, Output, parse_outputs
 
     outputs = parse_outputs(words.output or ())
+    pictures = [Output(Format.PLAIN, export)] if export is not None else []
+    check_places([*outputs, *pictures], [file, *file.glob("*")] if file.is_dir() else [file])
     report = load_report(file)
     if export is None:
         finish(report, words, outputs)

@@ -92,10 +92,11 @@ def write_atomically(path: Path, data: bytes) -> None:
     A link is followed, not replaced; what is no regular file (``/dev/stdout``) is written to.
     """
     try:
-        path = path.resolve()
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
+        if _is_stream(path):
+            with path.open("ab") as stream:  # a file behind it keeps what it holds
+                stream.write(data)
             return
+        path = path.resolve()
         handle, temporary = tempfile.mkstemp(prefix=".esper-audit-", dir=path.parent)
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
@@ -109,10 +110,16 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise _cannot_write(path, error) from None
 
 
+def _is_stream(path: Path) -> bool:
+    """A device, a pipe, or a descriptor of this process, whatever lies behind it."""
+    named = os.path.abspath(path).startswith(("/dev/", "/proc/"))  # noqa: PTH100  # not resolved
+    return named or (path.exists() and not path.is_file() and not path.is_dir())
+
+
 def check_writable(path: Path) -> None:
     """Fail before a long run, not after it: raises UsageError where nothing can be written."""
     try:
-        if not path.exists() or path.is_file():
+        if not _is_stream(path) and (not path.exists() or path.is_file()):
             with tempfile.TemporaryFile(dir=path.resolve().parent):
                 pass
     except (OSError, RuntimeError) as error:

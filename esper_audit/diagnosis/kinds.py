@@ -131,9 +131,17 @@ def kinds_at(door: Door) -> tuple[str, ...]:
     return tuple(name for name, kind in KINDS.items() if door in kind.doors)
 
 
-def parse_kinds(text: str, door: Door, option: str = "--fail-on") -> tuple[str, ...]:
-    """The kinds in ``KIND[,KIND]``, each once; raises UsageError for one that this door refuses."""
+def parse_kinds(text: str | None, door: Door, option: str = "--fail-on") -> tuple[str, ...]:
+    """The kinds in ``KIND[,KIND]``, each once; none where the option was not given.
+
+    Raises UsageError for a kind that this door refuses, and for a text without any: that would
+    check nothing.
+    """
+    if text is None:
+        return ()
     names = dict.fromkeys(name.strip() for name in text.split(",") if name.strip())
+    if not names:
+        raise UsageError(f"{option} names no kind.", f"Kinds: {', '.join(kinds_at(door))}.")
     return check_kinds(names, door, option)
 
 

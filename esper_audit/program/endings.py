@@ -84,10 +84,11 @@ def _left(code: object) -> Ending:
     """``sys.exit`` with no code, a number, or a text that goes to stderr."""
     if code is None or isinstance(code, int):
         return Ending(f"exit {code or 0}", code or 0)
-    try:
-        print(code, file=sys.stderr)
-    except Exception:  # one that has no text; Python ends the line all the same
-        print(file=sys.stderr)
+    if sys.stderr is not None:  # print would take stdout instead
+        try:
+            print(code, file=sys.stderr)
+        except Exception:  # one that has no text; Python ends the line all the same
+            print(file=sys.stderr)
     return Ending("exit 1", 1)
 
 

@@ -10,17 +10,19 @@ from esper_audit.errors import UsageError
 from esper_audit.recording.journal import SUFFIX
 
 
-def recording_at(save: Path | None) -> Path | None:
+def recording_at(given: str | None) -> Path | None:
     """Where ``--save`` puts the recording: under ranks or in a folder, a file for each rank.
 
     Makes that folder; raises UsageError where the file can't be written.
     """
-    if save is None:
+    if given is None:
         return None
+    if not given:
+        raise UsageError("--save is empty.", "Give a file, or a folder for ranks.")
     from esper_audit.data.storage import check_writable
 
-    rank = _rank()
-    if not (rank or save.is_dir() or str(save).endswith(os.sep)):
+    save, rank = Path(given), _rank()
+    if not (rank or save.is_dir() or given.endswith(("/", os.sep))):
         check_writable(save)
         return save.absolute()
     _make(save)
@@ -59,4 +61,4 @@ def journal_at(recording: Path | None) -> Path:
 
 def _rank() -> str:
     rank = os.environ.get("RANK", "")
-    return rank if rank.isdigit() else ""
+    return rank if rank.isdecimal() else ""

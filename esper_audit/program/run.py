@@ -295,7 +295,7 @@ class ProgramRun:
 def _program(target: Target) -> Program:
     def number(name: str) -> int | None:
         text = os.environ.get(name, "")
-        return int(text) if text.isdigit() else None
+        return int(text) if text.isdecimal() else None
 
     return Program(
         argv=target.argv,

@@ -62,7 +62,7 @@ def _allowed(config: pytest.Config) -> int | None:
     text = str(setting(config, NUMBER) or "")
     if not text:
         return None
-    if not text.isdigit():
+    if not text.isdecimal():
         raise pytest.UsageError(f"max_recompiles takes a number of recompiles, not {text!r}")
     return int(text)
 

@@ -91,6 +91,7 @@ def _parse_output(text: str) -> Output:
     name, equals, file = text.partition("=")
     if not equals or not _NAME.fullmatch(name):
         return Output(_format_of(text), Path(text))
+    name = name.lower()
     if name not in list(Format):
         raise UsageError(
             f"--output: unknown format {name!r}{did_you_mean(name, list(Format))}.",

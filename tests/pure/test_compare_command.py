@@ -50,3 +50,11 @@ def test_compare_refuses_what_is_no_audit(desk):
     code, _, err = desk.run("compare", desk.saved(PASSING), "x.json")
     assert code == 2
     assert "x.json is not a file of esper-audit" in err
+
+
+def test_what_is_shown_is_not_overwritten(desk):
+    name = desk.saved(PASSING)
+    before = (desk.folder / name).read_text()
+    code, _, err = desk.run("show", name, "-o", name)
+    assert code == 2 and "is named twice" in err
+    assert (desk.folder / name).read_text() == before

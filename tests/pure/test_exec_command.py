@@ -64,7 +64,7 @@ def test_wrong_usage_ends_with_2_before_the_program_runs(program, arguments, mes
 def test_each_rank_has_files_of_its_own(desk, monkeypatch):
     assert report_at(desk.folder / "r.json").name == "r.json"
     monkeypatch.setenv("RANK", "3")
-    assert recording_at(desk.folder / "saved") == desk.folder / "saved" / "rank-3.json"
+    assert recording_at(str(desk.folder / "saved")) == desk.folder / "saved" / "rank-3.json"
     names = {"r.json": "r-rank-3.json", "v1.2.json": "v1.2-rank-3.json", "r": "r-rank-3"}
     names["x.sarif.json"] = "x-rank-3.sarif.json"
     assert {name: report_at(desk.folder / name).name for name in names} == names
@@ -72,4 +72,24 @@ def test_each_rank_has_files_of_its_own(desk, monkeypatch):
 
 def test_a_folder_gets_a_file_for_the_only_rank(desk):
     (desk.folder / "saved").mkdir()
-    assert recording_at(desk.folder / "saved").name == "rank-0.json"
+    assert recording_at(str(desk.folder / "saved")).name == "rank-0.json"
+
+
+def test_a_folder_is_made_for_a_path_that_ends_like_one(program):
+    assert exec_(program, "--save", "new/")[0] == 0
+    assert (program.folder / "new" / "rank-0.json").is_file()
+
+
+@pytest.mark.parametrize("option", [("--save", "plain.py"), ("-o", "plain=plain.py")])
+def test_the_program_itself_is_not_overwritten(program, option):
+    before = (program.folder / "plain.py").read_text()
+    code, out, err = exec_(program, *option)
+    assert (code, out) == (2, "")
+    assert "is named twice" in err
+    assert (program.folder / "plain.py").read_text() == before
+
+
+def test_a_module_may_follow_its_option_without_a_space(program):
+    (program.folder / "named.py").write_text("import sys; print(sys.argv[1:])")
+    code, out, _ = exec_(program, "-mnamed", "--help")
+    assert (code, out) == (0, "['--help', 'plain.py']\n")

@@ -290,3 +290,10 @@ def test_with_yes_nobody_is_asked(desk):
     code, said = on_a_terminal(desk, "n", desk.saved(FAILING), "--yes")
     assert code == 0
     assert "[y/N]" not in said
+
+
+def test_options_of_a_replay_are_refused_with_saved_audits(desk):
+    desk.accept(PASSING)
+    code, _, err = desk.gate(desk.saved(PASSING), "--max-compiles", "0", "-k", "nothing")
+    assert code == 2
+    assert "-k, --max-compiles can't be given here: saved audits are what they are." in err

@@ -44,7 +44,7 @@ def test_causes_are_diagnoses_of_recompiles():
 @pytest.mark.parametrize("door", Door)
 def test_kinds_are_split_at_commas_and_taken_once(door):
     assert parse_kinds("eager, limit,,eager", door) == ("eager", "limit")
-    assert parse_kinds("", door) == ()
+    assert parse_kinds(None, door) == ()
 
 
 @pytest.mark.parametrize(
@@ -88,3 +88,13 @@ def test_a_group_selects_what_it_is_named_after(finding, groups):
     found = Finding(frame=FRAME, **finding)
     assert [name for name in ("recompile", "eager", "limit") if is_of_kind(found, name)] == groups
     assert is_of_kind(found, found.id.value)
+
+
+@pytest.mark.parametrize("text", ["", " ", ",", " , "])
+def test_a_list_without_a_kind_is_refused(text):
+    with pytest.raises(UsageError, match="names no kind"):
+        parse_kinds(text, Door.EXEC)
+
+
+def test_an_option_that_was_not_given_asks_for_no_kind():
+    assert parse_kinds(None, Door.GATE) == ()

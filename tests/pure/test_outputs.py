@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from esper_audit.errors import UsageError
-from esper_audit.report.formats import parse_outputs
+from esper_audit.report.formats import Format, Output, parse_outputs
 
 
 @pytest.mark.parametrize(
@@ -49,3 +53,19 @@ def test_a_name_that_contradicts_or_tells_nothing_is_refused(text, message, hint
     with pytest.raises(UsageError, match=message) as caught:
         parse_outputs([text])
     assert hint in caught.value.hint
+
+
+def test_a_format_is_known_in_upper_case():
+    assert parse_outputs(["JSON=x.out"]) == (Output(Format.JSON, Path("x.out")),)
+
+
+def test_a_stream_is_written_to_and_what_it_holds_stays(tmp_path):
+    script = "from pathlib import Path; from esper_audit.data.storage import write_atomically as w;"
+    script += " w(Path('/dev/stdout'), b'report')"
+    out = tmp_path / "out.txt"
+    out.write_text("before ")
+    with out.open("a") as stream:
+        subprocess.run([sys.executable, "-c", script], stdout=stream, check=True)
+    assert out.read_text() == "before report"
+    piped = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    assert piped.stdout == b"report"

@@ -81,4 +81,6 @@ def _escaped(character: str) -> str:
     code = ord(character)
     if character.isprintable():
         return character
+    if code > 0xFFFF:
+        return f"\\U{code:08x}"
     return f"\\x{code:02x}" if code < 128 else f"\\u{code:04x}"

@@ -9,10 +9,11 @@ import time
 from esper_audit.data.compiles import RunsAfter
 from esper_audit.diagnosis import count
 from esper_audit.program.run import ProgramRun
+from esper_audit.report.words.numbers import several
 
 
 def beat(session: ProgramRun, seconds: float) -> None:
-    """Say every so many seconds what was recorded up to then, until the process ends."""
+    """Print every so many seconds what was recorded up to then, until the process ends."""
     thread = threading.Thread(
         target=_beat, args=(session, seconds), name="esper-audit heartbeat", daemon=True
     )
@@ -23,7 +24,8 @@ def _beat(session: ProgramRun, seconds: float) -> None:
     started = time.monotonic()
     while True:
         time.sleep(seconds)
-        print(_line(session, time.monotonic() - started), file=sys.stderr, flush=True)
+        if sys.stderr is not None:  # print would take stdout instead, which is the program's
+            print(_line(session, time.monotonic() - started), file=sys.stderr, flush=True)
 
 
 def _line(session: ProgramRun, elapsed: float) -> str:
@@ -34,8 +36,8 @@ def _line(session: ProgramRun, elapsed: float) -> str:
     eager = {e.frame.key for e in recording.compiles if e.runs_after is not RunsAfter.COMPILE}
     eager |= {skip.frame.key for skip in recording.skips if skip.for_good}
     return (
-        f"esper-audit: {elapsed:.0f} s: {counts.compiles} compiles"
-        f" ({counts.recompiles} recompiles),"
-        f" {recording.lookups.hits:,} lookups reused compiled code,"
-        f" {len(eager)} frames now eager"
+        f"esper-audit: {elapsed:.0f} s: {several(counts.compiles, 'compile')}"
+        f" ({several(counts.recompiles, 'recompile')}),"
+        f" {several(recording.lookups.hits, 'lookup')} reused compiled code,"
+        f" {several(len(eager), 'frame')} now eager"
     )
