@@ -41,7 +41,7 @@ def watched_run(target: Target, first: Recording) -> Recording:
         watch, saved = Path(folder) / "watch.json", Path(folder) / "recording.json"
         watch.write_bytes(msgspec.json.encode(wanted))
         command = [sys.executable, "-m", "esper_audit", "exec", "--watch", str(watch)]
-        command += ["--save", str(saved), *target.argv]
+        command += ["--save", str(saved), *(() if target.is_module else ("--",)), *target.argv]
         environment = {name: text for name, text in os.environ.items() if name not in _OF_RANKS}
         subprocess.run(
             command,

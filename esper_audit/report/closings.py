@@ -12,7 +12,7 @@ from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import done_of
 from esper_audit.report.blocks import is_not_recorded
 from esper_audit.report.sections import Closing, Line, line
-from esper_audit.report.words.commands import Typed, shell
+from esper_audit.report.words.commands import Typed, no_option, shell
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import all_in_words
@@ -99,7 +99,9 @@ def _with_provenance(audit: ProgramAudit, root: str) -> str:
         return ""
     if not any(map(is_not_recorded, audit.findings)):
         return ""
-    command = shell(("esper-audit", "exec", "--provenance", *program.argv))
+    script, *rest = program.argv
+    named = script if script == "-m" else no_option(script)
+    command = shell(("esper-audit", "exec", "--provenance", named, *rest))
     is_elsewhere = program.folder not in ("", root)
     return f"{shell(('cd', program.folder))} && {command}" if is_elsewhere else command
 

@@ -122,3 +122,11 @@ def test_a_program_that_fails_its_budget_ends_with_the_reason():
     )
     whole = ProgramReport(root="/p", audits=(failed,))
     assert last_lines(whole, count=1) == ["Failed: 2 recompiles, 0 allowed."]
+
+
+def test_a_file_whose_name_begins_with_a_dash_is_no_option():
+    assert Typed(("run",), "-x.json").in_detail == "esper-audit show -v ./-x.json"
+
+
+def test_a_character_beyond_sixteen_bits_is_quoted_as_bash_reads_it():
+    assert shell(["a\U000e0067b"]) == r"$'a\U000e0067b'"

@@ -30,7 +30,7 @@ class Typed:
     def in_detail(self) -> str:
         """The command that shows all evidence, without running anything twice if it can."""
         if self.saved:
-            return shell(("esper-audit", "show", "-v", self.saved))
+            return shell(("esper-audit", "show", "-v", no_option(self.saved)))
         return self._with("-v")
 
     def _with(self, *options: str) -> str:
@@ -42,6 +42,11 @@ class Typed:
 
 
 NOTHING_TYPED = Typed()
+
+
+def no_option(file: str) -> str:
+    """A file name that no command takes for an option."""
+    return f"./{file}" if file.startswith("-") else file
 
 
 def without(
