@@ -18,7 +18,7 @@ from esper_audit.data.recording import Program
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge_program
 from esper_audit.report.formats import Format, render
-from esper_audit.report.words.commands import NOTHING_TYPED, Typed
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed, shell
 
 RUN = Typed(("run", "checks.py", "-q", "-o", "a.json", "--format=plain", "-k", "two words"))
 
