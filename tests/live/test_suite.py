@@ -151,7 +151,7 @@ def test_our_count_agrees_with_torchs_own(audits):
             for compile_ in audit["recording"]["compiles"]
             if compile_["outcome"] in ("compiled", "recompiled") and compile_["graph_ops"] != 0
         ]
-        assert audit["torch_counters"]["unique_graphs"] == len(made), audit["scenario"]
+        assert audit["recording"]["torch_counters"]["unique_graphs"] == len(made), audit["scenario"]
 
 
 def test_alpha_takes_nine_values_wherever_it_changes(audits):
