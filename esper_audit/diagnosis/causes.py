@@ -75,10 +75,10 @@ _PLAIN = (
 
 
 def _size(failure: GuardFailure) -> int:
-    """How much changed: so many fields, one plain value, or a whole object."""
+    """How much changed: so many fields, one plain value or type, or a whole object."""
     if failure.fields:
         return len(failure.fields)
-    return 1 if failure.actual_kind in _PLAIN else 2
+    return 1 if failure.actual_kind in _PLAIN or failure.kind == "TYPE_MATCH" else 2
 
 
 def root_causes(

@@ -131,3 +131,10 @@ def test_a_plain_value_is_a_smaller_change_than_an_object():
     plain = failure("0/1", "self.calls", expected="1", actual="2")
     made = compiled(2, Outcome.RECOMPILED, guard_failures=(whole, plain))
     assert [found.source for found in closest_failures(made)] == ["self.calls"]
+
+
+def test_another_type_is_a_smaller_change_than_an_object_in_place_of_none():
+    empty = failure("0/0", "self.seed", kind="NONE_MATCH", expected="None", actual="Gate object")
+    other = failure("0/1", "self.seed", kind="TYPE_MATCH", expected="Conv", actual="nets.Gate")
+    made = compiled(2, Outcome.RECOMPILED, guard_failures=(empty, other))
+    assert [found.kind for found in closest_failures(made)] == ["TYPE_MATCH"]
