@@ -23,7 +23,7 @@ def test_an_installed_package_is_not_the_users_own(path):
     assert not is_user_file(path) and not is_library_file(path)
 
 
-@pytest.mark.parametrize("path", ["/home/me/train.py", "/work/sites/packages/train.py"])
+@pytest.mark.parametrize("path", ["/home/me/train.py", "/srv/sites/packages/train.py"])
 def test_a_project_is_the_users_own(path):
     assert is_user_file(path)
 
