@@ -41,7 +41,7 @@ def fresh_esper_audit(
         cwd=cwd,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=480,
         **options,
     )
 

@@ -34,7 +34,7 @@ from typing import Any, NoReturn
 Completed = subprocess.CompletedProcess[str]
 
 _NEW_FORK_SERVER = "from multiprocessing.forkserver import main"
-_SECONDS = 280.0
+_SECONDS = 480.0
 _LONGEST = 1 << 20  # of a request
 
 # --- in the tests ---
