@@ -175,9 +175,13 @@ def _unproven(steps: Sequence[JudgedStep]) -> Reason | None:
         return Reason(why=Why.NO_STEADY_STEP)
     unknown = (step for step in steps if step.verdict is StepVerdict.UNKNOWN)
     first = next(unknown, None)
-    if first is None:
-        return None
-    return Reason(why=Why.STEP_UNPROVEN, step=first.index, cause=first.because)
+    if first is not None:
+        return Reason(why=Why.STEP_UNPROVEN, step=first.index, cause=first.because)
+    # Eager steps that a budget or --fail-on allows are no proof of anything.
+    steady = (step for step in steps if step.phase is Phase.STEADY)
+    if all(step.verdict is StepVerdict.EAGER for step in steady):
+        return Reason(why=Why.NOTHING_RAN_AFTER_WARM_UP)
+    return None
 
 
 def _passed(recording: Recording, steps: Sequence[JudgedStep]) -> Reason:

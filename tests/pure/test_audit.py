@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from builders import ENVIRONMENT, compiled, recording, replay, step
 
 from esper_audit.data.comparisons import Comparison
@@ -207,3 +208,16 @@ def test_a_compile_that_its_budget_allows_is_no_mistake():
 def test_a_mistake_does_not_hide_wrong_output():
     stale = recording([step(0, comparisons=STALE)], [compiled(0)])
     assert judged(stale)[0] == "failed"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"budget": Budget(eager_steps=9)}, {"fail_on": ("graph-break",)}, {"fail_on": ("limit",)}],
+    ids=["a bound", "another kind", "limits alone"],
+)
+def test_eager_steps_alone_never_pass_whatever_is_allowed(asked):
+    verdict, reason = judged(recording([step(0), step(1)]), **asked)
+    assert (verdict, reason) == (
+        "error",
+        "no compiled code ran after warm-up, so nothing is proven",
+    )
