@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -19,6 +20,8 @@ SCHEMA_VERSION = 2
 
 1: first format. 2: an audit holds a recording, a judged step holds a step; reasons are facts.
 """
+
+_DESCRIPTOR = re.compile(r"/dev/(?:stdout|stderr|fd/\d+)|/proc/(?:self|\d+)/fd/\d+")
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for data that is no JSON; the last for brackets without end."""
@@ -111,9 +114,10 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def _is_stream(path: Path) -> bool:
-    """A device, a pipe, or a descriptor of this process, whatever lies behind it."""
-    named = os.path.abspath(path).startswith(("/dev/", "/proc/"))  # noqa: PTH100  # not resolved
-    return named or (path.exists() and not path.is_file() and not path.is_dir())
+    """A device, a pipe, or a descriptor, whatever lies behind it; not a file in ``/dev/shm``."""
+    # Not resolved: behind a descriptor is a pipe without a name, or a file that others write to.
+    named = _DESCRIPTOR.fullmatch(os.path.abspath(path))  # noqa: PTH100
+    return named is not None or (path.exists() and not path.is_file() and not path.is_dir())
 
 
 def check_writable(path: Path) -> None:

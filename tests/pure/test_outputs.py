@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from esper_audit.data.storage import _is_stream, write_atomically
 from esper_audit.errors import UsageError
 from esper_audit.report.formats import Format, Output, parse_outputs
 
@@ -69,3 +71,20 @@ def test_a_stream_is_written_to_and_what_it_holds_stays(tmp_path):
     assert out.read_text() == "before report"
     piped = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
     assert piped.stdout == b"report"
+
+
+@pytest.mark.parametrize("name", ["/dev/fd/1", "/proc/self/fd/1", "/dev/stdout", "/dev/stderr"])
+def test_a_descriptor_is_a_stream(name):
+    assert _is_stream(Path(name))
+
+
+def test_a_regular_file_in_shared_memory_is_replaced_and_not_added_to():
+    path = Path(f"/dev/shm/esper-audit-test-{os.getpid()}.json")
+    if not path.parent.is_dir():
+        pytest.skip("this system has no /dev/shm")
+    try:
+        for text in (b"first", b"second"):
+            write_atomically(path, text)
+        assert path.read_bytes() == b"second"
+    finally:
+        path.unlink(missing_ok=True)
