@@ -11,6 +11,7 @@ from esper_audit._dynamo.guards import UserLines
 from esper_audit.data.compiles import GraphBreak, RunsAfter
 from esper_audit.data.places import Location
 from esper_audit.data.signals import Begin, Code, End, Stages
+from esper_audit.torch_text.breaks import read_break
 from esper_audit.torch_text.reasons import ACCUMULATED, EACH
 
 
@@ -119,9 +120,30 @@ def graph_breaks_since(before: int, begin: Begin | None) -> tuple[GraphBreak, ..
     reasons = names.find("graph_breaks") or []
     compile_id = begin.compile_id if begin is not None else ""
     new = reasons[before:] if len(reasons) >= before else reasons
-    return tuple(
-        GraphBreak(str(reason.reason), _innermost(reason.user_stack), compile_id) for reason in new
+    return tuple(_graph_break(reason, compile_id) for reason in new)
+
+
+def _graph_break(reason: Any, compile_id: str) -> GraphBreak:
+    stack, said = list(reason.user_stack or ()), read_break(str(reason.reason))
+    place = _innermost(stack)
+    in_library = place is not None and files.is_library_file(place.file)
+    return GraphBreak(
+        reason=str(reason.reason),
+        location=place,
+        compile_id=compile_id,
+        kind=said.kind,
+        explanation=said.explanation,
+        hints=said.hints,
+        context=said.context,
+        called=said.called,
+        in_library=in_library,
+        called_from=users_line(stack) if in_library else None,
     )
+
+
+def users_line(stack: Any) -> Location | None:
+    """The innermost line of a traced stack that is neither torch's nor Python's own."""
+    return _innermost([frame for frame in stack if not files.is_library_file(frame.filename)])
 
 
 def _innermost(stack: Any) -> Location | None:

@@ -109,11 +109,24 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class GraphBreak:
-    """A place where Dynamo ended a graph and resumed after it."""
+    """A place where Dynamo ended a graph and resumed after it.
+
+    ``reason`` is torch's whole text; ``kind`` (of torch's registry of graph breaks),
+    ``explanation``, ``hints`` and ``context`` are its parts, ``called`` is what broke the graph, as
+    far as torch names it. ``in_library``: ``location`` is in torch's or Python's own code; then
+    ``called_from`` is the user's line in the traced code that led there, if any is.
+    """
 
     reason: str
     location: Location | None
     compile_id: str = ""
+    kind: str = ""
+    explanation: str = ""
+    hints: tuple[str, ...] = ()
+    context: str = ""
+    called: str = ""
+    in_library: bool = False
+    called_from: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

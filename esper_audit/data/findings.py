@@ -60,6 +60,24 @@ class RankState:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BreakGroup:
+    """Graph breaks that are told together: of one line, or all that torch's own code makes.
+
+    ``frames`` are the names of the frames that they broke, ``count`` is how many those are.
+    ``places`` are the lines in torch's or Python's own code where they broke; ``own`` says that
+    no line of the user's can be changed to avoid them. ``called`` is what broke the graph.
+    """
+
+    frames: tuple[str, ...] = ()
+    count: int = 0
+    places: tuple[Location, ...] = ()
+    own: bool = False
+    called: str = ""
+    explanation: str = ""
+    hints: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One cause that we name: of recompiles, of eager execution, of wrong output.
 
@@ -78,7 +96,7 @@ class Finding:
     were refused: ``attempts`` is how many, ``refused_by`` what refused them, and ``raised`` says
     that their error reached the caller; else the code ran eagerly instead. ``limit`` is the limit
     that was hit, as torch names it. ``unanswered``: calls that matched no cache entry, and nothing
-    was compiled.
+    was compiled. ``breaks`` are the graph breaks of a finding of them.
     """
 
     id: Diagnosis
@@ -109,6 +127,7 @@ class Finding:
     raised: bool = False
     limit: str = ""
     unanswered: int = 0
+    breaks: BreakGroup | None = None
 
 
 class FrameState(StrEnum):

@@ -16,9 +16,10 @@ from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis.attempts import attempt_findings
+from esper_audit.diagnosis.breaks import break_findings
 from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import count
-from esper_audit.diagnosis.eager import break_findings, eager_findings, step_findings
+from esper_audit.diagnosis.eager import eager_findings, step_findings
 from esper_audit.diagnosis.kinds import failures_of
 from esper_audit.diagnosis.mistakes import scenario_mistake
 from esper_audit.diagnosis.program import over_bound, uncounted

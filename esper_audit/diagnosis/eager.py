@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import Compile, GraphBreak, Outcome, RunsAfter, SkippedFrame
+from esper_audit.data.compiles import Compile, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding, Since
 from esper_audit.data.places import Frame, Location
@@ -123,28 +123,6 @@ def _off(why: Reason, when: Since, place: Location | None) -> Finding:
         since=when,
         written_by=place,
         no_writer=None if place else Reason(why=Why.IS_ENVIRONMENT),
-    )
-
-
-def break_findings(compiles: Sequence[Compile]) -> tuple[Finding, ...]:
-    """One finding for each user line at which a graph breaks, with how often it was compiled."""
-    grouped: dict[tuple[str, Location | None, str], list[tuple[Compile, GraphBreak]]] = {}
-    for compile_ in compiles:
-        for graph_break in compile_.graph_breaks:
-            key = (compile_.frame.key, graph_break.location, gist(graph_break.reason))
-            grouped.setdefault(key, []).append((compile_, graph_break))
-    return tuple(
-        Finding(
-            id=Diagnosis.GRAPH_BREAK,
-            frame=group[0][0].frame,
-            text=reason,
-            compiles=sum(compile_.count for compile_, _ in group),
-            user_line=location,
-            called_from=location,
-            since=since(group[0][0]),
-            no_writer=_NO_STATE,
-        )
-        for (_, location, reason), group in grouped.items()
     )
 
 

@@ -12,9 +12,10 @@ from esper_audit.data.reasons import Counted, Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis.attempts import attempt_findings
+from esper_audit.diagnosis.breaks import break_findings
 from esper_audit.diagnosis.causes import root_causes
 from esper_audit.diagnosis.counts import Counts, count
-from esper_audit.diagnosis.eager import break_findings, eager_findings
+from esper_audit.diagnosis.eager import eager_findings
 from esper_audit.diagnosis.frames import frame_summaries
 from esper_audit.diagnosis.kinds import failures_of
 from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_after_warm_up, ran_compiled

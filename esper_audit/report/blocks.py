@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.reasons import Why
+from esper_audit.report.words.breaks import breaks_details, places
 from esper_audit.report.words.changes import change, sources
 from esper_audit.report.words.findings import forecast_words, rank_causes, rank_words, since_words
 from esper_audit.report.words.numbers import several
@@ -28,6 +29,9 @@ def subject(finding: Finding, root: str = "") -> str:
         what = ": ".join(
             filter(None, [f"{sources(finding)} in {finding.frame.name}", change(finding)])
         )
+    elif finding.breaks is not None and finding.breaks.own:
+        where = ", ".join(places(finding.breaks.places, root))
+        what = f"{finding.frame.name}{f' at {where}' if where else ''}"
     else:
         what = finding.frame.name
         if finding.user_line is not None:
@@ -38,6 +42,8 @@ def subject(finding: Finding, root: str = "") -> str:
 def details(finding: Finding, root: str = "") -> list[str]:
     """What is known of a finding, a line each: who wrote it, how it goes on, what to do."""
     meaning = MEANINGS[finding.id]
+    if finding.breaks is not None:
+        return breaks_details(finding, finding.breaks, root)
     lines = [f"{meaning.what}"]
     if finding.pattern is not None:
         if finding.id is Diagnosis.UNRECOGNIZED:

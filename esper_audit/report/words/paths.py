@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import PurePath
 
 from esper_audit.data.places import Location
+
+_RESUMED = re.compile(r"torch_dynamo_resume_in_(\w+)_at_\d+$")
+_INSTALLED = ("site-packages", "dist-packages")
+_INSTALLATION = re.compile(r"/(?:[^\s/`'\"]+/)*(?:site|dist)-packages/")
+_PYTHONS_OWN = re.compile(r"python3\.\d+t?")
 
 
 def place(location: Location | None, root: str = "") -> str:
     """``file:line in function``, the file from ``root`` on if it is inside."""
     if location is None:
         return "unknown"
-    inside = f" in {location.function}" if location.function else ""
+    inside = f" in {_function(location.function)}" if location.function else ""
     return f"{short_file(location.file, root)}:{location.line}{inside}"
+
+
+def _function(name: str) -> str:
+    """The user's function that Dynamo resumes after a graph break, or the name itself."""
+    resumed = _RESUMED.search(name)
+    return name if resumed is None else f"{name[: resumed.start()]}{resumed[1]}"
 
 
 def writer(location: Location, root: str) -> str:
@@ -22,11 +34,27 @@ def writer(location: Location, root: str) -> str:
 
 
 def short_file(file: str, root: str) -> str:
-    """From the project's folder on, or from site-packages on."""
+    """From the project's folder on, or from that of installed packages, or of Python's library."""
     path = PurePath(file)
-    if "site-packages" in path.parts:
-        return str(PurePath(*path.parts[path.parts.index("site-packages") + 1 :]))
-    return str(path.relative_to(root)) if root and path.is_relative_to(root) else file
+    for place, part in reversed(tuple(enumerate(path.parts))):
+        if part in _INSTALLED:
+            return str(PurePath(*path.parts[place + 1 :]))
+    if root and path.is_relative_to(root):
+        return str(path.relative_to(root))
+    return str(_in_standard_library(path) or file)
+
+
+def _in_standard_library(path: PurePath) -> PurePath | None:
+    """``contextlib.py`` of ``/usr/lib/python3.11/contextlib.py``."""
+    for place, part in enumerate(path.parts[1:-1], 1):
+        if _PYTHONS_OWN.fullmatch(part) and path.parts[place - 1] in ("lib", "lib64"):
+            return PurePath(*path.parts[place + 1 :])
+    return None
+
+
+def without_installation(text: str) -> str:
+    """A text of torch's, the paths in it from the folder of installed packages on."""
+    return _INSTALLATION.sub("", text)
 
 
 def relative(file: str, root: str) -> str:
