@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from esper_audit.diagnosis.audit import DEFAULT_OPTIONS, judge
-from esper_audit.diagnosis.causes import attempts_to_watch, closest_failures, root_causes
+from esper_audit.diagnosis.causes import attempts_to_watch, root_causes
 from esper_audit.diagnosis.claims import decide_claims, matches
 from esper_audit.diagnosis.controls import caught, is_control, misses
 from esper_audit.diagnosis.counts import Counts, count
@@ -24,7 +24,6 @@ __all__ = [
     "Door",
     "attempts_to_watch",
     "caught",
-    "closest_failures",
     "count",
     "decide_claims",
     "doubts",

@@ -6,19 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import (
-    GUARDS_FAILED,
-    Compile,
-    GuardFailure,
-    Outcome,
-    ValueKind,
-    Write,
-)
+from esper_audit.data.compiles import GUARDS_FAILED, Compile, GuardFailure, Outcome, Write
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.identify import identify
+from esper_audit.diagnosis.nearest import closest_failures
 from esper_audit.diagnosis.patterns import forecast, pattern_of
 
 _NOT_RECORDED = Write("", unknown=Reason(why=Why.NOT_RECORDED))
@@ -28,57 +22,6 @@ _TIMES = 2
 
 Case = tuple[Compile, GuardFailure]
 Fields = dict[str, tuple[str, str]]
-
-
-def closest_failures(
-    compile_: Compile, instances: Mapping[str, str] | None = None
-) -> tuple[GuardFailure, ...]:
-    """The failures that kept the closest cache entry from matching.
-
-    Closest is the entry with the fewest failing guards, and of these the one that changed least: so
-    many fields of a tensor, a plain value before a whole object. The smallest change of state would
-    have made it match. A failure whose actual value another entry accepts is no cause by itself,
-    so entries whose failures no entry accepts go first. Of the ticket's cache, this is the alpha
-    value: other entries accept ``None`` for the cached tensor, none accepts the new alpha.
-    ``instances`` names the object that each entry was compiled for: entries of the same object are
-    closer than all others.
-
-    Worked example, by (foreign object, accepted elsewhere, failures, size)::
-
-        entry 0/1  self._cached: tensor -> None, accepted by 0/0     (False, 1, 1, 1)
-        entry 0/0  self.alpha: 0.5 -> 0.7, accepted by none          (False, 0, 1, 1)  the closest
-
-    So the cause is ``self.alpha``, though torch states the cached tensor first.
-    """
-    entries: dict[str, list[GuardFailure]] = defaultdict(list)
-    for failure in compile_.guard_failures:
-        entries[failure.cache_entry].append(failure)
-    if not entries:
-        return ()
-
-    def distance(entry: str) -> tuple[bool, int, int, int]:
-        failures = entries[entry]
-        foreign = (instances or {}).get(entry, compile_.instance) != compile_.instance
-        accepted = sum(1 for failure in failures if failure.accepted_by)
-        return foreign, accepted, len(failures), sum(map(_size, failures))
-
-    nearest = entries[min(entries, key=distance)]
-    # Dispatch keys follow from what else changed; alone, they tell.
-    telling = [failure for failure in nearest if failure.fields.keys() != {"keys"}]
-    return tuple(telling or nearest)
-
-
-_PLAIN = (
-    *(ValueKind.NONE, ValueKind.BOOL, ValueKind.INT, ValueKind.FLOAT, ValueKind.STR),
-    *(ValueKind.ENUM, ValueKind.TORCH, ValueKind.PRESENT, ValueKind.ABSENT),
-)
-
-
-def _size(failure: GuardFailure) -> int:
-    """How much changed: so many fields, one plain value or type, or a whole object."""
-    if failure.fields:
-        return len(failure.fields)
-    return 1 if failure.actual_kind in _PLAIN or failure.kind == "TYPE_MATCH" else 2
 
 
 def root_causes(

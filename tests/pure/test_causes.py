@@ -8,7 +8,8 @@ from esper_audit.data.compiles import Outcome, Seconds
 from esper_audit.data.findings import Pattern
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import StepVerdict
-from esper_audit.diagnosis import attempts_to_watch, closest_failures, root_causes
+from esper_audit.diagnosis import attempts_to_watch, root_causes
+from esper_audit.diagnosis.nearest import closest_failures
 
 CACHED = {"kind": "TENSOR_MATCH", "expected": "tensor", "actual": "None"}
 
