@@ -15,6 +15,7 @@ from types import CodeType, FrameType
 from typing import Any, TypeVar
 
 from esper_audit._dynamo import files, frames, names, readings
+from esper_audit._dynamo.called import Called, called, with_owner
 from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.watch import Watch
@@ -88,6 +89,8 @@ class Compiles:
         entries: Any = known("compile", [], readings.entries_of, call)
         left, total_left = known("compile", _NO_LIMITS, readings.compiles_left, call, entries)
         failures = known("guards", _NO_FAILURES, self._failures, entries, call)
+        whose = known("compile", Called(), called, code, f_locals, caller)
+        failures = known("guards", failures, with_owner, failures, whose)
         return Begin(
             code=known("compile", _bare(code), readings.plain_code, code, f_locals),
             compile_id=str(call.get("compile_id", "?")),
@@ -96,7 +99,7 @@ class Compiles:
             accumulated_recompiles_left=total_left,
             guard_failures=failures,
             stack=known("compile", (), frames.user_stack, caller),
-            instance=known("compile", "", frames.instance, f_locals, code),
+            instance=known("compile", "", lambda: whose.instance),
             thread=threading.current_thread().name,
             writes=known("watch", _NO_WRITES, self._writes, call, failures, caller),
             direct=known("compile", True, frames.is_called_directly, caller),

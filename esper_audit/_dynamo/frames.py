@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import getattr_static
-from itertools import count
 from types import CodeType, FrameType
 from typing import Any
-from weakref import ref
 
 import torch
 
-from esper_audit._dynamo.files import is_library_file, is_torch_file
+from esper_audit._dynamo.files import is_library_file
 from esper_audit.data.places import Location
 
 STACK_DEPTH = 32
-_EVAL_FRAME = "torch/_dynamo/eval_frame.py"
+EVAL_FRAME = "torch/_dynamo/eval_frame.py"
 _MODULE_CALLS = ("torch/nn/modules/module.py", "torch/_dynamo/external_utils.py")
-
-
-def instance(f_locals: Mapping[str, Any], code: CodeType) -> str:
-    """The object whose method runs, told apart from others of its class; empty for a function."""
-    this = f_locals.get(code.co_varnames[0]) if code.co_argcount else None
-    method = getattr_static(type(this), code.co_name, None)
-    if this is not None and getattr(method, "__code__", None) is not code:
-        this = f_locals.get("self")
-    if this is None and is_torch_file(code.co_filename):
-        this = getattr(_wrapped(code, f_locals), "__self__", None)
-    return "" if this is None else f"{type(this).__qualname__}@{_serial(this)}"
-
-
-_SERIALS: dict[int, tuple[Any, int]] = {}
-_NUMBERS = count(1)
-
-
-def _serial(thing: object) -> int:
-    """A number of its own for each object: addresses are used again."""
-    known = _SERIALS.get(id(thing))
-    if known is not None and known[0]() is thing:
-        return known[1]
-    number = next(_NUMBERS)
-    try:
-        _SERIALS[id(thing)] = (ref(thing), number)
-    except TypeError:  # can't be referred to weakly: by its address
-        return id(thing)
-    return number
 
 
 def wrapped_callable(code: CodeType, f_locals: Mapping[str, Any]) -> str:
@@ -53,23 +22,27 @@ def wrapped_callable(code: CodeType, f_locals: Mapping[str, Any]) -> str:
     ``nn.Sequential``, for one, compiles as ``inner`` of torch/_dynamo/external_utils.py (2.13), a
     decorated method as its decorator's inner function.
     """
-    wrapped = _wrapped(code, f_locals) if "<locals>" in code.co_qualname else None
+    wrapped = wrapped_in(code, f_locals)[1]
     return "" if wrapped is None else _owner_name(wrapped)
 
 
-def _wrapped(code: CodeType, f_locals: Mapping[str, Any]) -> Any:
+def wrapped_in(code: CodeType, f_locals: Mapping[str, Any]) -> tuple[str, Any]:
+    """The variable of a wrapper's frame that holds what it wraps, and this; ("", None) for none."""
+    if "<locals>" not in code.co_qualname:
+        return "", None
     names = (name for name in code.co_freevars if name in ("fn", "func"))
-    found = next((f_locals[name] for name in names if callable(f_locals.get(name))), None)
+    name = next((name for name in names if callable(f_locals.get(name))), "")
+    found = f_locals.get(name)
     # Torch's private functions have wrappers, too: contextmanager's is Dynamo's own business.
     own = str(getattr(found, "__module__", "")).startswith("torch._")
-    return None if own else found
+    return ("", None) if own or found is None else (name, found)
 
 
 def is_called_directly(caller: FrameType | None) -> bool:
     """Whether a frame is what the user compiled: only torch's own wrappers call it."""
     while caller is not None and caller.f_code.co_filename.endswith(_MODULE_CALLS):
         caller = caller.f_back
-    return caller is not None and caller.f_code.co_filename.endswith(_EVAL_FRAME)
+    return caller is not None and caller.f_code.co_filename.endswith(EVAL_FRAME)
 
 
 def is_library_module(

@@ -69,7 +69,8 @@ class GuardFailure:
     ``source`` is in the user's terms, ``torch_source`` in torch's. ``text`` is torch's own text of
     the guard. ``accepted_by`` lists the cache entries that also guard this source and found its
     actual value acceptable. ``user_line`` is the line that made the guard. ``captured``: the source
-    is a variable of an enclosing function.
+    is a variable of an enclosing function. ``own``: it lies under the called object itself: under
+    ``self``, a wrapped callable, a variable of a closure.
 
     ``expected`` and ``actual`` are for readers; ``expected_kind`` and ``actual_kind`` say what
     these values are. ``fields`` are what differs of a tensor (size, stride, dtype, device,
@@ -88,6 +89,7 @@ class GuardFailure:
     user_line: Location | None = None
     recognized: bool = True
     captured: bool = False
+    own: bool = False
     expected_kind: ValueKind = ValueKind.OTHER
     actual_kind: ValueKind = ValueKind.OTHER
     fields: dict[str, tuple[str, str]] = field(default_factory=dict)

@@ -152,8 +152,8 @@ MEANINGS = {
         "keep the object, or the class, alive as long as the compiled function",
     ),
     Diagnosis.OTHER_INSTANCE: Meaning(
-        "another object of the same class shares this code's cache",
-        "keep what differs in tensors, or raise the recompile limit to the number of instances",
+        "another object runs this code for the first time; its cache and its limit are shared",
+        "keep what differs in tensors, or raise the recompile limit to the number of objects",
     ),
     Diagnosis.FORCED_BY_OTHER_RANK: Meaning(
         "another rank had to recompile, and guard collectives make every rank recompile with it",

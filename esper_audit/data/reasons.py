@@ -136,6 +136,10 @@ class Why(StrEnum):
     OBSERVED = "observed"
     UNTESTABLE = "untestable"
     NOT_DECIDED = "not-decided"
+    # What shares one code object.
+    OBJECTS_SHARE = "objects-share"
+    CLOSURES_SHARE = "closures-share"
+    WRAPPER_SHARED = "wrapper-shared"
     # A finding of eager code.
     STANCE = "stance"
     SETTING = "setting"

@@ -6,14 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import GUARDS_FAILED, Compile, GuardFailure, Outcome, Write
+from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Write
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Phase
-from esper_audit.diagnosis.identify import identify
-from esper_audit.diagnosis.nearest import closest_failures
 from esper_audit.diagnosis.patterns import forecast, pattern_of
+from esper_audit.diagnosis.sharing import cases, shared_by, shared_frame
 
 _NOT_RECORDED = Write("", unknown=Reason(why=Why.NOT_RECORDED))
 
@@ -36,10 +35,11 @@ def root_causes(
     told otherwise.
     """
     grouped: dict[tuple[str, ...], list[Case]] = defaultdict(list)
-    for compile_, diagnosis, failure in _cases(compiles):
+    for compile_, diagnosis, failure in cases(compiles):
         if compile_.phase is Phase.STEADY or not after_warm_up_only:
-            source = "" if diagnosis is Diagnosis.OTHER_INSTANCE else failure.source
-            grouped[compile_.frame.key, diagnosis, source].append((compile_, failure))
+            shared = diagnosis is Diagnosis.OTHER_INSTANCE
+            frame = shared_frame(compile_.frame) if shared else compile_.frame
+            grouped[frame.key, diagnosis, failure.source].append((compile_, failure))
     findings = [
         _finding(Diagnosis(key[1]), group, compiles, steps) for key, group in _merged(grouped)
     ]
@@ -52,7 +52,7 @@ def attempts_to_watch(compiles: Sequence[Compile]) -> int:
     The first writer that is known is named; a second case helps where the first has none.
     """
     seen: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for compile_, _, failure in _cases(compiles):
+    for compile_, _, failure in cases(compiles):
         if compile_.phase is Phase.STEADY:
             seen[compile_.frame.key, failure.torch_source].append(compile_.sequence)
     return max((found[:_TIMES][-1] + 1 for found in seen.values()), default=0)
@@ -70,33 +70,6 @@ def _merged(
     yield from together.values()
 
 
-def _cases(compiles: Sequence[Compile]) -> Iterator[tuple[Compile, Diagnosis, GuardFailure]]:
-    """Each recompile with each guard that explains it, and what that is."""
-    instances: dict[str, dict[str, str]] = defaultdict(dict)
-    for compile_ in compiles:
-        known = instances[compile_.frame.key]
-        if compile_.outcome in GUARDS_FAILED and compile_.cache_entries_before:
-            failures = closest_failures(compile_, known) or (_nothing(compile_),)
-            for failure in failures:
-                yield compile_, _diagnosis(compile_, failure, known), failure
-        if compile_.succeeded:
-            known[compile_.id] = compile_.instance
-
-
-def _diagnosis(compile_: Compile, failure: GuardFailure, instances: Mapping[str, str]) -> Diagnosis:
-    """``other-instance`` where this object had no cache entry of its own yet."""
-    own = compile_.instance
-    foreign = instances.get(failure.cache_entry, own) != own
-    if own and foreign and own not in instances.values():
-        return Diagnosis.OTHER_INSTANCE
-    return identify(failure)
-
-
-def _nothing(compile_: Compile) -> GuardFailure:
-    reasons = "; ".join(compile_.torch_reasons)
-    return GuardFailure("", "", "<unknown>", "", "", reasons, recognized=False)
-
-
 def _finding(
     diagnosis: Diagnosis,
     group: Sequence[Case],
@@ -105,7 +78,8 @@ def _finding(
 ) -> Finding:
     first, failure = group[0]
     sources = tuple(dict.fromkeys(guard.source for _, guard in group))
-    group = [case for case in group if case[1].source == failure.source]
+    group = _once(case for case in group if case[1].source == failure.source)
+    shared = diagnosis is Diagnosis.OTHER_INSTANCE
     limit_hit = any(attempt.limit_hit for attempt, _ in group)
     recompiles = [attempt for attempt, _ in group if attempt.outcome is Outcome.RECOMPILED]
     pattern = pattern_of(diagnosis, group, compiles, steps)
@@ -114,7 +88,8 @@ def _finding(
     call = first.stack[-1] if first.stack else None
     return Finding(
         id=diagnosis,
-        frame=first.frame,
+        frame=shared_frame(first.frame) if shared else first.frame,
+        why=shared_by([attempt for attempt, _ in group]) if shared else None,
         source=failure.source,
         sources=sources,
         kind=failure.kind,
@@ -135,6 +110,12 @@ def _finding(
         called_from=write.called_from if write.location is not None else call,
         no_writer=write.unknown,
     )
+
+
+def _once(group: Iterable[Case]) -> list[Case]:
+    """The cases, one for each compile: several guards may have failed for it."""
+    found = {compile_.sequence: (compile_, failure) for compile_, failure in reversed([*group])}
+    return [*reversed(found.values())]
 
 
 def merged_fields(of_cases: Iterable[Fields]) -> Fields:

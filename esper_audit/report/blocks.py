@@ -48,6 +48,7 @@ def details(finding: Finding, root: str = "") -> list[str]:
     if finding.pattern is not None:
         if finding.id is Diagnosis.UNRECOGNIZED:
             lines.append(f"torch says: {finding.text}" if finding.text else NO_REASON)
+        lines.append(in_words(finding.why))
         lines += [who_wrote(finding, root), _course(finding)]
         if finding.user_line is not None:
             lines.append(f"guarded by {place(finding.user_line, root)}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from builders import FRAME, OTHER, compiled, failure
+from builders import compiled, failure
 
 from esper_audit.data.compiles import Outcome
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
@@ -108,33 +108,6 @@ def test_every_recompile_of_the_list_has_a_case_here():
 def test_every_diagnosis_has_a_meaning_and_a_remedy():
     assert set(MEANINGS) == set(Diagnosis)
     assert all(meaning.what and meaning.remedy for meaning in MEANINGS.values())
-
-
-def another(step, instance, entry="0/0", value="0.6", outcome=Outcome.RECOMPILED, **fields):
-    failures = () if outcome is Outcome.COMPILED else (failure(entry, actual=value),)
-    return compiled(
-        step, outcome, id=f"0/{step}", instance=instance, guard_failures=failures, **fields
-    )
-
-
-def test_another_object_without_an_entry_of_its_own_is_another_instance():
-    first = another(0, "Slot@1", outcome=Outcome.COMPILED)
-    found = root_causes([first, another(1, "Slot@2")])
-    assert [finding.id for finding in found] == ["other-instance"]
-
-
-def test_an_object_with_entries_of_its_own_is_held_against_those():
-    first = another(0, "Slot@1", outcome=Outcome.COMPILED)
-    second = another(1, "Slot@2")
-    both = (failure("0/0", actual="0.7"), failure("0/1", "self.mode", expected="'a'", actual="'b'"))
-    third = compiled(2, Outcome.RECOMPILED, instance="Slot@2", guard_failures=both)
-    assert root_causes([first, second, third])[1].source == "self.mode"
-
-
-def test_instances_of_other_frames_do_not_count():
-    other = another(0, "Slot@1", outcome=Outcome.COMPILED, frame=OTHER)
-    found = root_causes([other, another(1, "Slot@2", frame=FRAME)])
-    assert [finding.id for finding in found] == ["float-specialized"]
 
 
 def test_sources_that_fail_in_the_same_compiles_are_one_finding():

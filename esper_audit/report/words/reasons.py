@@ -286,6 +286,13 @@ _OF_CLAIMS: dict[Why, Words] = {
     Why.UNTESTABLE: _form("{r.text}"),
     Why.NOT_DECIDED: _constant("no scenario of this run decides it"),
 }
+_OF_SHARING: dict[Why, Words] = {
+    Why.OBJECTS_SHARE: _form("every {said} object has a value of its own"),
+    Why.CLOSURES_SHARE: _form(
+        "every function made by this def ({said}) has a closure and defaults of its own"
+    ),
+    Why.WRAPPER_SHARED: _form("compiled one by one behind the same wrapper: {said}"),
+}
 _OF_EAGER: dict[Why, Words] = {
     Why.STANCE: _stance,
     Why.SETTING: _form("{said} is {r.text}"),
@@ -315,6 +322,7 @@ WORDS: dict[Why, Words] = {
     **_OF_WRITERS,
     **_OF_NOTES,
     **_OF_CLAIMS,
+    **_OF_SHARING,
     **_OF_EAGER,
     **_OF_CHANGES,
 }

@@ -1,0 +1,105 @@
+"""The object whose code a call runs, and the local variables that lead to its state.
+
+Torch's cache hangs on the code object, which methods of all instances, closures of one factory and
+callables behind one wrapper share (torch/csrc/dynamo/extra_state.h, 2.8 to 2.14).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from inspect import getattr_static
+from itertools import count
+from types import CodeType, FrameType, FunctionType, MethodType
+from typing import Any
+from weakref import ref
+
+from esper_audit._dynamo.frames import EVAL_FRAME, wrapped_in
+from esper_audit.data.compiles import GuardFailure
+
+_LOCAL = re.compile(r"\bL\['(\w+)'\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """``thing`` is a module, another object or a function; None where it can't be told.
+
+    ``names`` are the frame's variables that belong to it, and not to this call.
+    """
+
+    thing: Any = None
+    names: tuple[str, ...] = ()
+
+    @property
+    def instance(self) -> str:
+        """It, told apart from others of its kind: ``Block@2``; empty where it is not known."""
+        if self.thing is None:
+            return ""
+        is_function = isinstance(self.thing, FunctionType)
+        name = self.thing.__qualname__ if is_function else type(self.thing).__qualname__
+        return f"{name}@{_serial(self.thing)}"
+
+
+def called(code: CodeType, f_locals: Mapping[str, Any], caller: FrameType | None) -> Called:
+    """What was called, of a frame with this code and these variables."""
+    first = code.co_varnames[0] if code.co_argcount else ""
+    this = f_locals.get(first)
+    method = getattr_static(type(this), code.co_name, None)
+    if this is not None and getattr(method, "__code__", None) is code:
+        return Called(this, (first,))
+    name, wrapped = wrapped_in(code, f_locals)
+    if f_locals.get("self") is not None:
+        return Called(f_locals["self"], ("self", name) if name else ("self",))
+    if wrapped is not None:
+        is_method = isinstance(wrapped, MethodType)
+        return Called(wrapped.__self__ if is_method else wrapped, (name,))
+    return _function(code, caller)
+
+
+def _function(code: CodeType, caller: FrameType | None) -> Called:
+    """The function that torch.compile was given: its wrapper knows it, and what was passed."""
+    if caller is None or not caller.f_code.co_filename.endswith(EVAL_FRAME):
+        return Called()
+    function = caller.f_locals.get("fn")
+    if not isinstance(function, FunctionType) or function.__code__ is not code:
+        return Called()
+    args, kwargs = (caller.f_locals.get(name, ()) for name in ("args", "kwargs"))
+    return Called(function, (*code.co_freevars, *_defaulted(function, len(args), kwargs)))
+
+
+def _defaulted(function: FunctionType, passed: int, named: Iterable[str]) -> Iterator[str]:
+    """The parameters that hold their default value."""
+    code = function.__code__
+    plain = code.co_varnames[: code.co_argcount]
+    held = plain[max(passed, len(plain) - len(function.__defaults__ or ())) :]
+    for name in (*held, *(function.__kwdefaults__ or ())):
+        if name not in named:
+            yield name
+
+
+def with_owner(failures: Iterable[GuardFailure], called: Called) -> tuple[GuardFailure, ...]:
+    """The failures, with whether each lies under the called object itself."""
+    own = set(called.names)
+    return tuple(
+        replace(failure, own=bool(roots) and roots <= own)
+        for failure in failures
+        for roots in [set(_LOCAL.findall(failure.torch_source))]
+    )
+
+
+_SERIALS: dict[int, tuple[Any, int]] = {}
+_NUMBERS = count(1)
+
+
+def _serial(thing: object) -> int:
+    """A number of its own for each object: addresses are used again."""
+    known = _SERIALS.get(id(thing))
+    if known is not None and known[0]() is thing:
+        return known[1]
+    number = next(_NUMBERS)
+    try:
+        _SERIALS[id(thing)] = (ref(thing), number)
+    except TypeError:  # can't be referred to weakly: by its address
+        return id(thing)
+    return number
