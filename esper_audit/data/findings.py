@@ -14,12 +14,14 @@ class Pattern(StrEnum):
     """How the recompiles of one cause went on.
 
     ``storm``: with every new value, until the limit. ``convergence``: a few, then none, for any
-    value. ``alternation``: between a few variants, each compiled once. ``single``: one.
+    value. ``alternation``: values come back, each compiled once. ``variants``: a few values, each
+    compiled once, and nothing shows that they come back or go on. ``single``: one.
     """
 
     STORM = "storm"
     CONVERGENCE = "convergence"
     ALTERNATION = "alternation"
+    VARIANTS = "variants"
     SINGLE = "single"
 
 
@@ -39,7 +41,7 @@ class Since:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """Of a storm: how many changes are ``left`` until the limit, and the seconds of each."""
+    """Of a storm: how many values are ``left`` until the limit, and the seconds of each."""
 
     limit_hit: bool = False
     left: int = 0

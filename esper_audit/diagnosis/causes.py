@@ -104,7 +104,7 @@ def _finding(
         refused=sum(attempt.count for attempt, _ in group if attempt.outcome is Outcome.REFUSED),
         limit_hit=limit_hit,
         limit=next((attempt.limit for attempt, _ in group if attempt.limit), ""),
-        forecast=forecast(pattern, group, limit_hit),
+        forecast=forecast(pattern, diagnosis, group),
         user_line=failure.user_line,
         written_by=write.location,
         called_from=write.called_from if write.location is not None else call,

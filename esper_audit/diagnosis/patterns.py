@@ -4,16 +4,18 @@ Worked example, by the new values of one guard source, in a program::
 
     0.1, 0.2, 0.3, 0.4   each call compiles: storm
     0.1, 0.2             then many calls reuse; a float can be symbolic: convergence
-    'b', 'c'             then many calls reuse; each string has a variant: alternation
+    'b', 'c'             each once; nothing shows that they come back, or that more come: variants
     'b', 'a', 'b'        each call compiles, but for a value that was there before: alternation
+    'b', 'c'             the entry for 'b' ran again after 'c': alternation
     False                one recompile, after which the entry for True ran again: alternation
     False                one recompile, after which it did not: single
+
+What has few values is no storm, and has no forecast: sizes 0 and 1, grad mode, a dtype.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import groupby
 
 from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import Compile, GuardFailure, Outcome
@@ -30,33 +32,81 @@ _CALM_RATIO = 3
 """Without steps: calls since the last recompile, in mean gaps between recompiles."""
 
 _ANY_VALUE = (
-    Diagnosis.FLOAT_SPECIALIZED,
-    Diagnosis.INT_COUNTER,
-    Diagnosis.SIZE_CHANGED,
-    Diagnosis.SIZE_ZERO_ONE,
+    *(Diagnosis.FLOAT_SPECIALIZED, Diagnosis.INT_COUNTER),
+    *(Diagnosis.SIZE_CHANGED, Diagnosis.SIZE_ZERO_ONE),
 )
 """What Dynamo can make symbolic: after that, any value is accepted. All else has a variant each."""
+
+_FEW_VALUES = (
+    *(Diagnosis.SIZE_ZERO_ONE, Diagnosis.LAZY_CACHE, Diagnosis.DTYPE_CHANGED),
+    *(Diagnosis.DEVICE_CHANGED, Diagnosis.REQUIRES_GRAD_CHANGED, Diagnosis.GRAD_MODE_CHANGED),
+    *(Diagnosis.AUTOCAST_CHANGED, Diagnosis.TRAIN_EVAL_FLIPPED, Diagnosis.ATTRIBUTE_PRESENCE),
+    *(Diagnosis.GLOBAL_STATE_CHANGED, Diagnosis.TENSOR_ALIASING, Diagnosis.FORCED_BY_OTHER_RANK),
+)
+"""What can't go on: each of its few values is compiled once."""
+
+_NEW_OBJECTS = (
+    *(Diagnosis.OBJECT_IDENTITY, Diagnosis.OBJECT_EXPIRED, Diagnosis.MODULE_SWAPPED),
+    *(Diagnosis.OTHER_INSTANCE, Diagnosis.HOOK_CHANGED, Diagnosis.BACKEND_CHANGED),
+)
+"""What is told apart by what it is: objects that look alike are as many values."""
+
+_STORM = 3
+"""Values that never came back, from which on more are to be expected."""
+
+Group = Sequence[tuple[Compile, GuardFailure]]
 
 
 def pattern_of(
     diagnosis: Diagnosis,
-    group: Sequence[tuple[Compile, GuardFailure]],
+    group: Group,
     compiles: Sequence[Compile],
     steps: Sequence[JudgedStep],
 ) -> Pattern:
     """The pattern of the recompiles in ``group``, among all compiles and steps of a recording."""
     recompiles = [compile_ for compile_, _ in group if compile_.outcome in _AGAIN]
-    if any(attempt.limit_hit for attempt, _ in group):
+    values = _values(diagnosis, group)
+    at_limit = any(attempt.limit_hit for attempt, _ in group)
+    is_calm = bool(recompiles) and _is_calm(recompiles, compiles, steps)
+    is_open = diagnosis not in _FEW_VALUES
+    if is_open and (at_limit or (len(_never_back(values)) >= _STORM and not is_calm)):
         return Pattern.STORM
-    if sum(compile_.count for compile_ in recompiles) == 1:
-        return Pattern.ALTERNATION if _has_returned(group, compiles) else Pattern.SINGLE
-    if _is_calm(recompiles, compiles, steps):
-        return Pattern.CONVERGENCE if diagnosis in _ANY_VALUE else Pattern.ALTERNATION
-    # A frame with variants (training, evaluating) compiles each again for one new value.
-    changes = [value for value, _ in groupby(failure.actual for _, failure in group)]
-    if len(changes) == 1 and diagnosis in _ANY_VALUE:
-        return Pattern.SINGLE
-    return Pattern.ALTERNATION if len(set(changes)) < len(changes) else Pattern.STORM
+    if len(values) > 1 and is_calm and diagnosis in _ANY_VALUE:
+        return Pattern.CONVERGENCE
+    if len(_never_back(values)) < len(values) or _original_is_back(group, compiles):
+        return Pattern.ALTERNATION
+    return Pattern.VARIANTS if len(values) > 1 else Pattern.SINGLE
+
+
+def _values(diagnosis: Diagnosis, group: Group) -> dict[object, bool]:
+    """The new values in their order, and whether each came back.
+
+    A frame with variants (training, evaluating) compiles each again for one new value.
+    """
+    found: dict[object, bool] = {}
+    last: object = None
+    for compile_, failure in group:
+        value = compile_.sequence if diagnosis in _NEW_OBJECTS else failure.actual
+        is_back = compile_.ran_again is True or (value in found and value != last)
+        found[value] = found.get(value, False) or is_back
+        last = value
+    return found
+
+
+def _never_back(values: dict[object, bool]) -> list[object]:
+    return [value for value, is_back in values.items() if not is_back]
+
+
+def _original_is_back(group: Group, compiles: Sequence[Compile]) -> bool:
+    """Whether the entry that did not match ran again: two variants alternate."""
+    first, failure = group[0]
+    return any(
+        compile_.ran_again is True
+        for compile_ in compiles
+        if compile_.frame.key == first.frame.key
+        and compile_.id == failure.cache_entry
+        and compile_.succeeded
+    )
 
 
 def _is_calm(
@@ -84,38 +134,16 @@ def _calm_changes(last: Compile, steps: Sequence[JudgedStep]) -> list[JudgedStep
     ]
 
 
-def _has_returned(
-    group: Sequence[tuple[Compile, GuardFailure]], compiles: Sequence[Compile]
-) -> bool:
-    """Whether a single recompile's old variant was used again after it: two variants alternate."""
-    last, failure = group[-1]
-    used = [
-        compile_
-        for compile_ in compiles
-        if compile_.frame.key == last.frame.key and compile_.succeeded
-    ]
-    entry = next((compile_ for compile_ in used if compile_.id == failure.cache_entry), None)
-    if entry is None or last.calls_before == 0:
-        return False
-    # Runs of the old entry that came after the recompile: all of its runs less those before.
-    before = last.calls_before - sum(
-        (compile_.graph_runs or 0)
-        for compile_ in used
-        if compile_.sequence < last.sequence and compile_ != entry
-    )
-    return (entry.graph_runs or 0) > max(before, 0) > 0
-
-
-def forecast(
-    pattern: Pattern, group: Sequence[tuple[Compile, GuardFailure]], limit_hit: bool
-) -> Forecast | None:
-    """Of a storm: how many more changes until the limit, and what they cost."""
+def forecast(pattern: Pattern, diagnosis: Diagnosis, group: Group) -> Forecast | None:
+    """Of a storm: how many more values until the limit, and what each costs."""
     if pattern is not Pattern.STORM or any(c.outcome is Outcome.REFUSED for c, _ in group):
         return None  # what is refused raises, and never reaches a limit
-    if limit_hit:
+    if any(attempt.limit_hit for attempt, _ in group):
         return Forecast(limit_hit=True)
     left = group[-1][0].recompiles_left
     if left is None:
         return None
-    seconds = sum(made.seconds.total for made, _ in group) / sum(made.count for made, _ in group)
-    return Forecast(left=left, seconds_each=seconds)
+    number = sum(made.count for made, _ in group)
+    per_value = max(1.0, number / len(_values(diagnosis, group)))
+    seconds = sum(made.seconds.total for made, _ in group) / number
+    return Forecast(left=int(left / per_value), seconds_each=seconds * per_value)

@@ -47,8 +47,17 @@ def cases(compiles: Iterable[Compile]) -> Iterator[Case]:
 def _explaining(compile_: Compile, instances: Instances) -> Iterable[GuardFailure]:
     own = [failure for failure in compile_.guard_failures if failure.own]
     if own and is_wrapper(compile_.frame) and _is_new(compile_, instances):
-        compile_ = replace(compile_, guard_failures=tuple(own))
+        return (_other_callable(own[0], compile_, instances),)
     return closest_failures(compile_, instances) or (_nothing(compile_),)
+
+
+def _other_callable(failure: GuardFailure, compile_: Compile, instances: Instances) -> GuardFailure:
+    """Another callable behind the wrapper: what else of it differs follows from that."""
+    before = instances.get(failure.cache_entry, "").rpartition("@")[0]
+    variable = failure.source.partition(".")[0]
+    return replace(
+        failure, source=variable, expected=before, actual=compile_.instance.rpartition("@")[0]
+    )
 
 
 def _nothing(compile_: Compile) -> GuardFailure:
@@ -87,6 +96,6 @@ def shared_by(compiles: Sequence[Compile]) -> Reason:
     if is_wrapper(first.frame):
         names = dict.fromkeys(compile_.frame.name for compile_ in compiles)
         return Reason(why=Why.WRAPPER_SHARED, names=tuple(names))
-    name = first.instance.rpartition("@")[0]
-    why = Why.CLOSURES_SHARE if name == first.frame.raw_name else Why.OBJECTS_SHARE
-    return Reason(why=why, names=(name,))
+    is_function = first.instance.rpartition("@")[0] == first.frame.raw_name
+    why = Why.CLOSURES_SHARE if is_function else Why.OBJECTS_SHARE
+    return Reason(why=why, names=(first.frame.name,))

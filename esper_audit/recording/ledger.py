@@ -56,6 +56,14 @@ class Draft:
     graphs: list[Callable[[], int]] = field(default_factory=list)
     times: int = 1
     seconds: float = 0.0
+    ran_again: bool = False
+    runs_then: int | None = None
+
+    def look(self) -> None:
+        """Another compile of its frame begins: whether this one ran since the one before."""
+        runs = self.graph_runs
+        self.ran_again = self.ran_again or (self.runs_then is not None and runs > self.runs_then)
+        self.runs_then = runs
 
     @property
     def graph_runs(self) -> int:
@@ -93,7 +101,9 @@ class Ledger:
         self.attempts += 1
         if begin is not None:
             earlier = self._by_code[begin.code]
-            draft.calls_before = sum(other.graph_runs for other in earlier)
+            for other in earlier:
+                other.look()
+            draft.calls_before = sum(other.runs_then or 0 for other in earlier)
             earlier.append(draft)
         self.drafts.append(draft)
         return draft
@@ -204,6 +214,7 @@ class Ledger:
             label=draft.mark.label,
             direct=draft.direct,
             graph_runs=draft.graph_runs if draft.graphs else None,
+            ran_again=_ran_again(draft),
             calls_before=draft.calls_before,
             writes=begin.writes,
             count=draft.times,
@@ -212,6 +223,14 @@ class Ledger:
             unsupported=end.unsupported,
             raised=draft.raised,
         )
+
+
+def _ran_again(draft: Draft) -> bool | None:
+    """None where nothing tells: of equal compiles that are only counted, and without a graph."""
+    if draft.times > 1 or not draft.graphs:
+        return None
+    then = draft.runs_then
+    return draft.ran_again or (then is not None and draft.graph_runs > then)
 
 
 _UNKNOWN = Begin(Code("<unknown>", "", 0), "?", 0, None, None, (), (), "", "")

@@ -45,7 +45,10 @@ def causes(audits: Sequence[Audit]) -> tuple[Cause, ...]:
 
 def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
     findings = [finding for _, finding in group]
-    order = (Pattern.STORM, Pattern.ALTERNATION, Pattern.CONVERGENCE, Pattern.SINGLE)
+    order = (
+        *(Pattern.STORM, Pattern.ALTERNATION, Pattern.VARIANTS),
+        *(Pattern.CONVERGENCE, Pattern.SINGLE),
+    )
     return Cause(
         finding=replace(findings[0], fields=merged_fields(finding.fields for finding in findings)),
         scenarios=tuple(dict.fromkeys(audit.scenario for audit, _ in group)),

@@ -42,7 +42,7 @@ def test_one_new_value_for_which_each_variant_compiles_again_is_single():
 
 
 def test_new_values_for_which_each_variant_compiles_again_are_a_storm():
-    values = ("0.1", "0.1", "0.2", "0.2")
+    values = ("0.1", "0.1", "0.2", "0.2", "0.3", "0.3")
     calls = [again(n + 1, value) for n, value in enumerate(values)]
     assert pattern([first(), *calls]) is Pattern.STORM
 
@@ -56,10 +56,56 @@ def test_what_can_be_symbolic_converges_after_its_last_recompile():
     assert pattern([first(), again(1, "0.1"), again(2, "0.2", runs=50)]) is Pattern.CONVERGENCE
 
 
-def test_many_calls_after_the_last_recompile_alternate_variants():
-    flags = {"source": "self.mode", "expected": "'a'"}
-    calls = [first(), again(1, "'b'", **flags), again(2, "'c'", runs=50, **flags)]
+FLAGS = {"source": "self.mode", "expected": "'a'"}
+
+
+def test_two_values_that_nothing_shows_to_return_are_variants():
+    calls = [first(), again(1, "'b'", **FLAGS), again(2, "'c'", runs=50, **FLAGS)]
+    assert pattern(calls) is Pattern.VARIANTS
+
+
+def test_two_new_values_are_no_storm():
+    assert pattern([first(), again(1, "0.1"), again(2, "0.2")]) is Pattern.VARIANTS
+
+
+def test_a_value_whose_code_ran_again_makes_an_alternation():
+    calls = [first(), again(1, "'b'", ran_again=True, **FLAGS), again(2, "'c'", **FLAGS)]
     assert pattern(calls) is Pattern.ALTERNATION
+
+
+def test_values_that_came_back_make_no_storm():
+    back = [again(n, f"0.{n}", ran_again=True) for n in (1, 2)]
+    assert pattern([first(), *back, again(3, "0.3"), again(4, "0.4")]) is Pattern.ALTERNATION
+
+
+def test_three_values_that_never_came_back_are_a_storm_beside_one_that_did():
+    new = [again(n, f"0.{n}") for n in (2, 3, 4)]
+    assert pattern([first(), again(1, "0.1", ran_again=True), *new]) is Pattern.STORM
+
+
+def sized(number, actual, **fields):
+    guard = failure(
+        source="L['x'].size()[0]", kind="SHAPE_EXPRESSION", expected=">= 2", actual=actual
+    )
+    return compiled(number, Outcome.RECOMPILED, guard_failures=(guard,), **fields)
+
+
+def test_sizes_0_and_1_are_no_storm_even_at_the_limit():
+    limit = sized(3, "1")
+    found = root_causes([first(), sized(1, "1", limit="recompile_limit"), sized(2, "0"), limit])[0]
+    assert (found.pattern, found.forecast) == (Pattern.ALTERNATION, None)
+
+
+def test_grad_mode_has_two_values_and_no_forecast():
+    fields = {"kind": "GLOBAL_STATE", "source": "<global state>"}
+    guards = [failure(actual=f"changed: grad_mode {n}", **fields) for n in range(4)]
+    made = [
+        compiled(n, Outcome.RECOMPILED, guard_failures=(guard,), recompiles_left=3)
+        for n, guard in enumerate(guards, 1)
+    ]
+    found = root_causes([first(), *made])[0]
+    assert found.pattern is not Pattern.STORM
+    assert found.forecast is None
 
 
 def test_the_same_values_again_and_again_are_an_alternation():
@@ -70,12 +116,14 @@ def test_the_same_values_again_and_again_are_an_alternation():
 
 def test_one_recompile_whose_old_variant_ran_again_is_an_alternation():
     flags = {"source": "self.training", "expected": "True"}
-    assert pattern([first(runs=9), again(1, "False", before=3, **flags)]) is Pattern.ALTERNATION
+    before = compiled(0, id="0/0", ran_again=True)
+    assert pattern([before, again(1, "False", **flags)]) is Pattern.ALTERNATION
 
 
 def test_one_recompile_whose_old_variant_did_not_run_again_is_single():
     flags = {"source": "self.training", "expected": "True"}
-    assert pattern([first(runs=3), again(1, "False", before=3, **flags)]) is Pattern.SINGLE
+    before = compiled(0, id="0/0", ran_again=False)
+    assert pattern([before, again(1, "False", **flags)]) is Pattern.SINGLE
 
 
 def test_a_storm_says_how_many_changes_are_left_and_what_they_cost():
@@ -83,7 +131,17 @@ def test_a_storm_says_how_many_changes_are_left_and_what_they_cost():
         again(n, f"0.{n}", recompiles_left=8 - n, seconds=Seconds(2.0), before=n) for n in (1, 2, 3)
     ]
     said = forecast_words(root_causes([first(), *calls])[0].forecast)
-    assert said.startswith("5 more changes at 2 s each (10.0 s) until the recompile limit")
+    assert said.startswith("5 more values at 2 s each (10.0 s) until the recompile limit")
+
+
+def test_a_forecast_counts_values_and_not_recompiles():
+    values = ("0.1", "0.1", "0.2", "0.2", "0.3", "0.3")
+    calls = [
+        again(n, value, recompiles_left=12 - n, seconds=Seconds(2.0))
+        for n, value in enumerate(values, 1)
+    ]
+    said = forecast_words(root_causes([first(), *calls])[0].forecast)
+    assert said.startswith("3 more values at 4 s each (12.0 s) until the recompile limit")
 
 
 def test_a_storm_at_the_limit_says_that_the_rest_runs_eagerly():

@@ -87,7 +87,7 @@ def test_a_cause_names_the_writer_its_caller_and_the_forecast():
     text = said(report([compiled(0), *(w for w in made(3, writes=(WRITE,)) if w.guard_failures)]))
     assert "float-specialized: self.alpha in Host.forward: 0.5 -> 0.0, 0.1, 0.2" in text
     assert "written by Slot.set_alpha (slot.py:120), called from train.py:88 in main" in text
-    assert "more changes at 0.1 s each" in text
+    assert "more values at 0.1 s each" in text
     assert "remedy: keep it in a tensor" in text
 
 

@@ -61,7 +61,7 @@ def test_an_attribute_that_differs_from_object_to_object_is_one_cause():
     assert (found.id, found.source, found.compiles) == ("other-instance", "self.alpha", 7)
     assert found.values == tuple("1234567")
     assert found.why is not None
-    assert (found.why.why, found.why.names) == (Why.OBJECTS_SHARE, ("Block",))
+    assert (found.why.why, found.why.names) == (Why.OBJECTS_SHARE, ("Host.forward",))
 
 
 def test_an_entry_made_before_the_recording_belongs_to_nobody_known():
@@ -107,6 +107,7 @@ def test_callables_behind_one_wrapper_are_one_cause():
     first = wrapped(0, "Linear", Outcome.COMPILED)
     (found,) = root_causes([first, *map(wrapped, (1, 2, 3), ("GELU", "Norm", "Linear"))])
     assert (found.id, found.compiles, found.source) == ("other-instance", 3, "L['fn']")
+    assert (found.expected, found.values) == ("Linear", ("GELU", "Norm", "Linear"))
     assert found.why is not None
     assert (found.why.why, found.why.names) == (Why.WRAPPER_SHARED, ("GELU", "Norm", "Linear"))
     assert (found.frame.name, found.frame.key) == ("inner", "external_utils.py:inner")

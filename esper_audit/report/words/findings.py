@@ -31,14 +31,14 @@ def since_words(since: Since | None) -> str:
 
 
 def forecast_words(forecast: Forecast | None) -> str:
-    """What further changes cost; empty for None."""
+    """What further values cost; empty for None."""
     if forecast is None:
         return ""
     if forecast.limit_hit:
         return "the limit is hit: each further value runs eagerly"
     left, seconds = forecast.left, forecast.seconds_each
     return (
-        f"{several(left, 'more change')} at {seconds:.2g} s each ({left * seconds:.1f} s) until the"
+        f"{several(left, 'more value')} at {seconds:.2g} s each ({left * seconds:.1f} s) until the"
         " recompile limit; then each further value runs eagerly"
     )
 

@@ -287,10 +287,8 @@ _OF_CLAIMS: dict[Why, Words] = {
     Why.NOT_DECIDED: _constant("no scenario of this run decides it"),
 }
 _OF_SHARING: dict[Why, Words] = {
-    Why.OBJECTS_SHARE: _form("every {said} object has a value of its own"),
-    Why.CLOSURES_SHARE: _form(
-        "every function made by this def ({said}) has a closure and defaults of its own"
-    ),
+    Why.OBJECTS_SHARE: _form("every object that runs {said} has a value of its own"),
+    Why.CLOSURES_SHARE: _form("every function {said} has a closure and default values of its own"),
     Why.WRAPPER_SHARED: _form("compiled one by one behind the same wrapper: {said}"),
 }
 _OF_EAGER: dict[Why, Words] = {
