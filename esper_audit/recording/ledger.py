@@ -192,7 +192,7 @@ class Ledger:
             phase=draft.mark.phase,
             seconds=_seconds(draft.seconds, stages),
             guard_failures=tuple(
-                replace(failure, source=in_user_terms(failure.source, bool(begin.code.module)))
+                replace(failure, source=in_user_terms(failure.source))
                 for failure in begin.guard_failures
             ),
             torch_reasons=(stages.torch_reason,) if stages and stages.torch_reason else (),

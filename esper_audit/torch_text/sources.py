@@ -6,32 +6,25 @@ import os
 import re
 from pathlib import PurePath
 
-_REWRITES = (
-    (re.compile(r"\[list\(dict\.keys\(.*?\)\)\[(\d+)\]\]"), r"[key \1]"),
-    (re.compile(r"\bL\['(\w+)'\]"), r"\1"),
-    (re.compile(r"\bG\['(\w+)'\]"), r"\1"),
-    (re.compile(r"\._modules\['(\d+)'\]"), r"[\1]"),
-    (re.compile(r"\._(?:modules|parameters|buffers)\['(\w+)'\]"), r".\1"),
-    (re.compile(r"\._(?:modules|parameters|buffers)\['([^']+)'\]"), r"['\1']"),
-    (re.compile(r"\.__dict__\['(\w+)'\]"), r".\1"),
-    (re.compile(r"\.__closure__\[(\d+)\]\.cell_contents"), r".<closure \1>"),
-)
+from esper_audit.torch_text.guard_trees import tree_of
+from esper_audit.torch_text.user_terms import Known, Unknown, rewritten
 
-
+_VARIABLE = re.compile(r"\b[LG]\[(?P<quote>['\"])(?P<name>[^'\"]+)(?P=quote)\]")
+_UNKNOWN = Unknown()
 _STANDARD_LIBRARY = re.compile(r"python3\.\d+")
 _RESUME_LINE = re.compile(r"(torch_dynamo_resume_in_\w+?)_at_\d+")
 
 
-def in_user_terms(source: str, wrapped: bool = False) -> str:
+def in_user_terms(source: str, known: Known = _UNKNOWN) -> str:
     """``L['self']._modules['slot']._alpha`` as ``self.slot._alpha``.
 
-    ``wrapped``: the frame is torch's wrapper around a module of torch, which calls it ``fn``.
+    ``known`` tells what only live objects know. Of a text that is no expression, such as a reason
+    of torch's, the variables alone are rewritten.
     """
-    if wrapped:
-        source = source.replace("L['fn']", "L['self']")
-    for pattern, replacement in _REWRITES:
-        source = pattern.sub(replacement, source)
-    return source
+    tree = tree_of(source)
+    if tree is None:
+        return _VARIABLE.sub(lambda match: match["name"], source)
+    return rewritten(tree, known)
 
 
 def frame_key(file: str, name: str, root: str) -> str:
