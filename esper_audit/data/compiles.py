@@ -62,6 +62,31 @@ class ValueKind(StrEnum):
     OTHER = "other"
 
 
+class Held(StrEnum):
+    """What holds a guarded value that the user did not reach by a path."""
+
+    DEFAULT = "default"
+    """A default argument of the function ``owner``."""
+    PARTIAL = "partial"
+    """An argument that the ``functools.partial`` in ``owner`` holds."""
+    RESULT = "result"
+    """The result of the code that is the source, which a graph break left on the stack."""
+    STACK = "stack"
+    """A value that a graph break left on the stack; what made it is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where the value of a source lives, past what the source says. ``owner`` is a source, too.
+
+    ``location`` is the line of the function, of the code that made the value, or of the break.
+    """
+
+    held: Held
+    owner: str = ""
+    location: Location | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class GuardFailure:
     """One guard of one cache entry that was false at a lookup.
@@ -70,7 +95,8 @@ class GuardFailure:
     the guard. ``accepted_by`` lists the cache entries that also guard this source and found its
     actual value acceptable. ``user_line`` is the line that made the guard. ``captured``: the source
     is a variable of an enclosing function. ``own``: it lies under the called object itself: under
-    ``self``, a wrapped callable, a variable of a closure.
+    ``self``, a wrapped callable, a variable of a closure. ``origin`` tells more of a source that is
+    no path.
 
     ``expected`` and ``actual`` are for readers; ``expected_kind`` and ``actual_kind`` say what
     these values are. ``fields`` are what differs of a tensor (size, stride, dtype, device,
@@ -93,6 +119,7 @@ class GuardFailure:
     expected_kind: ValueKind = ValueKind.OTHER
     actual_kind: ValueKind = ValueKind.OTHER
     fields: dict[str, tuple[str, str]] = field(default_factory=dict)
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)

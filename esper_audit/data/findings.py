@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from esper_audit.data.compiles import Origin
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason
@@ -87,7 +88,8 @@ class Finding:
     ``actual`` are those of the first recompile; ``values`` the actual values of all, in order.
     ``fields`` are what differed of a tensor or of the global state in the first, as (expected,
     actual) by name. ``seconds`` is what these compiles cost together, ``text`` is torch's own;
-    where torch says nothing, ``why`` is what this tool has seen.
+    where torch says nothing, ``why`` is what this tool has seen. ``origin`` tells more of
+    the source.
 
     ``written_by`` is the line that changed the guarded state last before a failing call, and
     ``called_from`` the user's line that called its function; without a writer,
@@ -130,6 +132,7 @@ class Finding:
     limit: str = ""
     unanswered: int = 0
     breaks: BreakGroup | None = None
+    origin: Origin | None = None
 
 
 class FrameState(StrEnum):

@@ -92,6 +92,7 @@ def _finding(
         why=shared_by([attempt for attempt, _ in group]) if shared else None,
         source=failure.source,
         sources=sources,
+        origin=failure.origin,
         kind=failure.kind,
         expected=failure.expected,
         actual=failure.actual,

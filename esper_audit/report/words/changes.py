@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from esper_audit.data.findings import Finding
 from esper_audit.report.words.numbers import several
+from esper_audit.report.words.origins import with_origin
 from esper_audit.report.words.reasons import in_words
 
 _SHOWN = 4
@@ -20,7 +21,7 @@ _SWITCHES = {"True": "on", "False": "off"}
 def sources(finding: Finding) -> str:
     """The first guarded thing, and how many failed with it."""
     more = len(finding.sources) - 1
-    first = _settings(finding) or finding.source or finding.text or in_words(finding.why)
+    first = _settings(finding) or _named(finding) or finding.text or in_words(finding.why)
     return f"{first} (and {more} more)" if more > 0 else first
 
 
@@ -34,6 +35,10 @@ def change(finding: Finding, values: Sequence[str] | None = None, shown: int = _
     listed = ", ".join(_value(finding, value) for value in found[:shown])
     more = f", … ({len(found)} values)" if len(found) > shown else ""
     return f"{_value(finding, finding.expected)} -> {listed}{more}"
+
+
+def _named(finding: Finding) -> str:
+    return with_origin(finding.source, finding.origin) if finding.source else ""
 
 
 def _settings(finding: Finding) -> str:
