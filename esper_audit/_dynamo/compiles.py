@@ -18,6 +18,7 @@ from esper_audit._dynamo import files, frames, names, readings
 from esper_audit._dynamo.called import Called, called, with_owner
 from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
 from esper_audit._dynamo.lookups import LookupHook
+from esper_audit._dynamo.source_names import named
 from esper_audit._dynamo.watch import Watch
 from esper_audit.data.compiles import GraphBreak, GuardFailure, Write
 from esper_audit.data.signals import Begin, Code, End, Listener, Returned
@@ -91,6 +92,7 @@ class Compiles:
         failures = known("guards", _NO_FAILURES, self._failures, entries, call)
         whose = known("compile", Called(), called, code, f_locals, caller)
         failures = known("guards", failures, with_owner, failures, whose)
+        failures = known("guards", failures, named, failures, call)
         return Begin(
             code=known("compile", _bare(code), readings.plain_code, code, f_locals),
             compile_id=str(call.get("compile_id", "?")),

@@ -112,6 +112,11 @@ NAMES: dict[str, TorchName] = {
         ("_debug_get_cache_entry_list",),
         "the cache entries of a frame, and with them its failing guards",
     ),
+    "resume_functions": TorchName(
+        "torch._dynamo.resume_execution",
+        ("ContinueExecutionCache.generated_code_metadata",),
+        "the call that made a value which a graph break left on the stack",
+    ),
     "graph_breaks": TorchName(
         "torch._dynamo.utils", ("graph_break_reasons",), "graph breaks with reason and user line"
     ),

@@ -11,6 +11,7 @@ from typing import TypeVar
 from esper_audit.data.compiles import (
     Compile,
     DeferredWork,
+    GuardFailure,
     Outcome,
     RunsAfter,
     Seconds,
@@ -191,10 +192,7 @@ class Ledger:
             step=draft.mark.step,
             phase=draft.mark.phase,
             seconds=_seconds(draft.seconds, stages),
-            guard_failures=tuple(
-                replace(failure, source=in_user_terms(failure.source))
-                for failure in begin.guard_failures
-            ),
+            guard_failures=tuple(map(_named, begin.guard_failures)),
             torch_reasons=(stages.torch_reason,) if stages and stages.torch_reason else (),
             guard_count=stages.guard_count if stages else None,
             guard_latency_us=stages.guard_latency_us if stages else None,
@@ -234,6 +232,13 @@ def _ran_again(draft: Draft) -> bool | None:
 
 
 _UNKNOWN = Begin(Code("<unknown>", "", 0), "?", 0, None, None, (), (), "", "")
+
+
+def _named(failure: GuardFailure) -> GuardFailure:
+    """A failure of torch's own log, which no live object named, in the user's terms."""
+    if failure.torch_source:
+        return failure
+    return replace(failure, source=in_user_terms(failure.source))
 
 
 def _added(kept: Event, event: Event) -> Event:
