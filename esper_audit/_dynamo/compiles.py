@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from esper_audit._dynamo import files, frames, names, readings
 from esper_audit._dynamo.called import Called, called, with_owner
 from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
+from esper_audit._dynamo.library_modules import Ran, ran_eagerly
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.source_names import named
 from esper_audit._dynamo.watch import Watch
@@ -162,18 +163,26 @@ class Compiles:
         self, frame: Any, result: Any, token: object, caller: FrameType | None
     ) -> None:
         code, reason = frame.f_code, str(getattr(result, "skip_reason", None) or "")
+        by_rule = "skipfiles" in reason
+        ran: Ran | None = None
         if token is None and files.is_library_file(code.co_filename):
-            by_rule = not reason or "skipfiles" in reason
+            by_rule = by_rule or not reason
+            ran = ran_eagerly(code, frame.f_locals, caller) if by_rule else None
             wrapped = frames.wrapped_callable(code, frame.f_locals) and not by_rule
-            if not wrapped and not frames.is_library_module(code, frame.f_locals, caller):
+            is_module = frames.is_library_module(code, frame.f_locals, caller)
+            if not wrapped and ran is None and not is_module:
                 return  # torch's and Python's own helpers are skipped by rule, all the time
         stack = frames.user_stack(caller) if token is None else ()
+        plain = readings.plain_code(code, frame.f_locals)
         returned = Returned(
-            code=readings.plain_code(code, frame.f_locals),
+            code=plain if ran is None else _bare(ran.outer),
             runs_after=readings.runs_after(result),
             reason=reason,
             direct=frames.is_called_directly(caller),
             called_from=stack[-1] if stack else None,
+            by_rule=by_rule,
+            ran=ran.name if ran is not None else "",
+            within=ran.within if ran is not None else (),
         )
         self.listener.frame_returned(returned, token)
 

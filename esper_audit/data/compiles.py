@@ -265,6 +265,10 @@ class SkippedFrame:
 
     ``sequence`` is that of the next compile. ``for_good``: every later call of the same code object
     runs eagerly too. ``direct``, ``at``, ``label`` and ``count`` are as of a compile.
+
+    ``by_rule``: it is library code, which torch compiles as a part of what calls it, never on its
+    own. ``ran`` is then the module of torch's whose operations ran eagerly in it, empty for none
+    seen, and ``within`` are the frames around it, from what the user compiled down.
     """
 
     frame: Frame
@@ -277,3 +281,6 @@ class SkippedFrame:
     at: float = 0.0
     label: str = ""
     count: int = 1
+    by_rule: bool = False
+    ran: str = ""
+    within: tuple[Location, ...] = ()

@@ -41,6 +41,7 @@ class Diagnosis(StrEnum):
     EAGER_DISPATCH_MODE = "eager-dispatch-mode"
     EAGER_UNSUPPORTED = "eager-unsupported"
     EAGER_DISABLED = "eager-disabled"
+    EAGER_OUTSIDE_GRAPH = "eager-outside-graph"
     EAGER_UNEXPLAINED = "eager-unexplained"
     COMPILE_FAILED = "compile-failed"
     COMPILE_REFUSED = "compile-refused"
@@ -180,8 +181,12 @@ MEANINGS = {
         "move the unsupported part out of the compiled function",
     ),
     Diagnosis.EAGER_DISABLED: Meaning(
-        "compiling is switched off, by a stance, a setting or an environment variable",
+        "compiling is switched off, by a stance, a setting, a variable or torch.compiler.disable",
         "switch compiling on",
+    ),
+    Diagnosis.EAGER_OUTSIDE_GRAPH: Meaning(
+        "code ran outside compiled graphs: left by a graph break, or torch's own and called alone",
+        "remove the graph break, or compile what runs there on its own: torch.compile(module)",
     ),
     Diagnosis.EAGER_UNEXPLAINED: Meaning(
         "compiled code did not run, and the recording does not show why",

@@ -136,9 +136,10 @@ class Finding:
 
 
 class FrameState(StrEnum):
-    """What later calls of a frame do."""
+    """What later calls of a frame do. ``no-graph``: what was compiled of it holds no graph."""
 
     COMPILED = "compiled"
+    NO_GRAPH = "no-graph"
     CACHED_ONLY = "cached-only"
     EAGER = "eager"
     FAILED = "failed"
@@ -167,6 +168,7 @@ class FrameSummary:
     graph_breaks: int = 0
     state: FrameState = FrameState.COMPILED
     reason: str = ""
+    why: Reason | None = None
     limit: str = ""
     since: Since | None = None
     direct: bool = True

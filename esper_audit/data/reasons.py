@@ -143,6 +143,10 @@ class Why(StrEnum):
     # A finding of eager code.
     STANCE = "stance"
     SETTING = "setting"
+    LIBRARY_ALONE = "library-alone"
+    LEFT_BY_BREAK = "left-by-break"
+    BROKEN_EMPTY = "broken-empty"
+    FUNCTION_DISABLED = "function-disabled"
     # A change at the gate.
     COULD_NOT_BE_JUDGED = "could-not-be-judged"
     NO_ENTRIES = "no-entries"

@@ -82,6 +82,9 @@ class Returned:
     reason: str
     direct: bool
     called_from: Location | None = None
+    by_rule: bool = False
+    ran: str = ""
+    within: tuple[Location, ...] = ()
 
 
 class Listener(Protocol):

@@ -11,7 +11,7 @@ from esper_audit.data.findings import Finding
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import has_failed, is_refused
-from esper_audit.diagnosis.eager import since
+from esper_audit.diagnosis.times import since
 from esper_audit.torch_text.reasons import gist
 
 

@@ -9,7 +9,7 @@ from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import BreakGroup, Finding
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason, Why
-from esper_audit.diagnosis.eager import since
+from esper_audit.diagnosis.times import since
 from esper_audit.torch_text.breaks import helpful, is_on_purpose
 from esper_audit.torch_text.reasons import gist
 

@@ -73,6 +73,11 @@ def late(recording: Recording, warm_up_calls: int | None = None) -> IsLate:
     return lambda compile_: compile_.step in steady
 
 
+def holds_graph(compile_: Compile) -> bool:
+    """Whether a compile made a graph, as far as known: one that ends at a break may hold none."""
+    return compile_.graph_runs is not None or compile_.graph_ops != 0
+
+
 def is_refused(compile_: Compile) -> bool:
     """Whether torch had to recompile, and raised instead, as it was told to."""
     return compile_.outcome is Outcome.REFUSED and compile_.cache_entries_before > 0

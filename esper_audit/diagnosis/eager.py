@@ -14,6 +14,8 @@ from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import has_failed
+from esper_audit.diagnosis.outside import is_quiet, left_outside
+from esper_audit.diagnosis.times import since
 from esper_audit.torch_text.reasons import gist, why_eager
 
 _NO_STATE = Reason(why=Why.NO_STATE_CHANGE)
@@ -23,13 +25,6 @@ _SWITCHED_OFF = ("force_eager", _ON_RECOMPILE)
 _OFF = {"disable": ("True",), "TORCH_COMPILE_DISABLE": ("1",), "TORCHDYNAMO_DISABLE": ("1",)}
 
 
-def since(event: Compile | SkippedFrame) -> Since:
-    """When in the recording something happened, as far as the program said."""
-    if event.label:
-        return Since(label=event.label, seconds=event.at)
-    return Since(step=event.step) if event.step is not None else Since(seconds=event.at)
-
-
 def eager_findings(recording: Recording) -> tuple[Finding, ...]:
     """One finding for each frame that torch runs eagerly, and for compiling switched off.
 
@@ -37,7 +32,7 @@ def eager_findings(recording: Recording) -> tuple[Finding, ...]:
     is no finding: Dynamo is asked for every helper that eager code calls.
     """
     found: dict[tuple[str, Diagnosis], Finding] = {}
-    for finding in (*_frames(recording), *_switched_off(recording)):
+    for finding in (*_frames(recording), *_outside(recording), *_switched_off(recording)):
         found.setdefault((finding.frame.key, finding.id), finding)
     if not any(known.id is Diagnosis.EAGER_AFTER_LIMIT for known in found.values()):
         found.update({(other.frame.key, other.id): other for other in _unanswered(recording)})
@@ -79,6 +74,8 @@ def _frames(recording: Recording) -> Iterator[Finding]:
             if compile_.direct or diagnosis is not Diagnosis.EAGER_EMPTY_GRAPH:
                 yield _eager(diagnosis, compile_, compile_.reason)
     for skip in recording.skips:
+        if is_quiet(skip) or skip.ran:
+            continue
         diagnosis = why_eager(skip.reason)
         if skip.for_good and (skip.direct or diagnosis is Diagnosis.EAGER_DISPATCH_MODE):
             yield _eager(diagnosis, skip, skip.reason)
@@ -102,6 +99,12 @@ def _eager(diagnosis: Diagnosis, event: Compile | SkippedFrame, reason: str) -> 
         called_from=call,
         no_writer=_NO_STATE,
     )
+
+
+def _outside(recording: Recording) -> Iterator[Finding]:
+    for left in left_outside(recording):
+        found = _eager(left.id, left.event, "")
+        yield replace(found, why=left.why)
 
 
 def _switched_off(recording: Recording) -> Iterator[Finding]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
+import msgspec
+
 from esper_audit.data.compiles import Compile, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.findings import FrameState, FrameSummary, Since
 from esper_audit.data.recording import Recording
-from esper_audit.diagnosis.counts import IsLate, late
-from esper_audit.diagnosis.eager import since
+from esper_audit.diagnosis.counts import IsLate, holds_graph, late
+from esper_audit.diagnosis.outside import Outside, is_quiet, library_code
+from esper_audit.diagnosis.times import since
 from esper_audit.torch_text.reasons import gist
 
 _A_LIMIT = "a recompile limit"
@@ -28,11 +31,16 @@ def frame_summaries(
     compiles: dict[str, list[Compile]] = defaultdict(list)
     for compile_ in recording.compiles:
         compiles[compile_.frame.key].append(compile_)
-    skips = {skip.frame.key: skip for skip in recording.skips if skip.for_good}
+    skips = {skip.frame.key: skip for skip in recording.skips if _is_given_up(skip)}
     is_late = late(recording, warm_up_calls)
     found = [_summary(group, skips.pop(key, None), is_late) for key, group in compiles.items()]
     found += [_skipped(skip) for skip in skips.values()]
+    found += [_left(outside) for outside in library_code(recording)]
     return tuple(sorted(found, key=lambda summary: (-summary.seconds, summary.direct is False)))
+
+
+def _is_given_up(skip: SkippedFrame) -> bool:
+    return skip.for_good and not skip.ran and not is_quiet(skip)
 
 
 def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLate) -> FrameSummary:
@@ -52,6 +60,8 @@ def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLat
         reason = "" if limit else gist(gave_up.reason)
     elif skip is not None:
         state, reason, when = FrameState.EAGER, gist(skip.reason), since(skip)
+    if state is FrameState.COMPILED and made and not any(map(holds_graph, made)):
+        state = FrameState.NO_GRAPH
     if not made and state is FrameState.COMPILED and group:
         state, reason, when = FrameState.FAILED, gist(group[-1].reason), since(group[-1])
     lefts = [compile_.recompiles_left for compile_ in made if compile_.recompiles_left is not None]
@@ -64,7 +74,7 @@ def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLat
         compiles_after_warm_up=sum(compile_.count for compile_ in made if is_late(compile_)),
         reused=_reused(made),
         seconds=sum(attempt.seconds.total for attempt in group),
-        recompiles_left=_left(lefts, state),
+        recompiles_left=_recompiles_left(lefts, state),
         instances=len({attempt.instance for attempt in group if attempt.instance}),
         graph_breaks=sum(len(attempt.graph_breaks) * attempt.count for attempt in group),
         state=state,
@@ -75,8 +85,8 @@ def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLat
     )
 
 
-def _left(lefts: Sequence[int], state: FrameState) -> int | None:
-    if state is not FrameState.COMPILED:
+def _recompiles_left(lefts: Sequence[int], state: FrameState) -> int | None:
+    if state not in (FrameState.COMPILED, FrameState.NO_GRAPH):
         return 0
     return lefts[-1] if lefts else None
 
@@ -98,4 +108,14 @@ def _skipped(skip: SkippedFrame) -> FrameSummary:
         reason=gist(skip.reason),
         since=since(skip),
         direct=skip.direct,
+    )
+
+
+def _left(outside: Outside) -> FrameSummary:
+    return FrameSummary(
+        frame=outside.frame,
+        state=FrameState.EAGER,
+        why=msgspec.structs.replace(outside.why, names=()),
+        since=since(outside.event),
+        direct=True,
     )

@@ -22,6 +22,7 @@ EAGER = (
     Diagnosis.EAGER_DISPATCH_MODE,
     Diagnosis.EAGER_UNSUPPORTED,
     Diagnosis.EAGER_DISABLED,
+    Diagnosis.EAGER_OUTSIDE_GRAPH,
     Diagnosis.EAGER_UNEXPLAINED,
     Diagnosis.COMPILE_FAILED,
 )

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Phase
+from esper_audit.diagnosis.counts import holds_graph
 
 _NEEDED = ("compile", "convert_frame", "lookup")
 NOT_PROVEN = Reason(why=Why.NOTHING_COMPILED_RAN)
@@ -20,7 +21,7 @@ def ran_compiled(recording: Recording) -> bool:
     the recording began: a frame that holds no graph, such as one that only calls a disabled
     function, matches as well.
     """
-    made = [compile_ for compile_ in recording.compiles if compile_.succeeded]
+    made = [made for made in recording.compiles if made.succeeded and holds_graph(made)]
     if not recording.complete and made:
         return True  # its runs were lost with the process
     if recording.earlier_runs or any(compile_.graph_runs for compile_ in made):
@@ -44,7 +45,9 @@ def ran_after_warm_up(recording: Recording, warm_up_calls: int | None = None) ->
     if recording.steady_runs is not None and not _has_uncounted_graphs(recording):
         return False
     later = recording.lookups.hits > (recording.steady_hits or 0)
-    return later or any(compile_.phase is Phase.STEADY for compile_ in recording.compiles)
+    return later or any(
+        made.phase is Phase.STEADY and holds_graph(made) for made in recording.compiles
+    )
 
 
 def doubts(recording: Recording) -> Iterator[Reason]:

@@ -21,6 +21,7 @@ from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Step
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import LATE_COMPILES
+from esper_audit.diagnosis.outside import is_in_eager_code, why_outside
 from esper_audit.torch_text.reasons import gist, why_eager
 
 Eager = tuple[Diagnosis, Reason]
@@ -48,8 +49,9 @@ class _History:
     roots: dict[int, str] = field(default_factory=dict)
     compiles: dict[int, list[Compile]] = field(default_factory=lambda: defaultdict(list))
     given_up: dict[str, tuple[Frame, str]] = field(default_factory=dict)
+    outside: dict[int, Reason] = field(default_factory=dict)
 
-    def learn(self, callable_index: int, events: _Events) -> None:
+    def learn(self, callable_index: int, events: _Events, recording: Recording) -> None:
         """Of a callable, the frame that torch was asked for first is its root."""
         frames = [(skipped.sequence, 0, skipped.frame) for skipped in events.skips]
         frames += [(attempt.sequence, 1, attempt.frame) for attempt in events.compiles]
@@ -60,7 +62,10 @@ class _History:
             if compile_.runs_after is RunsAfter.EAGER:
                 self.given_up[compile_.frame.key] = (compile_.frame, compile_.reason)
         for skip in events.skips:
-            if skip.for_good:
+            if skip.ran and not is_in_eager_code(skip, recording):
+                why = why_outside((skip.ran,), skip, recording)
+                self.outside.setdefault(callable_index, why)
+            elif skip.for_good and not skip.by_rule:
                 self.given_up[skip.frame.key] = (skip.frame, skip.reason)
 
     def why_eager(self, step: Step) -> Eager | None:
@@ -68,6 +73,8 @@ class _History:
         root = self.roots.get(step.callable_index, "")
         if root in self.given_up:
             return _given_up(*self.given_up[root])
+        if step.callable_index in self.outside:
+            return Diagnosis.EAGER_OUTSIDE_GRAPH, self.outside[step.callable_index]
         for frame, reason in self.given_up.values():
             line = next((place for place in step.operations if _holds(frame, place)), None)
             if line is not None:
@@ -108,7 +115,7 @@ def judge_steps(recording: Recording) -> tuple[JudgedStep, ...]:
             [skip for skip in recording.skips if skip.step == step.index],
             [row for row in recording.deferred if row.step == step.index],
         )
-        history.learn(step.callable_index, events)
+        history.learn(step.callable_index, events, recording)
         eager = _why_eager(step, events, history, sees_lookups)
         verdict, because = _verdict(step, events, eager, sees_lookups)
         why = eager[0] if eager is not None and verdict is StepVerdict.EAGER else None
@@ -182,5 +189,7 @@ def _unexplained(
     if sees_lookups and step.lookups.hits + succeeded == 0:
         return Diagnosis.EAGER_UNEXPLAINED, Reason(why=Why.NOTHING_RAN)
     if not history.holds_operations(step.callable_index):
-        return Diagnosis.EAGER_EMPTY_GRAPH, Reason(why=Why.EMPTY_GRAPH)
+        broken = any(made.graph_breaks for made in history.compiles[step.callable_index])
+        known = Diagnosis.EAGER_OUTSIDE_GRAPH if broken else Diagnosis.EAGER_EMPTY_GRAPH
+        return known, Reason(why=Why.EMPTY_GRAPH)
     return None

@@ -144,7 +144,7 @@ class Ledger:
 
     def skip(self, skip: SkippedFrame) -> None:
         """A refused frame."""
-        self._add(self.skips, skip, ("frame", "reason", "for_good", "direct"))
+        self._add(self.skips, skip, ("frame", "reason", "for_good", "direct", "ran"))
 
     def device_work(self, row: DeferredWork) -> None:
         """Compile work outside a frame's compile."""

@@ -204,6 +204,9 @@ class Recorder:
                 direct=returned.direct,
                 at=round(self._kept.seconds, 6),
                 label=self._mark.label,
+                by_rule=returned.by_rule,
+                ran=returned.ran,
+                within=returned.within,
             )
             self._kept.skip(skip)
             self._journal(skip)

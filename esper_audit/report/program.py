@@ -32,6 +32,7 @@ from esper_audit.report.words.reasons import in_words
 MOST_FRAMES = 12
 MOST_CAUSES = 8
 MOST_BREAKS = 8
+_NOT_EAGER = (FrameState.COMPILED, FrameState.NO_GRAPH)
 _NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 
@@ -69,7 +70,7 @@ def _did(audit: ProgramAudit, name: str) -> str:
     if not (audit.frames or audit.recording.lookups.hits):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
-    eager = [frame for frame in _shown(audit.frames) if frame.state is not FrameState.COMPILED]
+    eager = [frame for frame in _shown(audit.frames) if frame.state not in _NOT_EAGER]
     parts = [
         f"{several(counts.compiles, 'compile')} ({several(counts.recompiles, 'recompile')})"
         f" in {_seconds(audit)}",
@@ -163,7 +164,7 @@ def _telling(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
     return [
         frame
         for place, frame in enumerate(frames)
-        if place < MOST_FRAMES or frame.state is not FrameState.COMPILED
+        if place < MOST_FRAMES or frame.state not in _NOT_EAGER
     ]
 
 
@@ -171,6 +172,8 @@ def _now(frame: FrameSummary) -> str:
     if frame.state is FrameState.COMPILED:
         several = f", {frame.instances} instances" if frame.instances > 1 else ""
         return f"compiled{several}"
+    if frame.state is FrameState.NO_GRAPH:
+        return "holds no graph"
     if frame.state is FrameState.FAILED:
         return f"failed to compile: {_why(frame)}"
     what = "eager" if frame.state is FrameState.EAGER else "eager for new values"
@@ -179,7 +182,9 @@ def _now(frame: FrameSummary) -> str:
 
 def _why(frame: FrameSummary) -> str:
     """Torch's reason, or the limit that was hit."""
-    return limit_words(frame.limit) if frame.limit else frame.reason or "torch skipped the frame"
+    if frame.limit:
+        return limit_words(frame.limit)
+    return in_words(frame.why) or frame.reason or "torch skipped the frame"
 
 
 def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:

@@ -29,7 +29,6 @@ _WORDS = (
     ("no tensor operation", Diagnosis.EAGER_EMPTY_GRAPH),
     ("dispatch mode", Diagnosis.EAGER_DISPATCH_MODE),
     ("disabled", Diagnosis.EAGER_DISABLED),
-    ("skipfiles", Diagnosis.EAGER_DISABLED),
 )
 
 

@@ -48,6 +48,7 @@ CLAIM_STYLES = {
 
 FRAME_STYLES = {
     FrameState.COMPILED: Style.GOOD,
+    FrameState.NO_GRAPH: Style.MUTED,
     FrameState.CACHED_ONLY: Style.BAD,
     FrameState.EAGER: Style.BAD,
     FrameState.FAILED: Style.BAD,

@@ -65,6 +65,16 @@ def _stance(reason: Reason) -> str:
     return f"set_stance({reason.text!r}){cause}"
 
 
+def _ran(reason: Reason) -> str:
+    return f"{_names(reason)} ran eagerly, outside compiled code: " if reason.names else ""
+
+
+def _broken(reason: Reason) -> str:
+    line = reason.location
+    where = f" at {PurePath(line.file).name}:{line.line}" if line is not None else ""
+    return f"graph break{where}{f' ({reason.text})' if reason.text else ''}"
+
+
 def _names(reason: Reason) -> str:
     return ", ".join(reason.names)
 
@@ -294,6 +304,12 @@ _OF_SHARING: dict[Why, Words] = {
 _OF_EAGER: dict[Why, Words] = {
     Why.STANCE: _stance,
     Why.SETTING: _form("{said} is {r.text}"),
+    Why.LIBRARY_ALONE: lambda reason: (
+        f"{_ran(reason)}torch compiles its own modules only with the code that calls them"
+    ),
+    Why.LEFT_BY_BREAK: lambda reason: f"{_ran(reason)}{_broken(reason)}",
+    Why.BROKEN_EMPTY: lambda reason: f"no graph was compiled in its calls: {_broken(reason)}",
+    Why.FUNCTION_DISABLED: _form("torch.compiler.disable is on {said}"),
 }
 _OF_CHANGES: dict[Why, Words] = {
     Why.COULD_NOT_BE_JUDGED: _form("it could not be judged: {because}"),
