@@ -20,6 +20,7 @@ from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
 from esper_audit._dynamo.library_modules import Ran, ran_eagerly
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.source_names import named
+from esper_audit._dynamo.traced_writes import Trace
 from esper_audit._dynamo.watch import Watch
 from esper_audit.data.compiles import GraphBreak, GuardFailure, Write
 from esper_audit.data.signals import Begin, Code, End, Listener, Returned
@@ -140,6 +141,9 @@ class Compiles:
         """Torch has made the guards of a cache entry, of this graph."""
         with self.contained("guards_made"):
             self._user_lines.keep(manager, readings.user_lines(graph))
+        with self.contained("watch"):
+            if self.watch is not None:
+                self.watch.made(graph)
 
     def graph_installed(self, runs: Callable[[], int]) -> None:
         """A compiled graph is in place; ``runs`` gives how often it ran."""
@@ -203,7 +207,8 @@ class Attempt:
         self._call: Mapping[str, Any] = {}
         self._frame_id, self._code = 0, None
         self._outer = here.running
-        self._pause: AbstractContextManager[None] = nullcontext()
+        self._pause: AbstractContextManager[Trace | None] = nullcontext()
+        self._trace: Trace | None = None
         self._breaks_before, self._started, self._seconds = 0, time.perf_counter(), 0.0
         self._is_told = False
 
@@ -223,7 +228,7 @@ class Attempt:
         with compiles.contained("watch"):
             if watch is not None:
                 pause = watch.compiling(self._code)
-                pause.__enter__()
+                self._trace = pause.__enter__()
                 self._pause = pause
         self._started = time.perf_counter()
 
@@ -253,7 +258,7 @@ class Attempt:
             compiles.listener.compile_ended(self.token, end)
         with compiles.contained("watch"):
             if compiles.watch is not None and call:
-                compiles.watch.add(call, getattr(result, "guarded_code", None))
+                compiles.watch.add(call, getattr(result, "guarded_code", None), self._trace)
 
     def is_of(self, frame: Any) -> bool:
         """Whether it was this frame's."""

@@ -30,6 +30,7 @@ PATCHES: dict[str, Patch[Hooks]] = {
         "guards_made": stand_ins.guards_made,
         "callbacks": stand_ins.callbacks,
         "store_attr": stand_ins.stores,
+        "mutation": stand_ins.mutations,
     }.items()
 }
 """By the key of the place in ``names``."""
@@ -73,7 +74,7 @@ class Hooks:
                     every.callback(self._watch.stop)
 
     def _wanted(self) -> list[str]:
-        unwanted = set() if self._watch is not None else {"store_attr"}
+        unwanted = set() if self._watch is not None else {"store_attr", "mutation"}
         if names.find("compile") is None:  # the trace log stands in
             unwanted |= {"attempt", "convert_frame"}
         return [key for key in PATCHES if key not in unwanted]
@@ -87,12 +88,11 @@ class Hooks:
             stance = setter.f_locals["stance"].stance
             self._listener.stance_set(stance, stack[-1] if stack else None)
 
-    def stored(self, item: Any, setter: FrameType) -> None:
-        """``store_attr`` is about to note a traced write, in this frame."""
+    def stored(self, effects: Any, item: Any, attribute: str = "") -> None:
+        """A traced write is about to be noted: to an attribute, or to a container's entries."""
         with self.compiles.contained("store_attr"):
             if self._watch is not None:
-                source = readings.stored_source(item, setter.f_locals["name"])
-                self._watch.stored(source, readings.traced_line())
+                self._watch.stored(effects, item, attribute)
 
     def figures_known(self, metrics: Any) -> None:
         """Torch has summed up a compile."""

@@ -95,12 +95,22 @@ NAMES: dict[str, TorchName] = {
     "store_attr": TorchName(
         "torch._dynamo.side_effects",
         ("SideEffects.is_attribute_mutation",),
-        "the line of a write to an attribute inside compiled code: its function alone is named",
+        "the line of a write to an attribute inside compiled code",
+    ),
+    "mutation": TorchName(
+        "torch._dynamo.side_effects",
+        ("is_side_effect_safe",),
+        "the line of a write to a container's entries inside compiled code",
+    ),
+    "output_codes": TorchName(
+        "torch._dynamo.convert_frame",
+        ("output_codes",),
+        "telling code that was compiled before the recording from the user's own",
     ),
     "tracing": TorchName(
         "torch._guards",
         ("TracingContext",),
-        "the line of a write to an attribute inside compiled code: its function alone is named",
+        "the line of a write inside compiled code",
     ),
     "refusal": TorchName(
         "torch._C._dynamo.eval_frame",

@@ -30,15 +30,6 @@ def plain_code(code: Any, f_locals: Mapping[str, Any]) -> Code:
     return Code(code.co_qualname, code.co_filename, code.co_firstlineno, module)
 
 
-def stored_source(item: Any, name: str) -> str:
-    """The guard source of an attribute that traced code writes; empty for a new object's."""
-    source = getattr(item, "source", None)
-    if source is None:
-        return ""
-    owner = source.name if isinstance(source.name, str) else source.name()
-    return f"{owner}.{name}"
-
-
 def traced_line() -> Location | None:
     """The user's line that Dynamo traces now."""
     tracing = names.find("tracing")

@@ -222,10 +222,28 @@ def stores(original: Any, taps: All) -> Any:
         caller = sys._getframe(1)
         if caller.f_code.co_name == "store_attr":
             for tap in taps.all:
-                tap.stored(item, caller)
+                tap.stored(this, item, caller.f_locals["name"])
         return original(this, item)
 
     return is_attribute_mutation
+
+
+def mutations(original: Any, taps: All) -> Any:
+    """For ``is_side_effect_safe`` of torch/_dynamo/side_effects.py, which compares two numbers.
+
+    ``SideEffects.mutation``, for entries of containers, asks it by ``check_allowed_side_effect``.
+    """
+
+    @functools.wraps(original)
+    def is_side_effect_safe(kind: Any) -> Any:
+        check = sys._getframe(1)
+        writer = check.f_back if check.f_code.co_name == "check_allowed_side_effect" else None
+        if writer is not None and writer.f_code.co_name == "mutation":
+            for tap in taps.all:
+                tap.stored(check.f_locals["self"], check.f_locals["item"])
+        return original(kind)
+
+    return is_side_effect_safe
 
 
 def metrics(original: Any, taps: All) -> Any:

@@ -19,11 +19,22 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from types import CodeType, FrameType, MethodType
 from typing import Any
 
-from esper_audit._dynamo import files, names
+from esper_audit._dynamo import names
+from esper_audit._dynamo.traced_writes import Run, Trace, TracedWrite
+from esper_audit._dynamo.user_frames import (
+    frame_id,
+    is_resumed,
+    is_users,
+    is_users_thread,
+    location,
+    others_may_write,
+    qualified,
+    resumed_name,
+    users,
+)
 from esper_audit._dynamo.watched_value import (
     ARGUMENT,
     Item,
@@ -38,8 +49,6 @@ from esper_audit.data.reasons import Reason, Why
 
 MOST = 300
 """Values watched at most where nobody says which: each costs a poll at each line."""
-
-_POOLS = ("concurrent/futures/thread.py", "multiprocessing/pool.py")
 
 _Key = tuple[str, int, str]
 
@@ -57,8 +66,10 @@ class Watch:
         self._traced: list[tuple[FrameType, Any, Any]] = []
         self._outer: Watch | None = None
         self._is_suspended = False
-        self._stores: dict[tuple[str, str], Location] = {}
-        self._compiling: list[str] = []
+        self._compiling: list[Trace] = []
+        self._traces: dict[int, tuple[CodeType, tuple[TracedWrite, ...]]] = {}
+        self._runs: dict[int, Run] = {}
+        self._generated: Any = ()
         self._threads: set[int] = set()
         self._is_over = False
         self._full = False
@@ -74,7 +85,7 @@ class Watch:
         if present is not None and self._outer is None:
             self.unusable = Reason(why=Why.OTHER_TRACER)
             return
-        if _others_may_write():
+        if others_may_write():
             self.unusable = Reason(why=Why.EARLIER_THREADS)
             return
         if not self._hide_from_dynamo():
@@ -82,11 +93,12 @@ class Watch:
             return
         if self._outer is not None:
             self._outer._is_suspended = True
+        self._generated = names.find("output_codes") or ()
         threading.settrace(self._on_call)
         sys.settrace(self._on_call)
         frame: FrameType | None = sys._getframe(1)
         while frame is not None:
-            if _is_users(frame):
+            if is_users(frame):
                 ours = self._follow(frame)
                 self._traced.append((frame, frame.f_trace, ours))
                 frame.f_trace = ours
@@ -117,26 +129,28 @@ class Watch:
             self._outer = self._outer._outer
         return self._outer._on_call if self._outer is not None else None
 
-    def _catch_up(self) -> None:
-        """What changed while an inner watch was at work was written by nobody knows whom."""
+    def _catch_up(self, why: Reason | None = None) -> None:
+        """What has changed since the last poll was written by nobody knows whom."""
         for item in self._items.values():
             if item.changed():
-                item.write = None
+                item.write = why
 
     @contextmanager
-    def compiling(self, code: CodeType | None) -> Iterator[None]:
+    def compiling(self, code: CodeType | None) -> Iterator[Trace]:
         """Not while torch compiles: tracing its Python code would make it many times slower."""
-        self._compiling.append(_frame_id(code) if code is not None else "")
-        trace = sys.gettrace()
-        ours = trace == self._on_call
+        trace = Trace(code)
+        self._compiling.append(trace)
+        present = sys.gettrace()
+        ours = present == self._on_call
         if ours:
             sys.settrace(None)
         try:
-            yield
+            yield trace
         finally:
             self._compiling.pop()
+            self._catch_up(Reason(why=Why.WRITTEN_WHILE_COMPILING))
             if ours:
-                sys.settrace(trace)
+                sys.settrace(present)
 
     def _hide_from_dynamo(self) -> bool:
         """Dynamo would compile the trace function where it runs inside a compiled call (2.13)."""
@@ -146,31 +160,50 @@ class Watch:
         if set_strategy is None or strategy is None or action is None:
             return False
         skip = strategy(action.SKIP, action.SKIP)
-        for code in (Watch._on_call.__code__, *_inner_codes(Watch._follow.__code__)):
+        inner = (code for code in Watch._follow.__code__.co_consts if isinstance(code, CodeType))
+        for code in (Watch._on_call.__code__, Watch._follow.__code__, *inner):
             set_strategy(code, skip)
         return True
 
     def _on_call(self, frame: FrameType, _event: str, _argument: Any) -> Any:
         if self._is_over:  # a thread that outlived the watch, or that didn't end it
             sys.settrace(self._of_outer())
-        if _is_users_thread(frame):
+        if is_users_thread(frame):
             self._threads.add(threading.get_ident())
-        if self._is_over or not _is_users(frame):
+        if self._is_over or not self._is_followed(frame):
             return None
         if self._items:  # a caller's line may have written just before the call, on the same line
-            self._poll(_users(frame.f_back))
+            self._poll(self._writing(frame.f_back))
         return self._follow(frame)
+
+    def _is_followed(self, frame: FrameType) -> bool:
+        """The user's code; and what torch has compiled of a library that calls the user's."""
+        return is_users(frame) or bool(self._items and self._is_generated(frame.f_code))
+
+    def _is_generated(self, code: CodeType) -> bool:
+        return id(code) in self._traces or code in self._generated
+
+    def _writing(self, frame: FrameType | None) -> FrameType | None:
+        """The nearest frame, outwards, whose line is taken for the writer."""
+        while frame is not None and not self._is_followed(frame):
+            frame = frame.f_back
+        return frame
 
     def _follow(self, frame: FrameType) -> Any:
         last = frame.f_lineno
+        traced = self._traces.get(id(frame.f_code))
+        if traced is not None:
+            self._runs[id(frame)] = Run(frame, traced[1])
 
-        def on_line(frame: FrameType, _event: str, _argument: Any) -> Any:
+        def on_line(frame: FrameType, event: str, _argument: Any) -> Any:
             nonlocal last
             if self._is_over:
                 return None
             if self._items:
                 self._poll(frame, last)
             last = frame.f_lineno
+            if event == "return" and traced is not None:
+                self._runs.pop(id(frame), None)
             return on_line
 
         return on_line
@@ -182,40 +215,75 @@ class Watch:
         if self._is_suspended or frame is None or not known:
             self._catch_up()
             return
+        changed = {}
         for key, item in list(self._items.items()):
             if item.is_dead:
                 del self._items[key]
             elif item.changed():
-                item.write = self._written(item.source, frame, line or frame.f_lineno)
+                changed[key] = item
+        for (compiled, root, source), item in changed.items():
+            above = (changed.get((compiled, root, part)) for part in prefixes(source)[1:])
+            is_moved = any(holder is not None and holder.is_replaced for holder in above)
+            item.write = self._written(item, frame, line or frame.f_lineno, is_moved)
 
     def _written(
-        self, source: str, frame: FrameType, line: int
-    ) -> tuple[Location, Location | None]:
-        """A line, and the user's line that called its function."""
+        self, item: Item, frame: FrameType, line: int, is_moved: bool
+    ) -> tuple[Location, Location | None] | Reason:
+        """A line, and the user's line that called its function; or why the line is not known."""
         code = frame.f_code
-        caller = _users(frame.f_back)
-        called_from = _location(caller, caller.f_lineno) if caller is not None else None
-        # Compiled code repeats its writes on the function's first line.
-        stored = self._stores.get((_frame_id(code), source))
-        if line != code.co_firstlineno:
-            stored = None
-        if stored is None:
-            return _location(frame, line), called_from
-        same = (stored.file, stored.function) == (code.co_filename, code.co_name)
-        return replace(stored, function=code.co_qualname) if same else stored, called_from
+        if not self._has_lines(frame, line):
+            run = self._runs.get(id(frame))
+            traced = run.line_of(item, is_moved=is_moved) if run is not None else None
+            if traced is None:
+                return Reason(why=Why.WRITTEN_BY_COMPILED)
+            return qualified(traced, code), self._called_from(frame)
+        return qualified(location(frame, line), code), self._called_from(frame)
+
+    def _has_lines(self, frame: FrameType, line: int) -> bool:
+        """Whether this line is one of the user's: of generated code, all but the first are.
+
+        The statement of a graph break keeps its line, what torch adds has that of ``def``
+        (torch/_dynamo/bytecode_transformation.py, 2.13).
+        """
+        code = frame.f_code
+        if not is_users(frame):
+            return False
+        return line != code.co_firstlineno or not self._is_generated(code)
+
+    def _is_beginning(self, code: CodeType, resumed: CodeType) -> bool:
+        """Whether it is of the same function, up to a graph break after which another goes on."""
+        name, same = resumed_name(code.co_name), code.co_filename == resumed.co_filename
+        return same and name == resumed_name(resumed.co_name) and self._is_generated(code)
+
+    def _called_from(self, frame: FrameType) -> Location | None:
+        """The user's line that called the function, not what torch has made of its beginning."""
+        own, caller = frame.f_code, users(frame.f_back)
+        while caller is not None and is_resumed(own) and self._is_beginning(caller.f_code, own):
+            caller = users(caller.f_back)
+        if caller is None or not self._has_lines(caller, caller.f_lineno):
+            return None
+        return qualified(location(caller, caller.f_lineno), caller.f_code)
 
     # --- what the hooks tell ---
 
-    def stored(self, source: str, line: Location | None) -> None:
-        """Traced code writes this source on this line."""
-        if source and line is not None and self._compiling:
-            self._stores[self._compiling[-1], source] = line
+    def stored(self, effects: Any, item: Any, attribute: str) -> None:
+        """Traced code writes to this attribute of a variable of Dynamo's, or to its entries."""
+        if self._compiling:
+            self._compiling[-1].stored(effects, item, attribute)
 
-    def add(self, call: Mapping[str, Any], guarded: Any) -> None:
-        """Watch what the guards of a new cache entry read."""
+    def made(self, graph: Any) -> None:
+        """This graph is what is compiled now."""
+        if self._compiling and graph is not None:
+            self._compiling[-1].made(graph)
+
+    def add(self, call: Mapping[str, Any], guarded: Any, trace: Trace | None = None) -> None:
+        """Watch what the guards of a new cache entry read, and what its code writes."""
         if guarded is None or self.unusable:
             return
-        frame = _frame_id(call["code"])
+        code = call["code"]
+        if trace is not None and getattr(guarded, "code", None) is not None:
+            self._traces[id(guarded.code)] = guarded.code, trace.writes
+        frame = frame_id(code)
         scope = Scope(call)
         wanted = None if self._wanted is None else self._wanted.get(frame, ())
         for source in guarded_sources(guarded.guard_manager):
@@ -238,12 +306,12 @@ class Watch:
     ) -> tuple[Write, ...]:
         """Of each failing source, the last write before this call, or why it is not known."""
         if self._items:
-            self._poll(_users(frame))
-        scope, frame_id = Scope(call), _frame_id(call["code"])
+            self._poll(self._writing(frame))
+        scope, compiled = Scope(call), frame_id(call["code"])
         sources = dict.fromkeys(failure.torch_source for failure in failures)
-        return tuple(self._write_of(source, frame_id, scope) for source in sources)
+        return tuple(self._write_of(source, compiled, scope) for source in sources)
 
-    def _write_of(self, source: str, frame_id: str, scope: Scope) -> Write:
+    def _write_of(self, source: str, compiled: str, scope: Scope) -> Write:
         if self.unusable:
             return Write(source, unknown=self.unusable)
         if not root_of(source):
@@ -252,10 +320,13 @@ class Watch:
             return Write(source, unknown=ARGUMENT)
         known = False
         for part in prefixes(source):
-            item = self._items.get((frame_id, scope.identity(part), part))
+            item = self._items.get((compiled, scope.identity(part), part))
             known = known or item is not None
-            if item is not None and item.write is not None:
-                return Write(source, *item.write)
+            written = item.write if item is not None else None
+            if isinstance(written, Reason):
+                return Write(source, unknown=written)
+            if written is not None:
+                return Write(source, *written)
         return Write(source, unknown=self._why_unknown(known))
 
     def _why_unknown(self, known: bool) -> Reason:
@@ -266,52 +337,3 @@ class Watch:
         if self._full:
             return Reason(why=Why.TOO_MANY_WATCHED, count=MOST)
         return Reason(why=Why.NOT_WATCHED_YET)
-
-
-def _others_may_write() -> bool:
-    """Whether another thread, which can't be traced any more, has code of the user to run."""
-    own = threading.get_ident()
-    for thread, innermost in sys._current_frames().items():
-        frame: FrameType | None = innermost if thread != own else None
-        while frame is not None:
-            if _is_users(frame) or frame.f_code.co_filename.endswith(_POOLS):
-                return True
-            frame = frame.f_back
-    return False
-
-
-def _is_users_thread(frame: FrameType) -> bool:
-    """Whether a thread begins that runs the user's code, be it a built-in function alone."""
-    code = frame.f_code
-    if code.co_name != "run" or not code.co_filename.endswith("/threading.py"):
-        return False
-    thread = frame.f_locals.get("self")
-    target = getattr(thread, "_target", None) or getattr(thread, "function", None)
-    own = getattr(target, "__code__", None)
-    return target is not None and (own is None or files.is_user_file(own.co_filename))
-
-
-def _inner_codes(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield constant
-
-
-def _frame_id(code: CodeType) -> str:
-    return f"{code.co_filename}:{code.co_qualname}"
-
-
-def _is_users(frame: FrameType) -> bool:
-    return files.is_user_file(frame.f_code.co_filename)
-
-
-def _users(frame: FrameType | None) -> FrameType | None:
-    """The nearest frame of the user's code, from this one outwards."""
-    while frame is not None and not _is_users(frame):
-        frame = frame.f_back
-    return frame
-
-
-def _location(frame: FrameType, line: int) -> Location:
-    return Location(frame.f_code.co_filename, line, frame.f_code.co_qualname)

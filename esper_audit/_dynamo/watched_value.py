@@ -141,13 +141,31 @@ class Scope:
         """The value at a path, without running code of the user; raises where there is none."""
         value: Any = self._globals[path.start]
         for kind, key in path.steps:
-            if kind == "attribute":
-                value = _attribute(value, key)
-            elif kind == "local":
-                value = self[key]
-            else:
-                value = _item(value, key)
+            value = self._step(value, kind, key)
         return value
+
+    def _step(self, value: Any, kind: str, key: Any) -> Any:
+        if kind == "attribute":
+            return _attribute(value, key)
+        return self[key] if kind == "local" else _item(value, key)
+
+    def steps(self, path: Path) -> Iterator[tuple[Any, str, Any]]:
+        """What holds each part of a path, and as what: up to where nothing is there any more."""
+        value: Any = self._globals[path.start]
+        for kind, key in path.steps:
+            if kind != "local":
+                yield value, kind, key
+            elif key in self._cells:
+                yield self._cells[key], "attribute", "cell_contents"
+            try:
+                value = self._step(value, kind, key)
+            except Exception:
+                return
+
+    def captured(self, path: Path) -> str:
+        """The captured variable that a path starts from; empty for none."""
+        kind, key = path.steps[0] if path.steps else ("", "")
+        return str(key) if kind == "local" and key in self._cells else ""
 
     def identity(self, source: str) -> int:
         """Which object a source starts from; the cell for a captured variable."""
@@ -225,34 +243,44 @@ def _weakly(value: Any) -> Any:
 
 
 class Item:
-    """One watched value. ``write`` is the line that changed it last, and who called that."""
+    """One watched value.
+
+    ``write`` is the line that changed it last, and who called that; or why that is not known.
+    ``is_replaced``: what changed last was which object it is, not what is in it.
+    """
 
     def __init__(self, source: str, scope: Scope) -> None:
         self.source = source
-        self._path = path_of(source)
-        self._scope = scope
+        self.path = path_of(source)
+        self.scope = scope
         self._value = self._read()
-        self.write: tuple[Location, Location | None] | None = None
+        self.write: tuple[Location, Location | None] | Reason | None = None
+        self.is_replaced = False
 
     @property
     def is_dead(self) -> bool:
         """Whether there is nothing to watch any more."""
-        return self._scope.is_dead(self.source)
+        return self.scope.is_dead(self.source)
 
     def changed(self) -> bool:
         """Whether the value is another than at the last call of this."""
         value = self._read()
         if value == self._value:
             return False
+        self.is_replaced = _object_in(value) != _object_in(self._value)
         self._value = value
         return True
 
     def _read(self) -> object:
         """The value as what can be compared without running the user's code."""
         try:
-            return _signature(self._scope.read(self._path))
+            return _signature(self.scope.read(self.path))
         except Exception:
             return "<not there>"
+
+
+def _object_in(signature: object) -> object:
+    return signature[0] if isinstance(signature, tuple) else signature
 
 
 def _signature(value: Any) -> object:

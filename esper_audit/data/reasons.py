@@ -111,6 +111,8 @@ class Why(StrEnum):
     NO_PLACE = "no-place"
     SEVERAL_THREADS = "several-threads"
     NO_LINE_SEEN = "no-line-seen"
+    WRITTEN_BY_COMPILED = "written-by-compiled"
+    WRITTEN_WHILE_COMPILING = "written-while-compiling"
     TOO_MANY_WATCHED = "too-many-watched"
     NOT_WATCHED_YET = "not-watched-yet"
     OTHER_TRACER = "other-tracer"

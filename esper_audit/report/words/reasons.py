@@ -263,6 +263,10 @@ _OF_WRITERS: dict[Why, Words] = {
     Why.NO_PLACE: _constant("no variable or attribute holds it"),
     Why.SEVERAL_THREADS: _constant("several threads ran your code: it may be any of them"),
     Why.NO_LINE_SEEN: _constant("no line of your code was seen to change it"),
+    Why.WRITTEN_BY_COMPILED: _constant(
+        "compiled code wrote it, and which of its lines did is not known"
+    ),
+    Why.WRITTEN_WHILE_COMPILING: _constant("code that ran while torch compiled wrote it"),
     Why.TOO_MANY_WATCHED: _form(
         "guards read more than {r.count} values: only the first were watched"
     ),
