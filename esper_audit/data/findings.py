@@ -80,6 +80,15 @@ class BreakGroup:
     hints: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A line that wrote guarded state, who called its function first, what recompiles it made."""
+
+    location: Location
+    called_from: Location | None = None
+    recompiles: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One cause that we name: of recompiles, of eager execution, of wrong output.
@@ -93,7 +102,8 @@ class Finding:
 
     ``written_by`` is the line that changed the guarded state last before a failing call, and
     ``called_from`` the user's line that called its function; without a writer,
-    ``no_writer`` says why, and ``called_from`` is the line of the call itself. ``since``
+    ``no_writer`` says why, and ``called_from`` is the line of the call itself. ``writers`` are
+    all lines that are known to have written; the first is ``written_by``. ``since``
     says when eager execution began.
 
     ``compiles`` are recompiles, ``refused`` those that torch refused. Of attempts that failed or
@@ -123,6 +133,7 @@ class Finding:
     since: Since | None = None
     user_line: Location | None = None
     written_by: Location | None = None
+    writers: tuple[Writer, ...] = ()
     called_from: Location | None = None
     no_writer: Reason | None = None
     refused: int = 0

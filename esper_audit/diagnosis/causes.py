@@ -6,15 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Write
+from esper_audit.data.compiles import Compile, GuardFailure, Outcome
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
-from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.patterns import forecast, pattern_of
 from esper_audit.diagnosis.sharing import cases, shared_by, shared_frame
-
-_NOT_RECORDED = Write("", unknown=Reason(why=Why.NOT_RECORDED))
+from esper_audit.diagnosis.writers import first_write, writers_of
 
 _TIMES = 2
 """Cases of a cause after which its writer is looked for no longer."""
@@ -84,7 +82,7 @@ def _finding(
     recompiles = [attempt for attempt, _ in group if attempt.outcome is Outcome.RECOMPILED]
     pattern = pattern_of(diagnosis, group, compiles, steps)
     seconds = sum(attempt.seconds.total for attempt, _ in group)
-    write = _write(group)
+    write = first_write(group)
     call = first.stack[-1] if first.stack else None
     return Finding(
         id=diagnosis,
@@ -108,6 +106,7 @@ def _finding(
         forecast=forecast(pattern, diagnosis, group),
         user_line=failure.user_line,
         written_by=write.location,
+        writers=writers_of(group),
         called_from=write.called_from if write.location is not None else call,
         no_writer=write.unknown,
     )
@@ -126,15 +125,3 @@ def merged_fields(of_cases: Iterable[Fields]) -> Fields:
         for name, pair in fields.items():
             merged.setdefault(name, pair)
     return merged
-
-
-def _write(group: Sequence[Case]) -> Write:
-    """The writer of the first case whose writer is known; else why there is none."""
-    found = [
-        write
-        for compile_, failure in group
-        for write in compile_.writes
-        if write.source == failure.torch_source
-    ]
-    known = next((write for write in found if write.location is not None), None)
-    return known or (found[0] if found else _NOT_RECORDED)

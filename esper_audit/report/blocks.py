@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.places import Location
 from esper_audit.data.reasons import Why
 from esper_audit.report.words.breaks import breaks_details, places
 from esper_audit.report.words.changes import change, sources
@@ -15,6 +16,9 @@ from esper_audit.report.words.paths import place, writer
 from esper_audit.report.words.reasons import in_words
 
 NO_REASON = "torch gives no reason"
+_WRITERS = 3
+"""Lines that wrote one value that are shown."""
+
 NOT_RECORDED = "writers of the guarded state: not recorded"
 
 
@@ -49,7 +53,7 @@ def details(finding: Finding, root: str = "") -> list[str]:
         if finding.id is Diagnosis.UNRECOGNIZED:
             lines.append(f"torch says: {finding.text}" if finding.text else NO_REASON)
         lines.append(in_words(finding.why))
-        lines += [who_wrote(finding, root), _course(finding)]
+        lines += [who_wrote(finding, root), *others_wrote(finding, root), _course(finding)]
         if finding.user_line is not None:
             lines.append(f"guarded by {place(finding.user_line, root)}")
     else:
@@ -96,10 +100,27 @@ def who_wrote(finding: Finding, root: str = "") -> str:
         return f"passed by {place(finding.called_from, root)}"
     called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
     if finding.written_by is not None:
-        return ", ".join(filter(None, [f"written by {writer(finding.written_by, root)}", called]))
+        share = several(finding.writers[0].recompiles, "recompile") if finding.writers[1:] else ""
+        return _written(finding.written_by, finding.called_from, share, root)
     if is_not_recorded(finding):
         return called
     return "; ".join(filter(None, [called, f"writer unknown: {in_words(finding.no_writer)}"]))
+
+
+def others_wrote(finding: Finding, root: str = "") -> list[str]:
+    """The lines that wrote it as well, as many as are shown, and how many more there are."""
+    told = [
+        _written(other.location, other.called_from, several(other.recompiles, "recompile"), root)
+        for other in finding.writers[1:_WRITERS]
+    ]
+    more = len(finding.writers) - _WRITERS
+    return [*told, f"and by {several(more, 'more line')}"] if more > 0 else told
+
+
+def _written(line: Location, caller: Location | None, share: str, root: str) -> str:
+    called = f"called from {place(caller, root)}" if caller is not None else ""
+    text = ", ".join(filter(None, [f"written by {writer(line, root)}", called]))
+    return f"{text}: {share}" if share else text
 
 
 def is_not_recorded(finding: Finding) -> bool:

@@ -11,7 +11,7 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import alternatives, answer
-from esper_audit.report.blocks import NO_REASON, who_wrote
+from esper_audit.report.blocks import NO_REASON, others_wrote, who_wrote
 from esper_audit.report.cells import FAILED, REUSED, Cell, cell
 from esper_audit.report.closings import run_closing
 from esper_audit.report.matrix import matrix
@@ -175,6 +175,7 @@ def _cause(cause: Cause, root: str) -> Item:
     return item(
         head,
         who_wrote(finding, root),
+        *others_wrote(finding, root),
         f"guarded in {finding.frame.name} by {place(finding.user_line, root)}",
         f"{cause.pattern.value}: {several(cause.compiles, 'recompile')}{limits}"
         f" in {several(len(cause.scenarios), 'scenario')}, {cause.seconds:.1f} s lost",

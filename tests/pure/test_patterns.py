@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from builders import compiled, failure
 
 from esper_audit.data.compiles import Outcome, Seconds, Write
@@ -9,6 +11,7 @@ from esper_audit.data.findings import Pattern
 from esper_audit.data.places import Location as Line
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.diagnosis import root_causes
+from esper_audit.report.blocks import details
 from esper_audit.report.words.findings import forecast_words
 
 
@@ -183,3 +186,18 @@ def test_of_several_writers_the_first_that_is_known_is_named():
     writes = ((1, nobody), (2, first_known), (3, later))
     calls = [again(n, f"0.{n}", writes=(write,)) for n, write in writes]
     assert root_causes([first(), *calls])[0].written_by == WRITER
+
+
+def test_each_line_that_wrote_is_named_with_its_recompiles():
+    lines = (WRITER, CALL, WRITER, CALLER, replace(CALL, line=91))
+    calls = [
+        again(n, f"0.{n}", writes=(Write("self.alpha", line, CALL),))
+        for n, line in enumerate(lines, 1)
+    ]
+    found = root_causes([first(), *calls])[0]
+    assert [(writer.location.line, writer.recompiles) for writer in found.writers] == [
+        *((120, 2), (90, 1), (88, 1), (91, 1))
+    ]
+    told = [line for line in details(found) if "written by" in line or "more line" in line]
+    assert told[0].endswith("called from /p/train.py:90 in main: 2 recompiles")
+    assert told[3:] == ["and by 1 more line"]

@@ -1,0 +1,40 @@
+"""Who wrote the guarded state that a cause is about: each line, and how many recompiles it made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Write
+from esper_audit.data.findings import Writer
+from esper_audit.data.places import Location
+from esper_audit.data.reasons import Reason, Why
+
+Case = tuple[Compile, GuardFailure]
+
+_NOT_RECORDED = Write("", unknown=Reason(why=Why.NOT_RECORDED))
+
+
+def first_write(group: Sequence[Case]) -> Write:
+    """The writer of the first case whose writer is known; else why there is none."""
+    found = [write for _, write in _writes(group)]
+    known = next((write for write in found if write.location is not None), None)
+    return known or (found[0] if found else _NOT_RECORDED)
+
+
+def writers_of(group: Sequence[Case]) -> tuple[Writer, ...]:
+    """Each line that is known to have written, the first first, with the caller it had first."""
+    callers: dict[Location, Location | None] = {}
+    recompiles: dict[Location, int] = {}
+    for compile_, write in _writes(group):
+        if write.location is not None:
+            callers.setdefault(write.location, write.called_from)
+            made = compile_.count if compile_.outcome is Outcome.RECOMPILED else 0
+            recompiles[write.location] = recompiles.get(write.location, 0) + made
+    return tuple(Writer(line, callers[line], made) for line, made in recompiles.items())
+
+
+def _writes(group: Sequence[Case]) -> Iterator[tuple[Compile, Write]]:
+    for compile_, failure in group:
+        for write in compile_.writes:
+            if write.source == failure.torch_source:
+                yield compile_, write
