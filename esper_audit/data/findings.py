@@ -106,6 +106,9 @@ class Finding:
     all lines that are known to have written; the first is ``written_by``. ``since``
     says when eager execution began.
 
+    ``during`` are the steps in which it recompiled, each once, as far as the program or the
+    scenario has steps.
+
     ``compiles`` are recompiles, ``refused`` those that torch refused. Of attempts that failed or
     were refused: ``attempts`` is how many, ``refused_by`` what refused them, and ``raised`` says
     that their error reached the caller; else the code ran eagerly instead. ``limit`` is the limit
@@ -131,6 +134,7 @@ class Finding:
     limit_hit: bool = False
     forecast: Forecast | None = None
     since: Since | None = None
+    during: tuple[Since, ...] = ()
     user_line: Location | None = None
     written_by: Location | None = None
     writers: tuple[Writer, ...] = ()

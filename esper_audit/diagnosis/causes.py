@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import Compile, GuardFailure, Outcome
 from esper_audit.data.diagnoses import Diagnosis
-from esper_audit.data.findings import Finding
+from esper_audit.data.findings import Finding, Since
 from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.patterns import forecast, pattern_of
 from esper_audit.diagnosis.sharing import cases, shared_by, shared_frame
@@ -103,6 +103,7 @@ def _finding(
         refused=sum(attempt.count for attempt, _ in group if attempt.outcome is Outcome.REFUSED),
         limit_hit=limit_hit,
         limit=next((attempt.limit for attempt, _ in group if attempt.limit), ""),
+        during=_during(group, steps),
         forecast=forecast(pattern, diagnosis, group),
         user_line=failure.user_line,
         written_by=write.location,
@@ -116,6 +117,17 @@ def _once(group: Iterable[Case]) -> list[Case]:
     """The cases, one for each compile: several guards may have failed for it."""
     found = {compile_.sequence: (compile_, failure) for compile_, failure in reversed([*group])}
     return [*reversed(found.values())]
+
+
+def _during(group: Sequence[Case], steps: Sequence[JudgedStep]) -> tuple[Since, ...]:
+    """The steps of the group's attempts, each once."""
+    events = {step.index: step.label for step in steps}
+    found = [
+        Since(step=attempt.step, label=attempt.label, event=events.get(attempt.step, ""))
+        for attempt, _ in group
+        if attempt.step is not None
+    ]
+    return tuple(dict.fromkeys(found))
 
 
 def merged_fields(of_cases: Iterable[Fields]) -> Fields:

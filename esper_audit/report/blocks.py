@@ -10,7 +10,13 @@ from esper_audit.data.places import Location
 from esper_audit.data.reasons import Why
 from esper_audit.report.words.breaks import breaks_details, places
 from esper_audit.report.words.changes import change, sources
-from esper_audit.report.words.findings import forecast_words, rank_causes, rank_words, since_words
+from esper_audit.report.words.findings import (
+    during_words,
+    forecast_words,
+    rank_causes,
+    rank_words,
+    since_words,
+)
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place, writer
 from esper_audit.report.words.reasons import in_words
@@ -53,7 +59,8 @@ def details(finding: Finding, root: str = "") -> list[str]:
         if finding.id is Diagnosis.UNRECOGNIZED:
             lines.append(f"torch says: {finding.text}" if finding.text else NO_REASON)
         lines.append(in_words(finding.why))
-        lines += [who_wrote(finding, root), *others_wrote(finding, root), _course(finding)]
+        lines += [who_wrote(finding, root), *others_wrote(finding, root)]
+        lines += [_course(finding), during_words(finding.during)]
         if finding.user_line is not None:
             lines.append(f"guarded by {place(finding.user_line, root)}")
     else:

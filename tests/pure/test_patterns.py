@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from builders import compiled, failure
+from builders import compiled, failure, judged
 
 from esper_audit.data.compiles import Outcome, Seconds, Write
 from esper_audit.data.findings import Pattern
 from esper_audit.data.places import Location as Line
 from esper_audit.data.reasons import Reason, Why
+from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis import root_causes
 from esper_audit.report.blocks import details
-from esper_audit.report.words.findings import forecast_words
+from esper_audit.report.words.findings import during_words, forecast_words
 
 
 def again(number, value, runs=1, before=None, source="self.alpha", expected="0.5", **fields):
     """Recompile ``number`` of a frame, whose graph ran so often afterwards."""
     guard = failure("0/0", source, expected=expected, actual=value)
-    return compiled(
-        number,
-        Outcome.RECOMPILED,
-        guard_failures=(guard,),
-        graph_runs=runs,
-        calls_before=number if before is None else before,
-        **fields,
-    )
+    given = {"graph_runs": runs, "calls_before": number if before is None else before, **fields}
+    return compiled(given.pop("step", number), Outcome.RECOMPILED, guard_failures=(guard,), **given)
 
 
 def first(runs=1):
@@ -201,3 +196,30 @@ def test_each_line_that_wrote_is_named_with_its_recompiles():
     told = [line for line in details(found) if "written by" in line or "more line" in line]
     assert told[0].endswith("called from /p/train.py:90 in main: 2 recompiles")
     assert told[3:] == ["and by 1 more line"]
+
+
+def in_step(number, label):
+    return again(number, f"0.{number}", step=number, label=label)
+
+
+def test_a_cause_names_the_steps_of_the_program_in_which_it_recompiled():
+    made = [first(), *(in_step(n, f"epoch {n}") for n in (1, 2))]
+    found = root_causes(made, after_warm_up_only=False)[0]
+    assert during_words(found.during) == "in steps 'epoch 1', 'epoch 2'"
+
+
+def test_of_many_steps_the_first_are_named_and_all_are_kept():
+    found = root_causes([first(), *(in_step(n, f"epoch {n}") for n in range(1, 8))])[0]
+    assert during_words(found.during).endswith("'epoch 4', … (7 steps)")
+    assert [step.label for step in found.during][-1] == "epoch 7"
+
+
+def test_a_step_of_a_replay_is_named_by_what_happened_before_it():
+    steps = [judged(1, StepVerdict.RECOMPILED, label="set_alpha(0.1)")]
+    found = root_causes([again(1, "0.1")], steps)[0]
+    assert during_words(found.during) == "in step 1 after set_alpha(0.1)"
+
+
+def test_outside_of_every_step_none_is_named():
+    made = compiled(None, Outcome.RECOMPILED, guard_failures=(failure(),))
+    assert during_words(root_causes([made])[0].during) == ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from esper_audit.data.findings import Forecast, RankState, Since
-from esper_audit.report.words.numbers import several
+from esper_audit.report.words.numbers import agree, several
 
+_SHOWN = 4
 _LIMITS = {
     "recompile_limit": "the recompile limit was hit",
     "accumulated_recompile_limit": "the accumulated recompile limit was hit",
@@ -28,6 +29,21 @@ def since_words(since: Since | None) -> str:
     if since.step is not None:
         return f"step {since.step}{f' after {since.event}' if since.event else ''}"
     return seconds or "the start"
+
+
+def during_words(steps: Sequence[Since]) -> str:
+    """``in steps 'epoch 1', 'epoch 2', … (7 steps)``; empty for none."""
+    if not steps:
+        return ""
+    shown = ", ".join(map(_step, steps[:_SHOWN]))
+    more = f", … ({len(steps)} steps)" if len(steps) > _SHOWN else ""
+    return f"in {agree(len(steps), 'step', 'steps')} {shown}{more}"
+
+
+def _step(step: Since) -> str:
+    if step.label:
+        return repr(step.label)
+    return f"{step.step} after {step.event}" if step.event else str(step.step)
 
 
 def forecast_words(forecast: Forecast | None) -> str:
