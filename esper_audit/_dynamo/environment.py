@@ -55,6 +55,14 @@ def environment() -> Environment:
     )
 
 
+def set_recompile_limit(limit: int) -> None:
+    """Set both of torch's limits: the one of each frame to this, the one of all to no less."""
+    config = names.find("config")
+    if config is not None:
+        config.recompile_limit = limit
+        config.accumulated_recompile_limit = max(limit, config.accumulated_recompile_limit)
+
+
 def devices() -> tuple[str, ...]:
     """The CPU and every accelerator, by name."""
     kind = accelerator()

@@ -121,6 +121,14 @@ class Recorded:
             help="Run the program again at its end, to find the lines that wrote guarded state.",
         ),
     ] = False
+    recompile_limit: Annotated[
+        int | None,
+        _recording(
+            min=1,
+            metavar="N",
+            help="Set torch's recompile_limit to N, to see the causes that the limit hides.",
+        ),
+    ] = None
     watch: Annotated[Path | None, typer.Option(hidden=True)] = None
 
 
@@ -211,6 +219,7 @@ def _session(
         watch=_watch(recorded.watch),
         journal=finish.journal,
         keep_journal=recording is None,
+        recompile_limit=recorded.recompile_limit,
     )
 
 

@@ -28,6 +28,7 @@ class Program:
 
     ``ended`` is ``exit 0``, an exception or a signal in words; empty while it runs, or where the
     process ended without a word. ``exit_code`` is what plain Python would have ended with.
+    ``recompile_limit`` is what the recorder was told to set torch's limit to; None for nothing.
     """
 
     argv: tuple[str, ...]
@@ -36,6 +37,7 @@ class Program:
     exit_code: int | None = None
     rank: int | None = None
     world_size: int | None = None
+    recompile_limit: int | None = None
 
     @property
     def title(self) -> str:

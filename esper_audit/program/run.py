@@ -59,6 +59,7 @@ class ProgramRun:
         watch: guard sources by frame whose writers are looked for; None for no watch.
         journal: where events are written as they happen, for what outlives a crash.
         keep_journal: leave it there after ``os._exit``, too: the recording is saved nowhere else.
+        recompile_limit: what to set torch's limit to before the program compiles; None leaves it.
     """
 
     def __init__(
@@ -69,12 +70,13 @@ class ProgramRun:
         watch: dict[str, tuple[str, ...]] | None = None,
         journal: Path | None = None,
         keep_journal: bool = False,
+        recompile_limit: int | None = None,
     ) -> None:
         self._target = target
         self._root = root
         self._finished = finished
         self._watch = watch
-        self._program = _program(target)
+        self._program = replace(_program(target), recompile_limit=recompile_limit)
         self._journal = Journal(journal) if journal is not None else None
         self._keep_journal = keep_journal
         self._recorder: Recorder | None = None
@@ -139,8 +141,11 @@ class ProgramRun:
         if os.getpid() != self._pid:
             return  # a forked child that has imported torch itself
         try:
+            from esper_audit._dynamo.environment import set_recompile_limit
             from esper_audit.recording.recorder import Recorder
 
+            if self._program.recompile_limit is not None:
+                set_recompile_limit(self._program.recompile_limit)
             self._recorder = Recorder(
                 self._root,
                 phase=Phase.WARM_UP,

@@ -41,6 +41,8 @@ def watched_run(target: Target, first: Recording) -> Recording:
         watch, saved = Path(folder) / "watch.json", Path(folder) / "recording.json"
         watch.write_bytes(msgspec.json.encode(wanted))
         command = [sys.executable, "-m", "esper_audit", "exec", "--watch", str(watch)]
+        if first.program is not None and first.program.recompile_limit is not None:
+            command += ["--recompile-limit", str(first.program.recompile_limit)]
         command += ["--save", str(saved), *(() if target.is_module else ("--",)), *target.argv]
         environment = {name: text for name, text in os.environ.items() if name not in _OF_RANKS}
         subprocess.run(

@@ -20,6 +20,9 @@ from esper_audit.report.words.reasons import all_in_words
 _FIRST_SIGNAL = 128
 """Exit codes from here on are those of signals, in a shell."""
 
+_FURTHER = 8
+"""How far above the present number of cache entries a further run sets the limit."""
+
 _RESULTS = {
     AuditVerdict.FAILED: "failed",
     AuditVerdict.ERROR: "not judged",
@@ -82,8 +85,7 @@ def program_closing(report: ProgramReport, facts: Line) -> Closing:
         worst = next((audit for audit in judged if audit.verdict is AuditVerdict.FAILED), judged[0])
         said = f"{_VERDICTS[worst.verdict]}: {all_in_words(worst.reasons)}."
         verdict = line(said, style=answer_style(worst.verdict))
-    command = _with_provenance(report.audits[0], report.root)
-    return Closing(facts, verdict, "Next, to find the lines that wrote the guarded state:", command)
+    return Closing(facts, verdict, *_after_program(report.audits[0], report.root))
 
 
 _VERDICTS: dict[AuditVerdict | None, str] = {
@@ -92,16 +94,31 @@ _VERDICTS: dict[AuditVerdict | None, str] = {
 }
 
 
-def _with_provenance(audit: ProgramAudit, root: str) -> str:
-    """The command that runs the program again, watched; empty if it would not help or not work."""
+def _after_program(audit: ProgramAudit, root: str) -> tuple[str, str]:
+    """What a further run would show, and its command; empty if it would not help or not work."""
     program = audit.recording.program
     if program is None or program.rank is not None or not _can_be_repeated(audit, program):
-        return ""
-    if not any(map(is_not_recorded, audit.findings)):
-        return ""
+        return "", ""
+    lines = any(map(is_not_recorded, audit.findings))
+    limit = _higher_limit(audit)
+    options = (*(("--provenance",) if lines else ()), *limit)
+    if not options:
+        return "", ""
+    found = ["the lines that wrote the guarded state"] if lines else []
+    found += ["the causes that the limit hides"] if limit else []
+    return f"Next, to find {' and '.join(found)}:", _again(program, options, root)
+
+
+def _higher_limit(audit: ProgramAudit) -> tuple[str, ...]:
+    """The option that lets compile what a limit kept from it; none where no limit was hit."""
+    at = [attempt.cache_entries_before for attempt in audit.recording.compiles if attempt.limit_hit]
+    return ("--recompile-limit", str(_FURTHER * max(at))) if at else ()
+
+
+def _again(program: Program, options: tuple[str, ...], root: str) -> str:
     script, *rest = program.argv
     named = script if script == "-m" else no_option(script)
-    command = shell(("esper-audit", "exec", "--provenance", named, *rest))
+    command = shell(("esper-audit", "exec", *options, named, *rest))
     is_elsewhere = program.folder not in ("", root)
     return f"{shell(('cd', program.folder))} && {command}" if is_elsewhere else command
 

@@ -236,6 +236,7 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
                 " written until then."
             )
         yield from map(in_words, audit.recording.notes)
+        yield from _of_limit(audit)
         counts = count(audit.recording, audit.budget.warm_up_calls)
         yield from _first_compiles(audit, counts)
         counted = sum(finding.compiles for finding in audit.findings if finding.pattern is not None)
@@ -248,6 +249,19 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"
         for unknown in audit.recording.unrecognized:
             yield f"Unrecognized in {unknown.where}: {unknown.text or NO_REASON}"
+
+
+def _of_limit(audit: ProgramAudit) -> Iterator[str]:
+    """What a limit hides, and what was set for this run."""
+    program = audit.recording.program
+    limit = program.recompile_limit if program is not None else None
+    if limit is not None:
+        yield f"recompile_limit was set to {limit} for this run, by --recompile-limit."
+    if any(attempt.limit_hit for attempt in audit.recording.compiles):
+        yield (
+            "After the recompile limit nothing compiles, so what changed later is no cause here:"
+            " a run with --recompile-limit shows it."
+        )
 
 
 def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:

@@ -108,6 +108,29 @@ def test_no_command_is_offered_that_would_not_work(fields):
     assert "esper-audit exec" not in render(program_report(**fields), Format.PLAIN)
 
 
+def limited(*writes):
+    again = compiled(1, Outcome.RECOMPILED, guard_failures=(failure(),), writes=writes)
+    stopped = compiled(2, Outcome.LIMIT, cache_entries_before=8, guard_failures=(failure(),))
+    found = recording((), [compiled(0), again, stopped], program=PROGRAM)
+    return render(ProgramReport(root="/p", audits=(judge_program(found),)), Format.PLAIN)
+
+
+def test_at_the_limit_a_run_with_a_higher_one_shows_what_it_hides():
+    write = Write("self.alpha", Location("/p/slot.py", 120, "Slot.set_alpha"))
+    text = limited(write)
+    assert "After the recompile limit nothing compiles" in text
+    assert text.splitlines()[-2:] == [
+        "Next, to find the causes that the limit hides:",
+        "esper-audit exec --recompile-limit 64 'my train.py' --fast",
+    ]
+
+
+def test_one_further_run_finds_writers_and_what_the_limit_hides():
+    assert limited().splitlines()[-1] == (
+        "esper-audit exec --provenance --recompile-limit 64 'my train.py' --fast"
+    )
+
+
 def test_known_writers_need_no_second_run():
     write = Write("self.alpha", Location("/p/slot.py", 120, "Slot.set_alpha"))
     again = compiled(1, Outcome.RECOMPILED, guard_failures=(failure(),), writes=(write,))

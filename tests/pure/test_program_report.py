@@ -146,7 +146,9 @@ def test_quiet_leaves_the_first_sentence():
 @pytest.mark.parametrize("width", [60, 80, 100, 140])
 def test_no_line_is_wider_than_the_terminal(width):
     shown = report([*made(3, writes=(WRITE,)), limit(frame=OTHER)])
-    assert max(map(len, printed(shown, width=width).splitlines())) <= width
+    *lines, command = printed(shown, width=width).splitlines()
+    assert max(map(len, lines)) <= width
+    assert command.startswith("esper-audit exec ")  # on one line, to be pasted
 
 
 def test_a_block_is_one_text_for_assertions():
