@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from inspect import getattr_static
+from inspect import CO_VARARGS, getattr_static
 from itertools import count
 from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
@@ -18,18 +18,18 @@ from weakref import ref
 from esper_audit._dynamo.frames import EVAL_FRAME, wrapped_in
 from esper_audit.data.compiles import GuardFailure
 
-_LOCAL = re.compile(r"\bL\['(\w+)'\]")
+_LOCAL = re.compile(r"\bL\['\w+'\]")
 
 
 @dataclass(frozen=True, slots=True)
 class Called:
     """``thing`` is a module, another object or a function; None where it can't be told.
 
-    ``names`` are the frame's variables that belong to it, and not to this call.
+    ``sources`` are where its state begins, in torch's terms; the rest belongs to this call.
     """
 
     thing: Any = None
-    names: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
 
     @property
     def instance(self) -> str:
@@ -47,14 +47,30 @@ def called(code: CodeType, f_locals: Mapping[str, Any], caller: FrameType | None
     this = f_locals.get(first)
     method = getattr_static(type(this), code.co_name, None)
     if this is not None and getattr(method, "__code__", None) is code:
-        return Called(this, (first,))
+        return Called(this, _locals(first))
     name, wrapped = wrapped_in(code, f_locals)
     if f_locals.get("self") is not None:
-        return Called(f_locals["self"], ("self", name) if name else ("self",))
+        return Called(f_locals["self"], _locals("self", name))
     if wrapped is not None:
-        is_method = isinstance(wrapped, MethodType)
-        return Called(wrapped.__self__ if is_method else wrapped, (name,))
+        return _behind_wrapper(code, f_locals, name, wrapped)
     return _function(code, caller)
+
+
+def _locals(*names: str) -> tuple[str, ...]:
+    return tuple(f"L['{name}']" for name in names if name)
+
+
+def _behind_wrapper(code: CodeType, f_locals: Mapping[str, Any], name: str, wrapped: Any) -> Called:
+    """What a wrapper calls: a callable, or the method of the first of ``*args``."""
+    if isinstance(wrapped, MethodType):
+        return Called(wrapped.__self__, _locals(name))
+    several = code.co_varnames[code.co_argcount + code.co_kwonlyargcount :][:1]
+    passed = f_locals.get(several[0]) if code.co_flags & CO_VARARGS else None
+    if isinstance(wrapped, FunctionType) and passed:
+        method = getattr_static(type(passed[0]), wrapped.__name__, None)
+        if getattr(method, "__wrapped__", method) is wrapped:
+            return Called(passed[0], (*_locals(name), f"L['{several[0]}'][0]"))
+    return Called(wrapped, _locals(name))
 
 
 def _function(code: CodeType, caller: FrameType | None) -> Called:
@@ -65,7 +81,8 @@ def _function(code: CodeType, caller: FrameType | None) -> Called:
     if not isinstance(function, FunctionType) or function.__code__ is not code:
         return Called()
     args, kwargs = (caller.f_locals.get(name, ()) for name in ("args", "kwargs"))
-    return Called(function, (*code.co_freevars, *_defaulted(function, len(args), kwargs)))
+    own = (*code.co_freevars, *_defaulted(function, len(args), kwargs))
+    return Called(function, _locals(*own))
 
 
 def _defaulted(function: FunctionType, passed: int, named: Iterable[str]) -> Iterator[str]:
@@ -80,12 +97,15 @@ def _defaulted(function: FunctionType, passed: int, named: Iterable[str]) -> Ite
 
 def with_owner(failures: Iterable[GuardFailure], called: Called) -> tuple[GuardFailure, ...]:
     """The failures, with whether each lies under the called object itself."""
-    own = set(called.names)
     return tuple(
-        replace(failure, own=bool(roots) and roots <= own)
-        for failure in failures
-        for roots in [set(_LOCAL.findall(failure.torch_source))]
+        replace(failure, own=_is_own(failure.torch_source, called.sources)) for failure in failures
     )
+
+
+def _is_own(source: str, owned: tuple[str, ...]) -> bool:
+    """Whether all that it is read from belongs to the called object."""
+    roots = [source[match.start() :] for match in _LOCAL.finditer(source)]
+    return bool(roots and owned) and all(root.startswith(owned) for root in roots)
 
 
 _SERIALS: dict[int, tuple[Any, int]] = {}

@@ -45,19 +45,18 @@ def cases(compiles: Iterable[Compile]) -> Iterator[Case]:
 
 
 def _explaining(compile_: Compile, instances: Instances) -> Iterable[GuardFailure]:
-    own = [failure for failure in compile_.guard_failures if failure.own]
-    if own and is_wrapper(compile_.frame) and _is_new(compile_, instances):
-        return (_other_callable(own[0], compile_, instances),)
+    failures = compile_.guard_failures
+    if failures and _is_other_callable(compile_, instances):
+        own = [failure for failure in failures if failure.own]
+        return (_other_callable((own or failures)[0], compile_, instances),)
     return closest_failures(compile_, instances) or (_nothing(compile_),)
 
 
 def _other_callable(failure: GuardFailure, compile_: Compile, instances: Instances) -> GuardFailure:
     """Another callable behind the wrapper: what else of it differs follows from that."""
     before = instances.get(failure.cache_entry, "").rpartition("@")[0]
-    variable = failure.source.partition(".")[0]
-    return replace(
-        failure, source=variable, expected=before, actual=compile_.instance.rpartition("@")[0]
-    )
+    now = compile_.instance.rpartition("@")[0]
+    return replace(failure, source="", expected=before, actual=now)
 
 
 def _nothing(compile_: Compile) -> GuardFailure:
@@ -70,7 +69,13 @@ def _diagnosis(compile_: Compile, failure: GuardFailure, instances: Instances) -
     is_foreign = instances.get(failure.cache_entry, own) != own
     if failure.own and is_foreign and _is_new(compile_, instances):
         return Diagnosis.OTHER_INSTANCE
-    return identify(failure)
+    is_other = _is_other_callable(compile_, instances)
+    return Diagnosis.OTHER_INSTANCE if is_other else identify(failure)
+
+
+def _is_other_callable(compile_: Compile, instances: Instances) -> bool:
+    """Whether a wrapper calls something for which there is no entry, but for others there is."""
+    return is_wrapper(compile_.frame) and bool(instances) and _is_new(compile_, instances)
 
 
 def _is_new(compile_: Compile, instances: Instances) -> bool:

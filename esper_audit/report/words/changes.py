@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Why
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.origins import with_origin
 from esper_audit.report.words.reasons import in_words
@@ -21,6 +22,8 @@ _SWITCHES = {"True": "on", "False": "off"}
 def sources(finding: Finding) -> str:
     """The first guarded thing, and how many failed with it."""
     more = len(finding.sources) - 1
+    if finding.why is not None and finding.why.why is Why.WRAPPER_SHARED:
+        return "the wrapped callable"
     first = _settings(finding) or _named(finding) or finding.text or in_words(finding.why)
     return f"{first} (and {more} more)" if more > 0 else first
 
