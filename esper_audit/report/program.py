@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import Finding, FrameState, FrameSummary
+from esper_audit.data.places import Frame
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.ranks import missing_ranks
@@ -26,7 +27,7 @@ from esper_audit.report.sections import (
 from esper_audit.report.words.findings import limit_words, since_words
 from esper_audit.report.words.marks import FRAME_STYLES, answer_style
 from esper_audit.report.words.numbers import several
-from esper_audit.report.words.programs import first_line, program_name
+from esper_audit.report.words.programs import first_line, frame_names, program_name
 from esper_audit.report.words.reasons import in_words
 
 MOST_FRAMES = 12
@@ -138,7 +139,8 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
 
 def _frames(frames: Sequence[FrameSummary], verbosity: int) -> Section:
     shown = frames if verbosity > 0 else _telling(frames)
-    rows = tuple(map(_frame, shown))
+    names = frame_names([frame.frame for frame in frames])
+    rows = tuple(_frame(frame, names[frame.frame]) for frame in shown)
     numbers = frozenset(range(1, 1 + len(_NUMBERS)))
     legend = "left: compiles until the recompile limit"
     if len(shown) < len(frames):
@@ -147,7 +149,7 @@ def _frames(frames: Sequence[FrameSummary], verbosity: int) -> Section:
     return Section("Frames", (table,), (line(legend),))
 
 
-def _frame(frame: FrameSummary) -> tuple[Line, ...]:
+def _frame(frame: FrameSummary, name: str) -> tuple[Line, ...]:
     cells = (
         str(frame.compiles),
         str(frame.recompiles),
@@ -156,7 +158,7 @@ def _frame(frame: FrameSummary) -> tuple[Line, ...]:
         "-" if frame.recompiles_left is None else str(frame.recompiles_left),
     )
     now = line(words(_now(frame), FRAME_STYLES[frame.state]))
-    return line(frame.frame.name), *map(line, cells), now
+    return line(name), *map(line, cells), now
 
 
 def _telling(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
@@ -192,18 +194,21 @@ def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
     ranks = [place if audit.rank is None else audit.rank for place, audit in enumerate(audits)]
     keys = list(dict.fromkeys(key for frames in by_rank for key in frames))
     shown = keys if verbosity > 0 else keys[:MOST_FRAMES]
-    rows = tuple(_over_ranks([frames.get(key) for frames in by_rank]) for key in shown)
+    names = frame_names([frame.frame for frames in by_rank for frame in frames.values()])
+    rows = tuple(_over_ranks([frames.get(key) for frames in by_rank], names) for key in shown)
     heads = ("frame", *(f"rank {rank}" for rank in ranks))
     table = Table(rows, heads, frozenset(range(1, len(heads))), breaks=True)
     return Section("Frames by rank: compiles, recompiles among them, reuses", (table,))
 
 
-def _over_ranks(frames: Sequence[FrameSummary | None]) -> tuple[Line, ...]:
+def _over_ranks(
+    frames: Sequence[FrameSummary | None], names: Mapping[Frame, str]
+) -> tuple[Line, ...]:
     """One frame on each rank; in red where ranks differ."""
     known = [frame for frame in frames if frame is not None]
     counts = {(frame.compiles, frame.recompiles) for frame in known}
     style = Style.PLAIN if len(counts) == 1 and len(known) == len(frames) else Style.BAD
-    return tuple(line(text, style=style) for text in (known[0].frame.name, *map(_cell, frames)))
+    return tuple(line(text, style=style) for text in (names[known[0].frame], *map(_cell, frames)))
 
 
 def _cell(frame: FrameSummary | None) -> str:

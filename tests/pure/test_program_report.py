@@ -14,7 +14,7 @@ from esper_audit.data.audits import ProgramReport
 from esper_audit.data.compiles import GraphBreak, Outcome, Write
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
-from esper_audit.data.places import Location
+from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Program
 from esper_audit.diagnosis import judge_program
@@ -156,3 +156,13 @@ def test_a_block_is_one_text_for_assertions():
     lines = block(finding, "/p").splitlines()
     assert lines[0] == "float-specialized: self.alpha in Host.forward: 0.5 -> 0.0"
     assert all(line.startswith("    ") for line in lines[1:])
+
+
+def test_frames_of_one_name_are_told_apart():
+    file = "/t/optim/optimizer.py"
+    wrapper = Frame("Adam.step", file, 512, "o.py:hook.wrapper(Adam.step)", "hook.wrapper")
+    own = Frame("Adam.step", "/t/optim/adam.py", 214, "adam.py:Adam.step", "Adam.step")
+    text = said(report([compiled(0, frame=wrapper), compiled(1, frame=own), compiled(2)]))
+    assert "Adam.step (wrapper at optimizer.py:512)" in text
+    assert "Adam.step (step at adam.py:214)" in text
+    assert "Host.forward  " in text

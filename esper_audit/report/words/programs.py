@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import PurePath
 
+from esper_audit.data.places import Frame
 from esper_audit.data.recording import Program
 
 
@@ -19,6 +22,23 @@ def _script(argv: tuple[str, ...]) -> str:
     if argv[:1] == ("-m",):
         return " ".join(argv[:2])
     return PurePath(argv[0]).name if argv else "program"
+
+
+def frame_names(frames: Sequence[Frame]) -> dict[Frame, str]:
+    """Each frame's name; of several with one name also the function and where it is defined."""
+    keys: dict[str, set[str]] = defaultdict(set)
+    for frame in frames:
+        keys[frame.name].add(frame.key)
+    return {
+        frame: frame.name if len(keys[frame.name]) == 1 else f"{frame.name} ({_defined(frame)})"
+        for frame in frames
+    }
+
+
+def _defined(frame: Frame) -> str:
+    """``wrapper at optimizer.py:512``."""
+    function = frame.raw_name.rpartition(".")[2]
+    return f"{function} at {PurePath(frame.file).name}:{frame.line}"
 
 
 def first_line(text: str) -> str:
