@@ -20,10 +20,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from esper_audit._dynamo import files
+from esper_audit._dynamo.expressions import of_one_value
 from esper_audit._dynamo.source_reader import MISSING, Reader
 from esper_audit._dynamo.stack_values import made_by
 from esper_audit.data.compiles import GuardFailure, Held, Origin
 from esper_audit.data.places import Location
+from esper_audit.torch_text.plain_sources import plain_source
 from esper_audit.torch_text.sources import in_user_terms
 from esper_audit.torch_text.user_terms import rewritten
 
@@ -166,8 +168,10 @@ def named(failures: Iterable[GuardFailure], call: Mapping[str, Any]) -> tuple[Gu
 
 
 def _named(failure: GuardFailure, names: LiveNames) -> GuardFailure:
+    failure = of_one_value(failure, names.reader)
     source, origin = names.of(failure.source)
-    return replace(failure, source=source, origin=origin)
+    plain = plain_source(failure.torch_source)
+    return replace(failure, source=source, torch_source=plain, origin=origin)
 
 
 def code_of_constant(key: object) -> str:

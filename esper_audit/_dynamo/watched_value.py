@@ -18,6 +18,7 @@ from esper_audit._dynamo.guards import walk
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.torch_text.guard_text import presence_in
+from esper_audit.torch_text.plain_sources import plain_source, sources_of
 
 ARGUMENT = Reason(why=Why.IS_ARGUMENT)
 """The call that passed it is named instead."""
@@ -40,7 +41,7 @@ def root_of(source: str) -> str:
 def prefixes(source: str) -> tuple[str, ...]:
     """``a.b[0]`` as ``a.b[0]``, ``a.b``, ``a``: a write to any of them changes the value."""
     found = []
-    node: ast.AST = ast.parse(source, mode="eval").body
+    node: ast.AST = ast.parse(_OF_TENSOR.sub("", source), mode="eval").body
     while True:
         found.append(ast.unparse(node))
         if not isinstance(node, (ast.Attribute, ast.Subscript)):
@@ -85,7 +86,10 @@ def guarded_sources(manager: Any) -> list[str]:
         source = node.get_source()
         for leaf in node.get_leaf_guards():
             for read in _sources_of(source, str(leaf.verbose_code_parts()[0])):
-                found[read] = None
+                found[plain_source(read)] = None
+    for guard in manager.root.get_epilogue_lambda_guards():
+        for text in guard.verbose_code_parts():
+            found.update(dict.fromkeys(sources_of(str(text))))
     every = (source for source in found if root_of(source) and _is_readable(source))
     return sorted(every, key=lambda source: any(word in source for word in _SELDOM))
 

@@ -215,6 +215,8 @@ class _Rewriter:
         if not isinstance(node.func, ast.Attribute):  # a weak reference
             return self.of(node.func)
         owner, name = node.func.value, node.func.attr
+        if name == "size" and trees.called(owner) == "___from_numpy":
+            return ast.Attribute(self.of(owner), "shape")
         if name == "get_base" or (name == "item" and trees.called(owner) in trees.SAME):
             return self.of(owner)
         return ast.UnaryOp(ast.USub(), self.of(owner)) if name == "__neg__" else None

@@ -5,12 +5,14 @@ from __future__ import annotations
 import functools
 import itertools
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 import esper_audit
 from esper_audit.data.compiles import Held
+from esper_audit.data.reasons import Why
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 X = torch.ones(2)
@@ -237,3 +239,54 @@ def test_torchs_own_wrapper_and_optimizer_are_told_in_the_users_terms():
     sources = {found[0] for found in findings(run)}
     assert {"input", "self[1].p", "self.param_groups[0]['lr']"} <= sources
     assert not {source for source in sources if "dict.keys" in source or "__" in source}
+
+
+def test_an_expression_is_told_of_the_attribute_in_it_with_its_writer():
+    class Drop(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.p, self.table = 0.1, np.ones(4)
+
+        def forward(self, x):
+            keep = 1 - self.p
+            x = x.bernoulli(keep) / keep
+            return x * 2 if self.table.shape[0] * 2 < 10 else x
+
+        def change(self, p, rows):
+            self.p = p
+            self.table = np.ones(rows)
+
+    drop = Drop()
+    step = torch.compile(drop, backend="eager")
+    with esper_audit.record(provenance=True) as live:
+        for p, rows in ((0.1, 3), (0.2, 4), (0.3, 4), (0.3, 8)):
+            drop.change(p, rows)
+            step(torch.ones(2))
+    line = Drop.change.__code__.co_firstlineno
+    found = {finding.source: finding for finding in live.findings}
+    assert found["self.p"].values == ("0.2", "0.3")
+    assert wanted_of(live, "self.p")[:2] == ["0.1", "0.2"]
+    assert found["self.p"].written_by.line == line + 1
+    assert wanted_of(live, "self.table.shape[0]") == ["2 <= … <= 4"]
+    assert found["self.table.shape[0]"].written_by.line == line + 2
+
+
+def wanted_of(live, source):
+    """What the newest cache entry wanted of a source, at each recompile."""
+    newest: dict[int, str] = {}
+    for made in live.result.compiles:
+        for guard in made.guard_failures:
+            if guard.source == source:
+                newest.setdefault(made.sequence, guard.expected)
+    return list(newest.values())
+
+
+def test_a_numpy_array_is_an_argument_by_its_own_name():
+    scale = compiled(lambda frame, gain: (frame - frame.mean()) * gain)
+    with esper_audit.record(provenance=True) as live:
+        for rows, kind in ((4, np.float32), (5, np.float32), (5, np.float64)):
+            scale(np.ones((rows, 3), dtype=kind), 0.5)
+    assert {finding.source for finding in live.findings} == {"frame"}
+    for finding in live.findings:
+        assert finding.no_writer.why is Why.IS_ARGUMENT
+        assert finding.called_from.function.endswith("is_an_argument_by_its_own_name")

@@ -56,7 +56,7 @@ class Told:
         ("L['self'].__dict__['gain']", "self.gain"),
         ("len(L['items'])", "len(items)"),
         ("<global state>", "<global state>"),
-        ("___from_numpy(L['frame']).size()[0]", "frame.size()[0]"),
+        ("___from_numpy(L['frame']).size()[0]", "frame.shape[0]"),
         ("___as_tensor(L['self'].scale).item()", "self.scale"),
         ("L['x'].item()", "x.item()"),
         ("L['fn'].__closure__[2].cell_contents", "fn.<closure 2>"),
