@@ -112,6 +112,18 @@ NAMES: dict[str, TorchName] = {
         ("TracingContext",),
         "the line of a write inside compiled code",
     ),
+    "global_state_guard": TorchName(
+        "torch._C._dynamo.guards", ("GlobalStateGuard",), "the lines that switch torch's settings"
+    ),
+    "mode_stack_depth": TorchName(
+        "torch._C", ("_len_torch_function_stack",), "the lines that enter a torch function mode"
+    ),
+    "mode_stack_at": TorchName(
+        "torch._C", ("_get_function_stack_at",), "the lines that enter a torch function mode"
+    ),
+    "default_device": TorchName(
+        "torch.utils._device", ("CURRENT_DEVICE",), "the lines that set the default device"
+    ),
     "refusal": TorchName(
         "torch._C._dynamo.eval_frame",
         ("_debug_get_cache_entry_list",),

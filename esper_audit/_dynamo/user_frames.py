@@ -28,14 +28,20 @@ def others_may_write() -> bool:
 
 
 def is_users_thread(frame: FrameType) -> bool:
-    """Whether a thread begins that runs the user's code, be it a built-in function alone."""
+    """Whether a thread begins that runs the user's code, be it a built-in function alone.
+
+    A public function of torch's counts: threads of torch's own begin with a private one.
+    """
     code = frame.f_code
     if code.co_name != "run" or not code.co_filename.endswith("/threading.py"):
         return False
     thread = frame.f_locals.get("self")
     target = getattr(thread, "_target", None) or getattr(thread, "function", None)
     own = getattr(target, "__code__", None)
-    return target is not None and (own is None or files.is_user_file(own.co_filename))
+    if target is None or own is None:
+        return target is not None
+    is_public = files.is_torch_file(own.co_filename) and not own.co_name.startswith("_")
+    return is_public or files.is_user_file(own.co_filename)
 
 
 def frame_id(code: CodeType) -> str:

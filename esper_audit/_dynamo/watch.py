@@ -23,18 +23,14 @@ from types import CodeType, FrameType, MethodType
 from typing import Any
 
 from esper_audit._dynamo import names
-from esper_audit._dynamo.traced_writes import Run, Trace, TracedWrite
+from esper_audit._dynamo.traced_writes import Trace
 from esper_audit._dynamo.user_frames import (
     frame_id,
-    is_resumed,
     is_users,
     is_users_thread,
-    location,
     others_may_write,
-    qualified,
-    resumed_name,
-    users,
 )
+from esper_audit._dynamo.watched_state import StateWatch
 from esper_audit._dynamo.watched_value import (
     ARGUMENT,
     Item,
@@ -43,8 +39,8 @@ from esper_audit._dynamo.watched_value import (
     prefixes,
     root_of,
 )
-from esper_audit.data.compiles import GuardFailure, Write
-from esper_audit.data.places import Location
+from esper_audit._dynamo.writing_lines import WritingLines, Written
+from esper_audit.data.compiles import STATE_KINDS, GuardFailure, Write
 from esper_audit.data.reasons import Reason, Why
 
 MOST = 300
@@ -63,13 +59,12 @@ class Watch:
     def __init__(self, wanted: Mapping[str, Collection[str]] | None = None) -> None:
         self._wanted = wanted
         self._items: dict[_Key, Item] = {}
+        self._state = StateWatch() if _is_state_wanted(wanted) else None
         self._traced: list[tuple[FrameType, Any, Any]] = []
         self._outer: Watch | None = None
         self._is_suspended = False
         self._compiling: list[Trace] = []
-        self._traces: dict[int, tuple[CodeType, tuple[TracedWrite, ...]]] = {}
-        self._runs: dict[int, Run] = {}
-        self._generated: Any = ()
+        self._lines = WritingLines()
         self._threads: set[int] = set()
         self._is_over = False
         self._full = False
@@ -93,7 +88,8 @@ class Watch:
             return
         if self._outer is not None:
             self._outer._is_suspended = True
-        self._generated = names.find("output_codes") or ()
+        if self._state is not None:
+            self._state.poll(lambda _: None)
         threading.settrace(self._on_call)
         sys.settrace(self._on_call)
         frame: FrameType | None = sys._getframe(1)
@@ -134,6 +130,8 @@ class Watch:
         for item in self._items.values():
             if item.changed():
                 item.write = why
+        if self._state is not None:
+            self._state.poll(lambda _: why)
 
     @contextmanager
     def compiling(self, code: CodeType | None) -> Iterator[Trace]:
@@ -172,16 +170,19 @@ class Watch:
             self._threads.add(threading.get_ident())
         if self._is_over or not self._is_followed(frame):
             return None
-        if self._items:  # a caller's line may have written just before the call, on the same line
+        if (
+            self._has_items()
+        ):  # a caller's line may have written just before the call, on the same line
             self._poll(self._writing(frame.f_back))
         return self._follow(frame)
 
     def _is_followed(self, frame: FrameType) -> bool:
         """The user's code; and what torch has compiled of a library that calls the user's."""
-        return is_users(frame) or bool(self._items and self._is_generated(frame.f_code))
+        generated = self._has_items() and self._lines.is_generated(frame.f_code)
+        return generated or is_users(frame)
 
-    def _is_generated(self, code: CodeType) -> bool:
-        return id(code) in self._traces or code in self._generated
+    def _has_items(self) -> bool:
+        return bool(self._items) or self._state is not None
 
     def _writing(self, frame: FrameType | None) -> FrameType | None:
         """The nearest frame, outwards, whose line is taken for the writer."""
@@ -191,19 +192,17 @@ class Watch:
 
     def _follow(self, frame: FrameType) -> Any:
         last = frame.f_lineno
-        traced = self._traces.get(id(frame.f_code))
-        if traced is not None:
-            self._runs[id(frame)] = Run(frame, traced[1])
+        is_traced = self._lines.began(frame)
 
         def on_line(frame: FrameType, event: str, _argument: Any) -> Any:
             nonlocal last
             if self._is_over:
                 return None
-            if self._items:
+            if self._has_items():
                 self._poll(frame, last)
             last = frame.f_lineno
-            if event == "return" and traced is not None:
-                self._runs.pop(id(frame), None)
+            if event == "return" and is_traced:
+                self._lines.ended(frame)
             return on_line
 
         return on_line
@@ -211,8 +210,11 @@ class Watch:
     def _poll(self, frame: FrameType | None, line: int = 0) -> None:
         """Note what changed since the last poll as written by this line of this frame."""
         self._threads.add(threading.get_ident())
-        known = frame is not None and sys.gettrace() == self._on_call and len(self._threads) == 1
-        if self._is_suspended or frame is None or not known:
+        is_ours = frame is not None and sys.gettrace() == self._on_call and not self._is_suspended
+        is_alone = len(self._threads) == 1
+        if self._state is not None and is_ours and frame is not None:
+            self._poll_state(self._state, frame, line or frame.f_lineno, is_alone)
+        if not is_ours or not is_alone or frame is None:
             self._catch_up()
             return
         changed = {}
@@ -224,45 +226,18 @@ class Watch:
         for (compiled, root, source), item in changed.items():
             above = (changed.get((compiled, root, part)) for part in prefixes(source)[1:])
             is_moved = any(holder is not None and holder.is_replaced for holder in above)
-            item.write = self._written(item, frame, line or frame.f_lineno, is_moved)
+            at = line or frame.f_lineno
+            item.write = self._lines.writer_of(item, frame, at, is_moved=is_moved)
 
-    def _written(
-        self, item: Item, frame: FrameType, line: int, is_moved: bool
-    ) -> tuple[Location, Location | None] | Reason:
-        """A line, and the user's line that called its function; or why the line is not known."""
-        code = frame.f_code
-        if not self._has_lines(frame, line):
-            run = self._runs.get(id(frame))
-            traced = run.line_of(item, is_moved=is_moved) if run is not None else None
-            if traced is None:
-                return Reason(why=Why.WRITTEN_BY_COMPILED)
-            return qualified(traced, code), self._called_from(frame)
-        return qualified(location(frame, line), code), self._called_from(frame)
+    def _poll_state(self, state: StateWatch, frame: FrameType, line: int, is_alone: bool) -> None:
+        """In other threads, too: but what holds for all of them may be another's."""
 
-    def _has_lines(self, frame: FrameType, line: int) -> bool:
-        """Whether this line is one of the user's: of generated code, all but the first are.
+        def who(is_of_all: bool) -> Written:
+            if is_of_all and not is_alone:
+                return Reason(why=Why.SEVERAL_THREADS)
+            return self._lines.switcher(frame, line)
 
-        The statement of a graph break keeps its line, what torch adds has that of ``def``
-        (torch/_dynamo/bytecode_transformation.py, 2.13).
-        """
-        code = frame.f_code
-        if not is_users(frame):
-            return False
-        return line != code.co_firstlineno or not self._is_generated(code)
-
-    def _is_beginning(self, code: CodeType, resumed: CodeType) -> bool:
-        """Whether it is of the same function, up to a graph break after which another goes on."""
-        name, same = resumed_name(code.co_name), code.co_filename == resumed.co_filename
-        return same and name == resumed_name(resumed.co_name) and self._is_generated(code)
-
-    def _called_from(self, frame: FrameType) -> Location | None:
-        """The user's line that called the function, not what torch has made of its beginning."""
-        own, caller = frame.f_code, users(frame.f_back)
-        while caller is not None and is_resumed(own) and self._is_beginning(caller.f_code, own):
-            caller = users(caller.f_back)
-        if caller is None or not self._has_lines(caller, caller.f_lineno):
-            return None
-        return qualified(location(caller, caller.f_lineno), caller.f_code)
+        state.poll(who)
 
     # --- what the hooks tell ---
 
@@ -280,10 +255,8 @@ class Watch:
         """Watch what the guards of a new cache entry read, and what its code writes."""
         if guarded is None or self.unusable:
             return
-        code = call["code"]
-        if trace is not None and getattr(guarded, "code", None) is not None:
-            self._traces[id(guarded.code)] = guarded.code, trace.writes
-        frame = frame_id(code)
+        self._lines.add(getattr(guarded, "code", None), trace)
+        frame = frame_id(call["code"])
         scope = Scope(call)
         wanted = None if self._wanted is None else self._wanted.get(frame, ())
         for source in guarded_sources(guarded.guard_manager):
@@ -305,11 +278,21 @@ class Watch:
         self, call: Mapping[str, Any], failures: Collection[GuardFailure], frame: FrameType | None
     ) -> tuple[Write, ...]:
         """Of each failing source, the last write before this call, or why it is not known."""
-        if self._items:
+        if self._has_items():
             self._poll(self._writing(frame))
         scope, compiled = Scope(call), frame_id(call["code"])
-        sources = dict.fromkeys(failure.torch_source for failure in failures)
-        return tuple(self._write_of(source, compiled, scope) for source in sources)
+        written = {failure.written: failure for failure in failures}
+        return tuple(
+            self._write_of(source, compiled, scope)
+            if failure.kind not in STATE_KINDS
+            else self._state_write(failure)
+            for source, failure in written.items()
+        )
+
+    def _state_write(self, failure: GuardFailure) -> Write:
+        if self.unusable or self._state is None:
+            return Write(failure.written, unknown=self.unusable)
+        return self._state.write_of(failure)
 
     def _write_of(self, source: str, compiled: str, scope: Scope) -> Write:
         if self.unusable:
@@ -337,3 +320,9 @@ class Watch:
         if self._full:
             return Reason(why=Why.TOO_MANY_WATCHED, count=MOST)
         return Reason(why=Why.NOT_WATCHED_YET)
+
+
+def _is_state_wanted(wanted: Mapping[str, Collection[str]] | None) -> bool:
+    """Whether guards on torch's own state are looked at: a poll costs most of a microsecond."""
+    every = (source for sources in (wanted or {}).values() for source in sources)
+    return wanted is None or any(source.startswith("<") for source in every)

@@ -87,6 +87,11 @@ class Origin:
     location: Location | None = None
 
 
+MODE_STACK, DEFAULT_DEVICE = "TORCH_FUNCTION_MODE_STACK", "DEFAULT_DEVICE"
+STATE_KINDS = ("GLOBAL_STATE", MODE_STACK, DEFAULT_DEVICE)
+"""Kinds of guards on torch's own state, which no variable holds."""
+
+
 @dataclass(frozen=True, slots=True)
 class GuardFailure:
     """One guard of one cache entry that was false at a lookup.
@@ -121,13 +126,21 @@ class GuardFailure:
     fields: dict[str, tuple[str, str]] = field(default_factory=dict)
     origin: Origin | None = None
 
+    @property
+    def written(self) -> str:
+        """What is written to make this guard fail: its source, or the settings that differ."""
+        if self.kind not in STATE_KINDS:
+            return self.torch_source
+        return f"<{self.kind}>{', '.join(self.fields)}"
+
 
 @dataclass(frozen=True, slots=True)
 class Write:
     """The last write to a guarded value before the call in which its guard failed.
 
-    ``source`` is in torch's terms. ``location`` is the line that wrote, ``called_from`` the user's
-    line that called its function. Where the line is not known, ``unknown`` says why.
+    ``source`` is what a guard failure calls ``written``. ``location`` is the line that wrote,
+    ``called_from`` the user's line that called its function. Where the line is not known,
+    ``unknown`` says why.
     """
 
     source: str

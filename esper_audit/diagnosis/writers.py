@@ -36,5 +36,5 @@ def writers_of(group: Sequence[Case]) -> tuple[Writer, ...]:
 def _writes(group: Sequence[Case]) -> Iterator[tuple[Compile, Write]]:
     for compile_, failure in group:
         for write in compile_.writes:
-            if write.source == failure.torch_source:
+            if write.source == failure.written:
                 yield compile_, write

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from esper_audit.data.compiles import GUARDS_FAILED, Compile, Write
+from esper_audit.data.compiles import GUARDS_FAILED, STATE_KINDS, Compile, Write
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 
@@ -19,8 +19,8 @@ def wanted(recording: Recording) -> dict[str, tuple[str, ...]]:
         if compile_.outcome in GUARDS_FAILED:
             frame = found.setdefault(f"{compile_.frame.file}:{compile_.frame.raw_name}", {})
             for failure in compile_.guard_failures:
-                if failure.torch_source.startswith(("L[", "G[")):
-                    frame[failure.torch_source] = None
+                if failure.kind in STATE_KINDS or failure.written.startswith(("L[", "G[")):
+                    frame[failure.written] = None
     return {frame: tuple(sources) for frame, sources in found.items() if sources}
 
 
@@ -53,7 +53,7 @@ def unexplained(recording: Recording, why: Reason) -> Recording:
 
 
 def _with_reason(compile_: Compile, why: Reason) -> Compile:
-    sources = dict.fromkeys(failure.torch_source for failure in compile_.guard_failures)
+    sources = dict.fromkeys(failure.written for failure in compile_.guard_failures)
     return replace(compile_, writes=tuple(Write(source, unknown=why) for source in sources))
 
 

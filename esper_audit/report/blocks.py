@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from esper_audit.data.compiles import STATE_KINDS
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
-from esper_audit.data.findings import Finding
+from esper_audit.data.findings import Finding, Writer
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import Why
 from esper_audit.report.words.breaks import breaks_details, places
@@ -107,8 +108,8 @@ def who_wrote(finding: Finding, root: str = "") -> str:
         return f"passed by {place(finding.called_from, root)}"
     called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
     if finding.written_by is not None:
-        share = several(finding.writers[0].recompiles, "recompile") if finding.writers[1:] else ""
-        return _written(finding.written_by, finding.called_from, share, root)
+        share = _share(finding.writers[0]) if finding.writers[1:] else ""
+        return _written(finding, finding.written_by, finding.called_from, share, root)
     if is_not_recorded(finding):
         return called
     return "; ".join(filter(None, [called, f"writer unknown: {in_words(finding.no_writer)}"]))
@@ -117,16 +118,23 @@ def who_wrote(finding: Finding, root: str = "") -> str:
 def others_wrote(finding: Finding, root: str = "") -> list[str]:
     """The lines that wrote it as well, as many as are shown, and how many more there are."""
     told = [
-        _written(other.location, other.called_from, several(other.recompiles, "recompile"), root)
+        _written(finding, other.location, other.called_from, _share(other), root)
         for other in finding.writers[1:_WRITERS]
     ]
     more = len(finding.writers) - _WRITERS
     return [*told, f"and by {several(more, 'more line')}"] if more > 0 else told
 
 
-def _written(line: Location, caller: Location | None, share: str, root: str) -> str:
+def _share(who: Writer) -> str:
+    return several(who.recompiles, "recompile")
+
+
+def _written(
+    finding: Finding, line: Location, caller: Location | None, share: str, root: str
+) -> str:
+    done = "switched" if finding.kind in STATE_KINDS else "written"
     called = f"called from {place(caller, root)}" if caller is not None else ""
-    text = ", ".join(filter(None, [f"written by {writer(line, root)}", called]))
+    text = ", ".join(filter(None, [f"{done} by {writer(line, root)}", called]))
     return f"{text}: {share}" if share else text
 
 
