@@ -193,9 +193,10 @@ class Compile:
     ``at`` is seconds since the recording began, ``label`` the step that the program named last.
     ``direct``: the frame is the one that the user compiled, not one that it calls. ``graph_runs``
     is how often its compiled graph ran, up to the end of the recording; None where it has none.
-    ``calls_before`` counts the runs of the frame's graphs before. ``ran_again``: its graph ran
-    after a later compile of the frame, so the values that it was compiled for came back; None where
-    that is not known. ``count``: how many equal attempts this one stands for.
+    ``calls_before`` counts the runs of the frame's graphs before. ``ran_after`` is the sequence of
+    the latest compile of its frame after which its graph still ran: if that is not its own, the
+    values that it was compiled for came back; None where nothing tells. ``count``: how many equal
+    attempts this one stands for.
 
     ``limit`` is the limit that the attempt hit, as torch names it: ``recompile_limit`` or
     ``accumulated_recompile_limit``. ``refused_by`` is what made torch refuse:
@@ -231,7 +232,7 @@ class Compile:
     direct: bool = True
     graph_runs: int | None = None
     calls_before: int = 0
-    ran_again: bool | None = None
+    ran_after: int | None = None
     writes: tuple[Write, ...] = ()
     count: int = 1
     limit: str = ""

@@ -15,7 +15,7 @@ What has few values is no storm, and has no forecast: sizes 0 and 1, grad mode, 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import Compile, GuardFailure, Outcome
@@ -79,18 +79,25 @@ def pattern_of(
 
 
 def _values(diagnosis: Diagnosis, group: Group) -> dict[object, bool]:
-    """The new values in their order, and whether each came back.
+    """The new values in their order, and whether each came back after another one.
 
     A frame with variants (training, evaluating) compiles each again for one new value.
     """
     found: dict[object, bool] = {}
     last: object = None
-    for compile_, failure in group:
+    for place, (compile_, failure) in enumerate(group):
         value = compile_.sequence if diagnosis in _NEW_OBJECTS else failure.actual
-        is_back = compile_.ran_again is True or (value in found and value != last)
+        later = (other for other, guard in group[place + 1 :] if guard.actual != failure.actual)
+        is_back = _ran_after(compile_, later) or (value in found and value != last)
         found[value] = found.get(value, False) or is_back
         last = value
     return found
+
+
+def _ran_after(compile_: Compile, others: Iterable[Compile]) -> bool:
+    """Whether its code ran again once one of these was made."""
+    latest = compile_.ran_after
+    return latest is not None and any(other.sequence <= latest for other in others)
 
 
 def _never_back(values: dict[object, bool]) -> list[object]:
@@ -98,15 +105,26 @@ def _never_back(values: dict[object, bool]) -> list[object]:
 
 
 def _original_is_back(group: Group, compiles: Sequence[Compile]) -> bool:
-    """Whether the entry that did not match ran again: two variants alternate."""
-    first, failure = group[0]
-    return any(
-        compile_.ran_again is True
+    """Whether the first value came back: its entry ran again, or another was compiled for it."""
+    first, changed = group[0]
+    made = {
+        compile_.id: compile_
         for compile_ in compiles
-        if compile_.frame.key == first.frame.key
-        and compile_.id == failure.cache_entry
-        and compile_.succeeded
+        if compile_.frame.key == first.frame.key and compile_.succeeded
+    }
+    entry = made.get(changed.cache_entry)
+    again = (
+        made[failure.cache_entry].sequence
+        for _, failure in group
+        if failure.cache_entry in made and _wanted(failure) == _wanted(changed)
     )
+    return (entry is not None and _ran_after(entry, [first])) or max(again, default=0) > (
+        first.sequence
+    )
+
+
+def _wanted(failure: GuardFailure) -> object:
+    return failure.expected, {name: pair[0] for name, pair in failure.fields.items()}
 
 
 def _is_calm(

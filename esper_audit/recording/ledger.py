@@ -57,14 +57,15 @@ class Draft:
     graphs: list[Callable[[], int]] = field(default_factory=list)
     times: int = 1
     seconds: float = 0.0
-    ran_again: bool = False
-    runs_then: int | None = None
+    runs_then: int = 0
+    looked_at: int | None = None
+    ran_after: int | None = None
 
-    def look(self) -> None:
+    def look(self, sequence: int) -> None:
         """Another compile of its frame begins: whether this one ran since the one before."""
-        runs = self.graph_runs
-        self.ran_again = self.ran_again or (self.runs_then is not None and runs > self.runs_then)
-        self.runs_then = runs
+        if self.graph_runs > self.runs_then:
+            self.ran_after = self.sequence if self.looked_at is None else self.looked_at
+        self.runs_then, self.looked_at = self.graph_runs, sequence
 
     @property
     def graph_runs(self) -> int:
@@ -103,8 +104,8 @@ class Ledger:
         if begin is not None:
             earlier = self._by_code[begin.code]
             for other in earlier:
-                other.look()
-            draft.calls_before = sum(other.runs_then or 0 for other in earlier)
+                other.look(draft.sequence)
+            draft.calls_before = sum(other.runs_then for other in earlier)
             earlier.append(draft)
         self.drafts.append(draft)
         return draft
@@ -212,7 +213,7 @@ class Ledger:
             label=draft.mark.label,
             direct=draft.direct,
             graph_runs=draft.graph_runs if draft.graphs else None,
-            ran_again=_ran_again(draft),
+            ran_after=_ran_after(draft),
             calls_before=draft.calls_before,
             writes=begin.writes,
             count=draft.times,
@@ -223,12 +224,13 @@ class Ledger:
         )
 
 
-def _ran_again(draft: Draft) -> bool | None:
+def _ran_after(draft: Draft) -> int | None:
     """None where nothing tells: of equal compiles that are only counted, and without a graph."""
     if draft.times > 1 or not draft.graphs:
         return None
-    then = draft.runs_then
-    return draft.ran_again or (then is not None and draft.graph_runs > then)
+    if draft.graph_runs > draft.runs_then:
+        return draft.sequence if draft.looked_at is None else draft.looked_at
+    return draft.ran_after
 
 
 _UNKNOWN = Begin(Code("<unknown>", "", 0), "?", 0, None, None, (), (), "", "")

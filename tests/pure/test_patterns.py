@@ -67,18 +67,24 @@ def test_two_new_values_are_no_storm():
 
 
 def test_a_value_whose_code_ran_again_makes_an_alternation():
-    calls = [first(), again(1, "'b'", ran_again=True, **FLAGS), again(2, "'c'", **FLAGS)]
+    calls = [first(), again(1, "'b'", ran_after=2, **FLAGS), again(2, "'c'", **FLAGS)]
     assert pattern(calls) is Pattern.ALTERNATION
 
 
+def test_code_that_runs_on_after_a_recompile_of_another_cause_did_not_come_back():
+    size = compiled(2, Outcome.RECOMPILED, guard_failures=(failure("0/0", "x", actual="7"),))
+    calls = [first(), again(1, "'b'", ran_after=2, **FLAGS), size]
+    assert {f.source: f.pattern for f in root_causes(calls)}["self.mode"] is Pattern.SINGLE
+
+
 def test_values_that_came_back_make_no_storm():
-    back = [again(n, f"0.{n}", ran_again=True) for n in (1, 2)]
+    back = [again(n, f"0.{n}", ran_after=4) for n in (1, 2)]
     assert pattern([first(), *back, again(3, "0.3"), again(4, "0.4")]) is Pattern.ALTERNATION
 
 
 def test_three_values_that_never_came_back_are_a_storm_beside_one_that_did():
     new = [again(n, f"0.{n}") for n in (2, 3, 4)]
-    assert pattern([first(), again(1, "0.1", ran_again=True), *new]) is Pattern.STORM
+    assert pattern([first(), again(1, "0.1", ran_after=4), *new]) is Pattern.STORM
 
 
 def sized(number, actual, **fields):
@@ -114,13 +120,25 @@ def test_the_same_values_again_and_again_are_an_alternation():
 
 def test_one_recompile_whose_old_variant_ran_again_is_an_alternation():
     flags = {"source": "self.training", "expected": "True"}
-    before = compiled(0, id="0/0", ran_again=True)
+    before = compiled(0, id="0/0", ran_after=1)
     assert pattern([before, again(1, "False", **flags)]) is Pattern.ALTERNATION
+
+
+def test_an_entry_that_was_compiled_for_the_old_value_later_is_an_alternation():
+    flags = {"source": "self.training", "expected": "True", "actual": "False"}
+    off = [failure("0/0", **flags), failure("0/2", **flags)]
+    made = [
+        compiled(n, Outcome.RECOMPILED, guard_failures=(g,))
+        for n, g in zip((1, 3), off, strict=True)
+    ]
+    between = compiled(2, Outcome.RECOMPILED, guard_failures=(failure("0/0", "x"),))
+    found = {f.source: f.pattern for f in root_causes([first(), made[0], between, made[1]])}
+    assert found["self.training"] is Pattern.ALTERNATION
 
 
 def test_one_recompile_whose_old_variant_did_not_run_again_is_single():
     flags = {"source": "self.training", "expected": "True"}
-    before = compiled(0, id="0/0", ran_again=False)
+    before = compiled(0, id="0/0", ran_after=0)
     assert pattern([before, again(1, "False", **flags)]) is Pattern.SINGLE
 
 
