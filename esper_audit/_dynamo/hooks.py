@@ -7,11 +7,13 @@ goes to ``listener.hook_failed``. What stands in for torch's functions is shared
 from __future__ import annotations
 
 from contextlib import ExitStack
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from esper_audit._dynamo import frames, names, readings, stand_ins
 from esper_audit._dynamo.compiles import Compiles
+from esper_audit._dynamo.frameless import Calls
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.patches import ORDER, Patch
 from esper_audit._dynamo.watch import Watch
@@ -26,6 +28,7 @@ PATCHES: dict[str, Patch[Hooks]] = {
         "graph_compile": stand_ins.graphs,
         "refusal": stand_ins.refusals,
         "stance": stand_ins.stances,
+        "entries": stand_ins.entries,
         "metrics": stand_ins.metrics,
         "guards_made": stand_ins.guards_made,
         "callbacks": stand_ins.callbacks,
@@ -45,6 +48,7 @@ class Hooks:
         self._is_in = False
         self.lookups = LookupHook()
         self.compiles = Compiles(listener, watch, self.lookups)
+        self.entries = Calls(partial(bool))
 
     def install(self) -> None:
         """Put all hooks in place; where one can't be, none stays."""
@@ -74,7 +78,9 @@ class Hooks:
                     every.callback(self._watch.stop)
 
     def _wanted(self) -> list[str]:
-        unwanted = set() if self._watch is not None else {"store_attr", "mutation"}
+        unwanted = {"entries"}  # wanted while a stance is in force
+        if self._watch is None:
+            unwanted |= {"store_attr", "mutation"}
         if names.find("compile") is None:  # the trace log stands in
             unwanted |= {"attempt", "convert_frame"}
         return [key for key in PATCHES if key not in unwanted]
@@ -87,6 +93,17 @@ class Hooks:
             stack = frames.user_stack(setter.f_back)
             stance = setter.f_locals["stance"].stance
             self._listener.stance_set(stance, stack[-1] if stack else None)
+            self._count_entries(stance != "default")
+
+    def entered(self) -> int:
+        """Calls of compiled functions while a stance was in force."""
+        return self.entries()
+
+    def _count_entries(self, wanted: bool) -> None:
+        with ORDER:
+            PATCHES["entries"].remove(self)
+            if wanted and self._is_in:
+                PATCHES["entries"].add(self)
 
     def stored(self, effects: Any, item: Any, attribute: str = "") -> None:
         """A traced write is about to be noted: to an attribute, or to a container's entries."""

@@ -77,6 +77,11 @@ NAMES: dict[str, TorchName] = {
         ("get_eval_frame_callback",),
         "torch.compiler.set_stance, which makes compiled functions run eagerly without a trace",
     ),
+    "entries": TorchName(
+        "torch._dynamo.eval_frame",
+        ("_callback_from_stance",),
+        "how many calls of compiled functions ran under a stance",
+    ),
     "code_strategy": TorchName(
         "torch._C._dynamo.eval_frame",
         ("set_code_exec_strategy",),

@@ -7,12 +7,15 @@ from types import FrameType
 from typing import Any
 
 from esper_audit._dynamo import files, frames, names
+from esper_audit._dynamo.failures import Failure, read_failure, stopped_at
 from esper_audit._dynamo.guards import UserLines
 from esper_audit.data.compiles import GraphBreak, RunsAfter
 from esper_audit.data.places import Location
 from esper_audit.data.signals import Begin, Code, End, Stages
-from esper_audit.torch_text.breaks import read_break
+from esper_audit.torch_text.breaks import is_on_purpose, read_break
 from esper_audit.torch_text.reasons import ACCUMULATED, EACH
+
+_POLYFILLS = "torch/_dynamo/polyfills/"
 
 
 def user_lines(graph: Any) -> UserLines:
@@ -116,8 +119,11 @@ def graph_breaks_since(before: int, begin: Begin | None) -> tuple[GraphBreak, ..
 
 def _graph_break(reason: Any, compile_id: str) -> GraphBreak:
     stack, said = list(reason.user_stack or ()), read_break(str(reason.reason))
-    place = _innermost(stack)
+    # Dynamo traces functions of its own in place of some of the user's calls.
+    traced = [frame for frame in stack if _POLYFILLS not in frame.filename]
+    place = _innermost(traced or stack)
     in_library = place is not None and files.is_library_file(place.file)
+    in_torch = place is not None and files.is_torch_file(place.file)
     return GraphBreak(
         reason=str(reason.reason),
         location=place,
@@ -128,13 +134,9 @@ def _graph_break(reason: Any, compile_id: str) -> GraphBreak:
         context=said.context,
         called=said.called,
         in_library=in_library,
-        called_from=users_line(stack) if in_library else None,
+        on_purpose=in_torch and is_on_purpose(said.kind),
+        called_from=stopped_at(stack) if in_library else None,
     )
-
-
-def users_line(stack: Any) -> Location | None:
-    """The innermost line of a traced stack that is neither torch's nor Python's own."""
-    return _innermost([frame for frame in stack if not files.is_library_file(frame.filename)])
 
 
 def _innermost(stack: Any) -> Location | None:
@@ -152,8 +154,9 @@ def end_of(
 ) -> End:
     compiled = getattr(result, "guarded_code", None) is not None
     reason = str(getattr(result, "skip_reason", None) or "")
+    failure = read_failure(error) if error is not None else Failure("")
     if error is not None:
-        reason = _gist(error)
+        reason = failure.reason
     elif not compiled and not reason:
         reason = "no tensor operation was traced"
     return End(
@@ -165,6 +168,9 @@ def end_of(
         seconds=seconds,
         refused_by=_refused_by(error),
         unsupported=_is_unsupported(error),
+        detail=failure.detail,
+        hints=failure.hints,
+        stopped_at=failure.stopped_at,
     )
 
 
@@ -175,13 +181,6 @@ def _is_unsupported(error: BaseException | None) -> bool:
     """
     kinds = [kind.__name__ for kind in type(error).__mro__] if error is not None else []
     return "Unsupported" in kinds or "UserError" in kinds
-
-
-def _gist(error: BaseException) -> str:
-    """Of torch's page-long messages: the first line, and the next where it only announces one."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    said = " ".join(lines[:2]) if lines and lines[0].endswith(":") else "".join(lines[:1])
-    return f"{type(error).__name__}: {said[:300]}" if said else type(error).__name__
 
 
 def _is_limit(error: BaseException) -> bool:

@@ -211,6 +211,23 @@ def stances(original: Any, taps: All) -> Any:
     return get_eval_frame_callback
 
 
+def entries(original: Any, taps: All) -> Any:
+    """For ``_callback_from_stance``, which each call of a compiled function asks (2.8 to 2.14).
+
+    There only while a stance is in force. It calls nothing of the user's, and is left before the
+    function is called; ``disable`` asks with no callback.
+    """
+
+    @functools.wraps(original)
+    def _callback_from_stance(callback: Any) -> Any:
+        if callback is not None and callback is not False:
+            for tap in taps.all:
+                tap.entries.counter()
+        return original(callback)
+
+    return _callback_from_stance
+
+
 def stores(original: Any, taps: All) -> Any:
     """For ``SideEffects.is_attribute_mutation``, a type check that ``store_attr`` begins with.
 

@@ -156,7 +156,8 @@ class GraphBreak:
     ``reason`` is torch's whole text; ``kind`` (of torch's registry of graph breaks),
     ``explanation``, ``hints`` and ``context`` are its parts, ``called`` is what broke the graph, as
     far as torch names it. ``in_library``: ``location`` is in torch's or Python's own code; then
-    ``called_from`` is the user's line in the traced code that led there, if any is.
+    ``called_from`` is the user's line in the traced code that led there, if any is. ``on_purpose``:
+    torch's own code breaks the graph there by design.
     """
 
     reason: str
@@ -168,6 +169,7 @@ class GraphBreak:
     context: str = ""
     called: str = ""
     in_library: bool = False
+    on_purpose: bool = False
     called_from: Location | None = None
 
 
@@ -201,7 +203,9 @@ class Compile:
     ``limit`` is the limit that the attempt hit, as torch names it: ``recompile_limit`` or
     ``accumulated_recompile_limit``. ``refused_by`` is what made torch refuse:
     ``error_on_recompile``, ``fail_on_recompile``, ``fullgraph`` or ``fail_on_recompile_limit_hit``.
-    ``raised``: its error reached the caller; ``unsupported``: Dynamo can't trace the code.
+    ``raised``: its error reached the caller; ``unsupported``: Dynamo can't trace the code. Of an
+    error, ``reason`` is torch's first line, ``detail`` what else it says, such as shapes that don't
+    fit, ``hints`` are torch's, and ``stopped_at`` is the user's line that it stopped at.
     """
 
     sequence: int
@@ -239,6 +243,9 @@ class Compile:
     refused_by: str = ""
     raised: bool = False
     unsupported: bool = False
+    detail: str = ""
+    hints: tuple[str, ...] = ()
+    stopped_at: Location | None = None
 
     @property
     def limit_hit(self) -> bool:
@@ -265,12 +272,22 @@ class DeferredWork:
 
 @dataclass(frozen=True, slots=True)
 class Stance:
-    """A call of ``torch.compiler.set_stance``: from here on, compiled functions behave so."""
+    """A stance that the program set: from then on, compiled functions behave so.
+
+    ``until``: when another took its place, as a context manager that is left sets; None where it
+    held to the end. Of one that is not the default, the ``calls`` of compiled functions in its
+    time, and the lookups among them that matched (``hits``) or not (``misses``); None where nobody
+    counted. ``count``: how many equal periods this one stands for.
+    """
 
     stance: str
     location: Location | None
     at: float = 0.0
     count: int = 1
+    until: float | None = None
+    calls: int | None = None
+    hits: int | None = None
+    misses: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,7 +113,10 @@ class Finding:
     were refused: ``attempts`` is how many, ``refused_by`` what refused them, and ``raised`` says
     that their error reached the caller; else the code ran eagerly instead. ``limit`` is the limit
     that was hit, as torch names it. ``unanswered``: calls that matched no cache entry, and nothing
-    was compiled. ``breaks`` are the graph breaks of a finding of them.
+    was compiled. ``breaks`` are the graph breaks of a finding of them. ``until``: when what
+    began at ``since`` was over; None where it held to the end. ``calls`` are the calls of compiled
+    functions in that time, where they were counted. ``detail``, ``hints`` and ``stopped_at`` are as
+    of a compile.
     """
 
     id: Diagnosis
@@ -147,6 +150,11 @@ class Finding:
     limit: str = ""
     unanswered: int = 0
     breaks: BreakGroup | None = None
+    detail: str = ""
+    hints: tuple[str, ...] = ()
+    stopped_at: Location | None = None
+    until: Since | None = None
+    calls: int | None = None
     origin: Origin | None = None
 
 

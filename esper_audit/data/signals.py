@@ -43,7 +43,8 @@ class End:
 
     ``limit`` names the limit that was hit, ``refused_by`` what told torch to raise instead of
     compiling; empty for none. ``failed``: it ended with an error; ``unsupported``: with one that
-    says that Dynamo can't trace the code.
+    says that Dynamo can't trace the code. ``detail``, ``hints`` and ``stopped_at`` are as of a
+    compile.
     """
 
     compiled: bool
@@ -54,6 +55,9 @@ class End:
     seconds: float
     refused_by: str = ""
     unsupported: bool = False
+    detail: str = ""
+    hints: tuple[str, ...] = ()
+    stopped_at: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

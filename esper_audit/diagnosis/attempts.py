@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from esper_audit.data.compiles import Compile, Outcome, Stance
 from esper_audit.data.diagnoses import Diagnosis
-from esper_audit.data.findings import Finding
+from esper_audit.data.findings import Finding, Since
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import has_failed, is_refused
@@ -36,6 +36,9 @@ def _finding(group: Sequence[Compile], recording: Recording) -> Finding:
         frame=first.frame,
         text="" if first.limit else gist(first.reason),
         why=Reason(why=Why.AT_LIMIT, text=first.limit) if first.limit else None,
+        detail=first.detail,
+        hints=first.hints,
+        stopped_at=first.stopped_at,
         attempts=sum(attempt.count for attempt in group),
         refused=sum(attempt.count for attempt in group if is_refused(attempt)),
         refused_by=first.refused_by,
@@ -57,6 +60,7 @@ def _refused(found: Finding, first: Compile, recording: Recording) -> Finding:
         found,
         id=Diagnosis.COMPILE_REFUSED,
         written_by=where,
+        until=Since(seconds=stance.until) if stance is not None and stance.until else None,
         no_writer=None if where else Reason(why=Why.IS_SETTING),
     )
 

@@ -10,7 +10,7 @@ from esper_audit.data.findings import BreakGroup, Finding
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.diagnosis.times import since
-from esper_audit.torch_text.breaks import helpful, is_on_purpose
+from esper_audit.torch_text.breaks import helpful
 from esper_audit.torch_text.reasons import gist
 
 _Break = tuple[Compile, GraphBreak]
@@ -39,7 +39,7 @@ def is_torchs_own(graph_break: GraphBreak) -> bool:
     """Whether no line of the user's can be changed to avoid it."""
     if not graph_break.in_library:
         return False
-    return graph_break.called_from is None or is_on_purpose(graph_break.kind)
+    return graph_break.called_from is None or graph_break.on_purpose
 
 
 def line_of(graph_break: GraphBreak) -> Location | None:

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 
 from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import Compile, Outcome, RunsAfter, SkippedFrame
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding, Since
-from esper_audit.data.places import Frame, Location
+from esper_audit.data.places import Frame
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import StepVerdict
-from esper_audit.diagnosis.counts import has_failed
+from esper_audit.diagnosis.counts import has_failed, holds_graph
 from esper_audit.diagnosis.outside import is_quiet, left_outside
+from esper_audit.diagnosis.stances import (
+    EVERY_FRAME,
+    ON_RECOMPILE,
+    answered_by_stance,
+    switched_off,
+    unanswered_under,
+)
 from esper_audit.diagnosis.times import since
 from esper_audit.torch_text.reasons import gist, why_eager
 
 _NO_STATE = Reason(why=Why.NO_STATE_CHANGE)
-EVERY_FRAME = Frame("every compiled function", "", 0, "*", "*")
-_ON_RECOMPILE = "eager_on_recompile"
-_SWITCHED_OFF = ("force_eager", _ON_RECOMPILE)
-_OFF = {"disable": ("True",), "TORCH_COMPILE_DISABLE": ("1",), "TORCHDYNAMO_DISABLE": ("1",)}
 
 
 def eager_findings(recording: Recording) -> tuple[Finding, ...]:
@@ -32,11 +36,23 @@ def eager_findings(recording: Recording) -> tuple[Finding, ...]:
     is no finding: Dynamo is asked for every helper that eager code calls.
     """
     found: dict[tuple[str, Diagnosis], Finding] = {}
-    for finding in (*_frames(recording), *_outside(recording), *_switched_off(recording)):
+    for finding in (*_frames(recording), *_outside(recording)):
         found.setdefault((finding.frame.key, finding.id), finding)
-    if not any(known.id is Diagnosis.EAGER_AFTER_LIMIT for known in found.values()):
-        found.update({(other.frame.key, other.id): other for other in _unanswered(recording)})
-    return tuple(found.values())
+    told = [*map(partial(_with_end, recording), found.values()), *switched_off(recording)]
+    if not any(known.id is Diagnosis.EAGER_AFTER_LIMIT for known in told):
+        told += _unanswered(recording)
+    return tuple(told)
+
+
+def _with_end(recording: Recording, finding: Finding) -> Finding:
+    """Of a frame that has compiled since, as after a reset: until when it ran eagerly."""
+    own = [made for made in recording.compiles if made.frame.key == finding.frame.key]
+    eager = [made.sequence for made in own if made.runs_after is not RunsAfter.COMPILE]
+    skips = [skip for skip in recording.skips if skip.frame.key == finding.frame.key]
+    last = max([*eager, *(skip.sequence - 1 for skip in skips if skip.for_good)], default=-1)
+    since_then = (made for made in own if made.succeeded and made.sequence > last)
+    compiled = next(filter(holds_graph, since_then), None)
+    return finding if compiled is None else replace(finding, until=since(compiled))
 
 
 def unanswered(recording: Recording) -> int:
@@ -47,19 +63,18 @@ def unanswered(recording: Recording) -> int:
 
 def _unanswered(recording: Recording) -> Iterator[Finding]:
     """A stance that was set does this; a limit or stance older than the recording does, too."""
-    missed = unanswered(recording)
-    if not missed:
+    missed = unanswered(recording) - answered_by_stance(recording)
+    if missed <= 0:
         return
-    why = Reason(why=Why.UNANSWERED, count=missed)
-    stance = next((stance for stance in recording.stances if stance.stance == _ON_RECOMPILE), None)
+    uncounted = (s for s in recording.stances if s.stance == ON_RECOMPILE and s.calls is None)
+    stance = next(uncounted, None)
     if stance is not None:
-        set_ = Reason(why=Why.STANCE, text=stance.stance, cause=why)
-        yield replace(_off(set_, Since(seconds=stance.at), stance.location), unanswered=missed)
+        yield unanswered_under(stance, missed)
     else:
         yield Finding(
             id=Diagnosis.EAGER_UNEXPLAINED,
             frame=EVERY_FRAME,
-            why=why,
+            why=Reason(why=Why.UNANSWERED, count=missed),
             unanswered=missed,
             no_writer=_NO_STATE,
         )
@@ -88,6 +103,7 @@ def _eager(diagnosis: Diagnosis, event: Compile | SkippedFrame, reason: str) -> 
         call = event.called_from
     limited = diagnosis is Diagnosis.EAGER_AFTER_LIMIT
     limit = event.limit if isinstance(event, Compile) else ""
+    said = event if isinstance(event, Compile) and not limited else None
     return Finding(
         id=diagnosis,
         frame=event.frame,
@@ -98,6 +114,9 @@ def _eager(diagnosis: Diagnosis, event: Compile | SkippedFrame, reason: str) -> 
         limit=limit,
         called_from=call,
         no_writer=_NO_STATE,
+        detail=said.detail if said is not None else "",
+        hints=said.hints if said is not None else (),
+        stopped_at=said.stopped_at if said is not None else None,
     )
 
 
@@ -105,28 +124,6 @@ def _outside(recording: Recording) -> Iterator[Finding]:
     for left in left_outside(recording):
         found = _eager(left.id, left.event, "")
         yield replace(found, why=left.why)
-
-
-def _switched_off(recording: Recording) -> Iterator[Finding]:
-    for stance in recording.stances:
-        if stance.stance in _SWITCHED_OFF:
-            why = Reason(why=Why.STANCE, text=stance.stance)
-            yield _off(why, Since(seconds=stance.at), stance.location)
-    for name, values in _OFF.items():
-        value = recording.environment.settings.get(name)
-        if value in values:
-            yield _off(Reason(why=Why.SETTING, names=(name,), text=value), Since(), None)
-
-
-def _off(why: Reason, when: Since, place: Location | None) -> Finding:
-    return Finding(
-        id=Diagnosis.EAGER_DISABLED,
-        frame=EVERY_FRAME,
-        why=why,
-        since=when,
-        written_by=place,
-        no_writer=None if place else Reason(why=Why.IS_ENVIRONMENT),
-    )
 
 
 def step_findings(

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import msgspec
 
-from esper_audit.data.compiles import Compile, Outcome, RunsAfter, SkippedFrame
+from esper_audit.data.compiles import Compile, Outcome, RunsAfter, SkippedFrame, Stance
 from esper_audit.data.findings import FrameState, FrameSummary, Since
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import IsLate, holds_graph, late
 from esper_audit.diagnosis.outside import Outside, is_quiet, library_code
+from esper_audit.diagnosis.stances import ON_RECOMPILE, now_in_force
 from esper_audit.diagnosis.times import since
 from esper_audit.torch_text.reasons import gist
 
@@ -36,6 +39,9 @@ def frame_summaries(
     found = [_summary(group, skips.pop(key, None), is_late) for key, group in compiles.items()]
     found += [_skipped(skip) for skip in skips.values()]
     found += [_left(outside) for outside in library_code(recording)]
+    stance = now_in_force(recording)
+    if stance is not None:
+        found = [_under(stance, frame) for frame in found]
     return tuple(sorted(found, key=lambda summary: (-summary.seconds, summary.direct is False)))
 
 
@@ -108,6 +114,19 @@ def _skipped(skip: SkippedFrame) -> FrameSummary:
         reason=gist(skip.reason),
         since=since(skip),
         direct=skip.direct,
+    )
+
+
+def _under(stance: Stance, frame: FrameSummary) -> FrameSummary:
+    """What becomes of a frame's calls while a stance is in force."""
+    if frame.state not in (FrameState.COMPILED, FrameState.NO_GRAPH):
+        return frame
+    cached = stance.stance == ON_RECOMPILE
+    return replace(
+        frame,
+        state=FrameState.CACHED_ONLY if cached else FrameState.EAGER,
+        why=Reason(why=Why.STANCE, text=stance.stance),
+        since=Since(seconds=stance.at),
     )
 
 

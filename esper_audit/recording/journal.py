@@ -86,6 +86,7 @@ def read_journal(data: bytes) -> Recording:
     recording = msgspec.convert(msgspec.json.decode(head), Recording)
     events: dict[str, list[Any]] = {name: [] for name in _NAMES.values()}
     compiles: dict[int, Compile] = {}
+    stances: dict[tuple[float, str], Stance] = {}
     lookups = Lookups()
     for line in _decoded(lines):
         lookups = msgspec.convert(line.pop("lookups", {}), Lookups)
@@ -94,13 +95,15 @@ def read_journal(data: bytes) -> Recording:
                 event: Any = msgspec.convert(line[name], cls)
                 if isinstance(event, Compile):
                     compiles[event.sequence] = event
+                elif isinstance(event, Stance):
+                    stances[event.at, event.stance] = event
                 else:
                     events[name].append(event)
     return replace(
         recording,
         compiles=tuple(compiles.values()),
         skips=tuple(events["skips"]),
-        stances=tuple(events["stances"]),
+        stances=tuple(stances.values()),
         deferred=tuple(events["deferred"]),
         hook_errors=tuple(events["hook_errors"]),
         lookups=lookups,

@@ -152,7 +152,12 @@ class Ledger:
         self._add(self.later, row, ("kind", "step"))
 
     def stance(self, stance: Stance) -> None:
-        """A stance that the program has set."""
+        """A stance that the program has set; it comes again with its end."""
+        if stance.until is None:
+            self.stances.append(stance)
+            return
+        if self.stances and self.stances[-1].stance == stance.stance:
+            self.stances.pop()
         self._add(self.stances, stance, ("stance", "location"))
 
     def error(self, error: HookError) -> None:
@@ -221,6 +226,9 @@ class Ledger:
             refused_by=end.refused_by,
             unsupported=end.unsupported,
             raised=draft.raised,
+            detail=end.detail,
+            hints=end.hints,
+            stopped_at=end.stopped_at,
         )
 
 
@@ -247,7 +255,24 @@ def _added(kept: Event, event: Event) -> Event:
     if isinstance(kept, DeferredWork) and isinstance(event, DeferredWork):
         seconds = (kept.seconds or 0.0) + (event.seconds or 0.0)
         return replace(kept, count=kept.count + 1, seconds=seconds)
+    if isinstance(kept, Stance) and isinstance(event, Stance):
+        return _longer(kept, event)
     return replace(kept, count=kept.count + 1)
+
+
+def _longer(kept: Stance, event: Stance) -> Stance:
+    def both(name: str) -> int | None:
+        first, second = getattr(kept, name), getattr(event, name)
+        return None if first is None or second is None else first + second
+
+    return replace(
+        kept,
+        count=kept.count + 1,
+        until=event.until,
+        calls=both("calls"),
+        hits=both("hits"),
+        misses=both("misses"),
+    )
 
 
 def _signature(draft: Draft) -> tuple[object, ...]:

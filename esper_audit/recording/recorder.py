@@ -18,6 +18,7 @@ from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Lookups, Phase
 from esper_audit.recording import marks
 from esper_audit.recording.ledger import Draft, Ledger, Mark, OnEvent, unrecognized
+from esper_audit.recording.stances import Calls, Stances
 
 Wanted = Mapping[str, Collection[str]]
 
@@ -57,6 +58,7 @@ class Recorder:
         self._steady_hits: int | None = None
         self._steady_runs: int | None = None
         self._lock = threading.RLock()
+        self._stances = Stances()
         self._watching = watch is not False
         wanted = None if isinstance(watch, bool) else watch
         self._hooks = _dynamo.Hooks(self, _dynamo.Watch(wanted) if self._watching else None)
@@ -142,7 +144,7 @@ class Recorder:
                 hook_errors=tuple(self._kept.errors),
                 lost=_dynamo.lost(),
                 torch_counters=self._counted(),
-                stances=tuple(self._kept.stances),
+                stances=self._all_stances(),
                 watched=self._watching,
                 steps_marked=self._marked,
                 steady_at=self._steady_at,
@@ -151,6 +153,11 @@ class Recorder:
                 graphs_before=self._counters_before.get("unique_graphs", 0),
                 seconds=self._kept.seconds,
             )
+
+    def _all_stances(self) -> tuple[Stance, ...]:
+        """The last one with the calls up to now."""
+        kept, now = tuple(self._kept.stances), self._stances.up_to(self._calls())
+        return (*kept[:-1], *now) if kept and now else kept
 
     def _counted(self) -> dict[str, int]:
         before = self._counters_before
@@ -224,9 +231,14 @@ class Recorder:
         if self._is_aside:
             return
         with self._lock:
-            event = Stance(stance, location, round(self._kept.seconds, 6))
-            self._kept.stance(event)
-            self._journal(event)
+            at = round(self._kept.seconds, 6)
+            for event in self._stances.set(stance, location, at, self._calls()):
+                self._kept.stance(event)
+                self._journal(event)
+
+    def _calls(self) -> Calls:
+        lookups = self._hooks.lookups
+        return Calls(self._hooks.entered(), lookups.hits, lookups.misses)
 
     def device_work(self, kind: str, compile_id: str, seconds: float | None) -> None:
         with self._lock:

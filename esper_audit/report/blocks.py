@@ -9,14 +9,14 @@ from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding, Writer
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import Why
-from esper_audit.report.words.breaks import breaks_details, places
+from esper_audit.report.words.breaks import breaks_details, hints, places, said
 from esper_audit.report.words.changes import change, sources
 from esper_audit.report.words.findings import (
     during_words,
     forecast_words,
     rank_causes,
     rank_words,
-    since_words,
+    span_words,
 )
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place, writer
@@ -66,14 +66,17 @@ def details(finding: Finding, root: str = "") -> list[str]:
             lines.append(f"guarded by {place(finding.user_line, root)}")
     else:
         lines += [*attempts(finding), *map(rank_words, finding.ranks), in_words(finding.why)]
-        lines += [f"torch says: {finding.text}"] if finding.text else []
+        lines += [*said(finding), *hints(finding.hints)]
+        if finding.stopped_at is not None:
+            lines.append(f"stopped at {place(finding.stopped_at, root)}")
         lines.append(rank_causes(finding.ranks))
-        when = [f"since {since_words(finding.since)}"] if finding.since else []
+        when = [span_words(finding)] if finding.since else []
         where = finding.written_by or (finding.called_from if not finding.user_line else None)
         if finding.refused_by and finding.written_by is not None:
             lines.append(f"the stance was set at {place(finding.written_by, root)}")
             where = finding.called_from
-        when += [f"at {place(where, root)}"] if where is not None else []
+        there = [f"at {place(where, root)}"] if where is not None else []
+        when = [*there, *when] if finding.until is not None else [*when, *there]
         lines += [", ".join(when)] if when else []
     lines.append(f"remedy: {meaning.remedy}")
     return [line for line in lines if line]

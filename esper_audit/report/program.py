@@ -132,7 +132,8 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
     found: dict[tuple[str, ...], Finding] = {}
     for audit in audits:
         for finding in audit.findings:
-            where = str(finding.user_line) if finding.pattern is None else ""
+            places = (finding.user_line, finding.written_by)
+            where = str(places) if finding.pattern is None else ""
             found.setdefault((finding.id, finding.frame.key, finding.source, where), finding)
     return list(found.values())
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 _ANOTHER = "\n\n*** While handling this graph break"
+_SECOND = ": ***"
 _CONTEXT = "Developer debug context:"
 _LINK = "\n\n For more details about this graph break"
 _PART = re.compile(r"^  (Explanation|Hint): ", re.MULTILINE)
@@ -42,14 +43,14 @@ _SKIPPED = re.compile(r"^(?:module: (?P<module>[\w.]+), )?qualname: (?P<name>[\w
 _METHOD = re.compile(r"method `(\w+)` of class `(\w+)`")
 _VALUE_READ = "aten._local_scalar_dense"
 _JUMPS = ("Data-dependent branching", "Data-dependent jump")
-_REPEATS = ("Avoid calling ", "Remove the `torch._dynamo.graph_break()`")
+_REPEATS = (
+    "Avoid calling ",
+    "Remove the `torch._dynamo.graph_break()`",
+    "Your code may result in an error when running in eager",
+)
 _TO_TORCH = re.compile(r"(?:file|report) an issue")
 _DISABLED = re.compile(r"^Skip (?:calling|inlining) `torch\.compiler\.disable\(\)`d function")
-_ON_PURPOSE = (
-    "Call to `torch._dynamo.graph_break()`",
-    "Attempted to call function marked as skipped",
-    "Attempted to inline function marked as skipped",
-)
+_ON_PURPOSE = "Call to `torch._dynamo.graph_break()`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,13 @@ def read_break(text: str) -> BreakText:
     kind = next(iter(head.strip().splitlines()), "")
     called = _called(kind, context.strip(), explanation)
     return BreakText(kind, explanation, hints, _joined(context), called)
+
+
+def second_break(text: str) -> str:
+    """What else Dynamo can't do there, of a text that tells of two graph breaks: the second."""
+    _, _, rest = text.partition(_ANOTHER)
+    _, _, second = rest.partition(_SECOND)
+    return read_break(second.strip()).kind if second else ""
 
 
 def is_disabled(kind: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 
 import pytest
 import torch
@@ -102,3 +103,50 @@ def test_an_optimizers_own_breaks_are_one_line(told):
     own = only(told, "torch's own code")
     assert "torch/optim/optimizer.py" in own
     assert own.endswith("remedy: none in your code")
+
+
+def inner(a, b):
+    return a @ b
+
+
+def shapes(x):
+    return inner(x * 2, torch.ones(4, 5))
+
+
+def in_a_loop(x):
+    for number in range(2):
+        print(number, end="")
+        x = x * 2
+    return x
+
+
+KEPT: dict[str, int] = {}
+
+
+def missing(x):
+    return x * KEPT["key"]
+
+
+@pytest.fixture(scope="module")
+def failed():
+    torch.compiler.reset()
+    with Recorder() as recorder:
+        for function in (shapes, in_a_loop, missing):
+            with suppress(Exception):
+                torch.compile(function, backend="eager")(torch.ones(2, 3))
+    found = judge_program(recorder.recording()).findings
+    torch.compiler.reset()
+    return {finding.frame.name: block(finding) for finding in found}
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("shapes", ("a and b must have same reduction dim, but got [2, 3] X [4, 5]", "in inner")),
+        ("in_a_loop", ("builtin operator `print`", "graph break in loop", "in in_a_loop")),
+        ("missing", ("raised exception KeyError('key')", "in missing")),
+    ],
+)
+def test_what_torch_says_of_code_that_does_not_compile_is_kept(failed, function, words):
+    assert f"stopped at {__file__}" in failed[function]
+    assert all(word in failed[function] for word in words), failed[function]

@@ -141,3 +141,36 @@ def test_a_distributed_module_runs_compiled(process_group, clean_dynamo):
     bare = DistributedDataParallel(nn.Sequential(nn.Linear(2, 2), nn.ReLU()))
     (told,) = eager_blocks(torch.compile(bare, backend="eager"))
     assert "eager-outside-graph: DistributedDataParallel.forward" in told
+
+
+def test_each_stance_is_told_with_its_end_and_its_calls(clean_dynamo):
+    double = torch.compile(lambda x: x * 2, backend="eager")
+    helper = torch.compiler.disable(lambda x: x + 1)
+    with esper_audit.record() as live:
+        double(torch.ones(3))
+        with torch.compiler.set_stance("force_eager"):
+            for _ in range(12):
+                helper(double(torch.ones(3)))
+        with torch.compiler.set_stance("eager_on_recompile"):
+            double(torch.ones(3))
+            double(torch.ones(3, 3))
+        torch.compiler.set_stance("force_eager")
+        double(torch.ones(3))
+    torch.compiler.set_stance("default")
+    told = [(found.calls, found.unanswered, found.until is not None) for found in live.findings]
+    assert told == [(12, 0, True), (2, 1, True), (1, 0, False)]
+
+
+def test_eager_code_ends_with_a_reset(clean_dynamo):
+    def idle(x, on):
+        return x * 2 if on else x
+
+    with esper_audit.record() as live:
+        compiled = torch.compile(idle, backend="eager")
+        compiled(torch.ones(2), False)
+        torch.compiler.reset()
+        compiled(torch.ones(2), True)
+    assert [(found.id.value, found.until is not None) for found in live.findings] == [
+        ("eager-empty-graph", True)
+    ]
+    assert [frame.state.value for frame in live.frames] == ["compiled"]

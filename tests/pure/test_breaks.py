@@ -10,7 +10,7 @@ from esper_audit.data.places import Frame, Location
 from esper_audit.diagnosis import judge_program
 from esper_audit.report.blocks import block
 from esper_audit.report.words.paths import place, without_installation
-from esper_audit.torch_text.breaks import helpful, read_break
+from esper_audit.torch_text.breaks import helpful, read_break, second_break
 
 PRINT = """Failed to trace builtin operator
   Explanation: Dynamo does not know how to trace builtin operator `print` with argument types ['str']
@@ -119,7 +119,7 @@ def test_one_line_is_one_finding_with_all_frames_it_breaks():
 
 def test_breaks_that_torch_makes_on_purpose_are_one_line():
     graph_break = text("Call to `torch._dynamo.graph_break()`")
-    fields = {"in_library": True, "called_from": STEP}
+    fields = {"in_library": True, "on_purpose": True, "called_from": STEP}
     method = text("Unsupported method call", "method `set_stats` of class `Logger`")
     (found,) = findings(
         ("update", broken(graph_break, IN_TORCH, **fields)),
@@ -168,3 +168,11 @@ def test_a_resumed_function_bears_the_users_name_in_a_place():
 def test_torchs_texts_lose_the_folder_of_the_installation():
     said = "in file `/env/lib/python3.11/site-packages/torch/_compile.py` should not"
     assert without_installation(said) == "in file `torch/_compile.py` should not"
+
+
+def test_the_second_of_two_texts_is_what_dynamo_cannot_do_there_either():
+    second = "\n\n*** While handling this graph break, another graph break occurred: ***\n\n"
+    assert second_break(f"{PRINT}{second}{text('graph break in loop', 'It is.')}") == (
+        "graph break in loop"
+    )
+    assert second_break(PRINT) == ""

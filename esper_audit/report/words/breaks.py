@@ -31,13 +31,21 @@ def breaks_details(finding: Finding, breaks: BreakGroup, root: str) -> list[str]
         return [line for line in [*lines, "remedy: none in your code"] if line]
     if breaks.places:
         lines.append(f"in the call of {', '.join(places(breaks.places, root))}")
-    lines += [said(finding.text, breaks), *hints(breaks.hints)]
+    lines += [_said(finding.text, breaks), *hints(breaks.hints)]
     lines.append(f"since {since_words(finding.since)}" if finding.since else "")
     lines.append(f"remedy: {_remedy(breaks) or meaning.remedy}")
     return [line for line in lines if line]
 
 
-def said(text: str, breaks: BreakGroup) -> str:
+def said(finding: Finding) -> list[str]:
+    """``torch says: TorchRuntimeError: …``: its first line, and what else it says."""
+    if not finding.text:
+        return []
+    detail = f": {finding.detail}" if finding.detail else ""
+    return [without_installation(f"torch says: {finding.text}{detail}")]
+
+
+def _said(text: str, breaks: BreakGroup) -> str:
     """``torch says: Failed to trace builtin operator (print)``."""
     if not text:
         return ""

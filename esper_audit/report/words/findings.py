@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from esper_audit.data.findings import Forecast, RankState, Since
+from esper_audit.data.findings import Finding, Forecast, RankState, Since
 from esper_audit.report.words.numbers import agree, several
 
 _SHOWN = 4
@@ -44,6 +44,17 @@ def _step(step: Since) -> str:
     if step.label:
         return repr(step.label)
     return f"{step.step} after {step.event}" if step.event else str(step.step)
+
+
+def span_words(finding: Finding) -> str:
+    """``since 1.5 s in``, ``from 0.5 s in to 1.2 s in, 12 calls; over``."""
+    if finding.since is None:
+        return ""
+    calls = f", {several(finding.calls, 'call')}" if finding.calls else ""
+    if finding.until is None:
+        return f"since {since_words(finding.since)}{calls}"
+    ended = f"from {since_words(finding.since)} to {since_words(finding.until)}"
+    return f"{ended}{calls}; over"
 
 
 def forecast_words(forecast: Forecast | None) -> str:
