@@ -81,11 +81,11 @@ def _function(code: CodeType, caller: FrameType | None) -> Called:
     if not isinstance(function, FunctionType) or function.__code__ is not code:
         return Called()
     args, kwargs = (caller.f_locals.get(name, ()) for name in ("args", "kwargs"))
-    own = (*code.co_freevars, *_defaulted(function, len(args), kwargs))
+    own = (*code.co_freevars, *defaulted(function, len(args), kwargs))
     return Called(function, _locals(*own))
 
 
-def _defaulted(function: FunctionType, passed: int, named: Iterable[str]) -> Iterator[str]:
+def defaulted(function: FunctionType, passed: int, named: Iterable[str]) -> Iterator[str]:
     """The parameters that hold their default value."""
     code = function.__code__
     plain = code.co_varnames[: code.co_argcount]

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from esper_audit._dynamo import files, frames, names, readings
 from esper_audit._dynamo.called import Called, called, with_owner
+from esper_audit._dynamo.defaults import defaults_of
 from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
 from esper_audit._dynamo.library_modules import Ran, ran_eagerly
 from esper_audit._dynamo.lookups import LookupHook
@@ -218,6 +219,10 @@ class Attempt:
         least = {"code": frame.f_locals.get("code")}
         self._call = compiles.known("compile", least, readings.call_of, frame)
         self._frame_id, self._code = id(self._call.get("frame")), self._call.get("code")
+        with compiles.contained("watch"):
+            if watch is not None:
+                held = defaults_of(self._call, readings.outside(frame))
+                self._call = {**self._call, "defaults": held}
         with compiles.contained("compile"):
             self._begin = compiles.begin_of(self._call, readings.outside(frame))
         with compiles.contained("compile"):

@@ -310,6 +310,8 @@ class Watch:
                 return Write(source, unknown=written)
             if written is not None:
                 return Write(source, *written)
+        if scope.is_default(source):  # never written: the call left out what others passed
+            return Write(source, unknown=ARGUMENT)
         return Write(source, unknown=self._why_unknown(known))
 
     def _why_unknown(self, known: bool) -> Reason:

@@ -14,6 +14,7 @@ from weakref import ref
 
 import torch
 
+from esper_audit._dynamo.defaults import Defaults
 from esper_audit._dynamo.guards import walk
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import Reason, Why
@@ -130,6 +131,7 @@ class Scope:
         frame, code = call.get("frame"), call["code"]
         f_locals = frame.f_locals if frame is not None else call.get("locals", {})
         self._cells = dict(zip(code.co_freevars, call.get("closure") or (), strict=False))
+        self._defaults: Defaults = call.get("defaults") or Defaults()
         names = code.co_varnames[code.co_argcount + code.co_kwonlyargcount :]
         several = bool(code.co_flags & CO_VARARGS) + bool(code.co_flags & CO_VARKEYWORDS)
         self._several = {name: _Several(f_locals[name]) for name in names[:several]}
@@ -139,6 +141,8 @@ class Scope:
     def __getitem__(self, name: str) -> Any:
         if name in self._cells:
             return self._cells[name].cell_contents
+        if name in self._defaults:
+            return self._defaults[name]
         return self._several[name] if name in self._several else self._roots[name]()
 
     def read(self, path: Path) -> Any:
@@ -180,18 +184,27 @@ class Scope:
         element = _ELEMENT.match(source) if name in self._several else None
         if element is not None:
             return id(self._several[name][ast.literal_eval(element[1])])
+        if name in self._defaults:
+            return id(self._defaults.function)
         return id(self._cells[name] if name in self._cells else self[name])
 
     def is_dead(self, source: str) -> bool:
         """Whether the object that a source starts from is gone."""
+        if self.is_default(source):
+            return self._defaults.function is None
         match = _LOCAL.match(source)
         held = self._roots.get(match[1]) if match is not None else None
         return isinstance(held, ref) and held() is None
 
+    def is_default(self, source: str) -> bool:
+        """Whether it starts from a parameter that holds its default: the function's state."""
+        match = _LOCAL.match(source)
+        return match is not None and match[1] in self._defaults
+
     def is_argument(self, source: str) -> bool:
         """Whether it is a value that the caller passed, and no state that it reaches."""
         match = _LOCAL.match(source)
-        if match is None or match[1] in self._cells:
+        if match is None or match[1] in self._cells or match[1] in self._defaults:
             return False
         rest = _OF_TENSOR.sub("", source[match.end() :])
         return not rest or (match[1] in self._several and rest.count("[") == 1 and rest[-1] == "]")
