@@ -17,11 +17,13 @@ from typing import Any, TypeVar
 from esper_audit._dynamo import files, frames, names, readings
 from esper_audit._dynamo.called import Called, called, with_owner
 from esper_audit._dynamo.defaults import defaults_of
-from esper_audit._dynamo.guards import LinesOf, Lookup, failing_guards
+from esper_audit._dynamo.guards import Lookup, failing_guards
 from esper_audit._dynamo.library_modules import Ran, ran_eagerly
 from esper_audit._dynamo.lookups import LookupHook
+from esper_audit._dynamo.made_guards import MadeGuards
 from esper_audit._dynamo.source_names import named
 from esper_audit._dynamo.traced_writes import Trace
+from esper_audit._dynamo.waiting import Waiting
 from esper_audit._dynamo.watch import Watch
 from esper_audit.data.compiles import GraphBreak, GuardFailure, Write
 from esper_audit.data.signals import Begin, Code, End, Listener, Returned
@@ -38,10 +40,11 @@ NOT_READ = object()
 
 
 class _Here(threading.local):
-    """The compiles of one thread: the one that runs, and the last that ended."""
+    """The compiles of one thread: the one that runs, the last that ended, the last one's guards."""
 
     running: object = None
     latest: Attempt | None = None
+    manager: object = None
 
 
 class Compiles:
@@ -49,7 +52,7 @@ class Compiles:
 
     def __init__(self, listener: Listener, watch: Watch | None, lookups: LookupHook) -> None:
         self.listener, self.watch, self._lookups = listener, watch, lookups
-        self._user_lines = LinesOf()
+        self._made, self._waiting = MadeGuards(), Waiting()
         self._here = _Here()
 
     @contextmanager
@@ -117,10 +120,11 @@ class Compiles:
         lookup = Lookup(
             backend=readings.backend_of(call["compiler_fn"]),
             forced=self._lookups.was_forced(),
+            missed=self._waiting.missed_by(call.get("frame")),
             captured=code.co_freevars if own else (),
             file=code.co_filename,
         )
-        return failing_guards(entries, call["locals"], lookup, self._user_lines)
+        return failing_guards(entries, call["locals"], lookup, self._made)
 
     def _writes(
         self, call: Mapping[str, Any], failures: Any, caller: FrameType | None
@@ -138,13 +142,20 @@ class Compiles:
             end = End(False, "", True, f"RuntimeError: {said}", (), 0.0, "fail_on_recompile")
             self.listener.compile_ended(token, end)
 
-    def guards_made(self, manager: Any, graph: Any) -> None:
+    def guards_made(self, manager: Any, maker: Any, graph: Any) -> None:
         """Torch has made the guards of a cache entry, of this graph."""
         with self.contained("guards_made"):
-            self._user_lines.keep(manager, readings.user_lines(graph))
+            self._made.keep(manager, readings.made(maker, graph))
+            self._here.manager = manager
         with self.contained("watch"):
             if self.watch is not None:
                 self.watch.made(graph)
+
+    def entry_made(self, code: CodeType | None) -> None:
+        """A compile of this code ended in this thread; its guards, if it has any, are complete."""
+        manager, self._here.manager = self._here.manager, None
+        if manager is not None:
+            self._waiting.made(manager, code)
 
     def graph_installed(self, runs: Callable[[], int]) -> None:
         """A compiled graph is in place; ``runs`` gives how often it ran."""
@@ -244,6 +255,8 @@ class Attempt:
         pause, self._pause = self._pause, nullcontext()
         with self._compiles.contained("watch"):
             pause.__exit__(None, None, None)
+        with self._compiles.contained("compile"):
+            self._compiles.entry_made(self._code)
         if result is not NOT_READ or error is not None:
             self.told(result, error)
 

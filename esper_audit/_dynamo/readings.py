@@ -8,7 +8,7 @@ from typing import Any
 
 from esper_audit._dynamo import files, frames, names
 from esper_audit._dynamo.failures import Failure, read_failure, stopped_at
-from esper_audit._dynamo.guards import UserLines
+from esper_audit._dynamo.made_guards import Made, UserLines
 from esper_audit.data.compiles import GraphBreak, RunsAfter
 from esper_audit.data.places import Location
 from esper_audit.data.signals import Begin, Code, End, Stages
@@ -18,7 +18,17 @@ from esper_audit.torch_text.reasons import ACCUMULATED, EACH
 _POLYFILLS = "torch/_dynamo/polyfills/"
 
 
-def user_lines(graph: Any) -> UserLines:
+def made(maker: Any, graph: Any) -> Made:
+    """What is known of a cache entry's guards as they are made.
+
+    ``maker`` is torch's CheckFunctionManager, which keeps weak references to what its guards name
+    by id until it is done (``id_ref`` of torch/_dynamo/guards.py, 2.8 to 2.14).
+    """
+    objects = getattr(maker, "_weakrefs", None)
+    return Made(_user_lines(graph), dict(objects) if isinstance(objects, dict) else {})
+
+
+def _user_lines(graph: Any) -> UserLines:
     lines: UserLines = {}
     for guard in graph.guards if graph is not None else ():
         if guard.user_stack:

@@ -284,9 +284,9 @@ def guards_made(original: Any, taps: All) -> Any:
     def guard_manager_testing_hook(manager: Any, *rest: Any) -> Any:
         # Its caller, CheckFunctionManager.__init__, holds the graph in every version; the builder
         # that 2.13 passes holds it too, 2.8 passes none.
-        graph = sys._getframe(1).f_locals.get("output_graph") if taps.all else None
+        caller = sys._getframe(1).f_locals if taps.all else {}
         for tap in taps.all:
-            tap.compiles.guards_made(manager, graph)
+            tap.compiles.guards_made(manager, caller.get("self"), caller.get("output_graph"))
         return original(manager, *rest) if original is not None else None
 
     return guard_manager_testing_hook

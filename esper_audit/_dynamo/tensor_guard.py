@@ -9,6 +9,7 @@ import torch
 from esper_audit._dynamo import names
 from esper_audit.torch_text.guard_text import backend_of, device_of, tensor_fields
 
+_FUNCTORCH = "FuncTorch"
 Fields = dict[str, tuple[str, str]]
 
 
@@ -21,6 +22,8 @@ def tensor_difference(text: str, value: torch.Tensor) -> Fields | None:
     if not wanted_fields:
         return None
     keys, actual = wanted_fields["keys"], _fields(value)
+    if (_FUNCTORCH in keys) != (_FUNCTORCH in actual["keys"]):
+        return {"keys": (keys, actual["keys"])}  # what else differs follows from the transform
     differing = {
         field: (wanted, actual[field])
         for field, wanted in wanted_fields.items()

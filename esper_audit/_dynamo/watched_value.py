@@ -15,11 +15,12 @@ from weakref import ref
 import torch
 
 from esper_audit._dynamo.defaults import Defaults
-from esper_audit._dynamo.guards import walk
+from esper_audit._dynamo.guard_tree import walk
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.torch_text.guard_text import presence_in
 from esper_audit.torch_text.plain_sources import plain_source, sources_of
+from esper_audit.torch_text.relations import split_expression
 
 ARGUMENT = Reason(why=Why.IS_ARGUMENT)
 """The call that passed it is named instead."""
@@ -202,7 +203,14 @@ class Scope:
         return match is not None and match[1] in self._defaults
 
     def is_argument(self, source: str) -> bool:
-        """Whether it is a value that the caller passed, and no state that it reaches."""
+        """Whether it is a value that the caller passed, and no state that it reaches.
+
+        Of a relation between several: whether each of them is.
+        """
+        sides = split_expression(source).sides or (source,)
+        return all(map(self._is_passed, sides))
+
+    def _is_passed(self, source: str) -> bool:
         match = _LOCAL.match(source)
         if match is None or match[1] in self._cells or match[1] in self._defaults:
             return False

@@ -106,7 +106,7 @@ class GuardFailure:
     ``expected`` and ``actual`` are for readers; ``expected_kind`` and ``actual_kind`` say what
     these values are. ``fields`` are what differs of a tensor (size, stride, dtype, device,
     requires_grad, type, keys) or of the global state, by name, as (expected, actual); a text is
-    empty where torch does not tell it.
+    empty where torch does not tell it. ``hint`` is torch's own advice.
     """
 
     cache_entry: str
@@ -125,6 +125,7 @@ class GuardFailure:
     actual_kind: ValueKind = ValueKind.OTHER
     fields: dict[str, tuple[str, str]] = field(default_factory=dict)
     origin: Origin | None = None
+    hint: str = ""
 
     @property
     def written(self) -> str:

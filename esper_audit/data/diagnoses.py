@@ -35,6 +35,8 @@ class Diagnosis(StrEnum):
     OBJECT_EXPIRED = "object-expired"
     OTHER_INSTANCE = "other-instance"
     FORCED_BY_OTHER_RANK = "forced-by-other-rank"
+    CONCURRENT_COMPILE = "concurrent-compile"
+    DIMENSION_MARKED = "dimension-marked"
     UNRECOGNIZED = "unrecognized"
     EAGER_AFTER_LIMIT = "eager-after-limit"
     EAGER_EMPTY_GRAPH = "eager-empty-graph"
@@ -160,8 +162,16 @@ MEANINGS = {
         "another rank had to recompile, and guard collectives make every rank recompile with it",
         "look at the rank whose own guard failed",
     ),
+    Diagnosis.CONCURRENT_COMPILE: Meaning(
+        "several threads compiled the same variant at the same time; no guard failed",
+        "make the first call in one thread, then start the others",
+    ),
+    Diagnosis.DIMENSION_MARKED: Meaning(
+        "a dimension of a tensor was marked dynamic, unbacked or static after the compile",
+        "mark it before the first compiled call",
+    ),
     Diagnosis.UNRECOGNIZED: Meaning(
-        "this version of esper-audit can't read the guard that failed; its text is kept",
+        "esper-audit does not know why torch compiled again; what torch says is kept",
         "read the text, and report it as a bug of esper-audit",
     ),
     Diagnosis.EAGER_AFTER_LIMIT: Meaning(

@@ -96,7 +96,8 @@ class Finding:
     ``sources`` are guard sources that failed together, ``source`` is the first. ``expected`` and
     ``actual`` are those of the first recompile; ``values`` the actual values of all, in order.
     ``fields`` are what differed of a tensor or of the global state in the first, as (expected,
-    actual) by name. ``seconds`` is what these compiles cost together, ``text`` is torch's own;
+    actual) by name. ``seconds`` is what these compiles cost together, ``text`` is torch's own and
+    ``hint`` its advice;
     where torch says nothing, ``why`` is what this tool has seen. ``origin`` tells more of
     the source.
 
@@ -156,6 +157,7 @@ class Finding:
     until: Since | None = None
     calls: int | None = None
     origin: Origin | None = None
+    hint: str = ""
 
 
 class FrameState(StrEnum):

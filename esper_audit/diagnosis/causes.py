@@ -95,6 +95,7 @@ def _finding(
         expected=failure.expected,
         actual=failure.actual,
         text=failure.text,
+        hint=failure.hint,
         fields=merged_fields(case[1].fields for case in group),
         values=tuple(dict.fromkeys(guard.actual for _, guard in group)),
         pattern=pattern,

@@ -1,7 +1,7 @@
 """What a failed guard means, as an identifier that never changes its meaning. Pure text.
 
 Worked example: a TENSOR_MATCH of ``L['x']`` failed, with the fields ``{"size": ("[4]", "[8]")}``.
-``_by_kind``, ``_global_state``, ``_by_source`` and ``_lazy`` don't know it. ``_tensor`` finds no
+``_by_source``, ``_by_kind``, ``_global_state`` and ``_lazy`` don't know it. ``_tensor`` finds no
 field of ``_BY_FIELD`` in it, but ``size``; ``_size`` looks at the numbers that differ, 4 and 8, and
 neither is 0 or 1: ``size-changed``. Had the fields been empty, and the kinds of the values NONE and
 TENSOR, ``_lazy`` would have answered first: ``lazy-cache``.
@@ -14,42 +14,26 @@ from collections.abc import Callable
 
 from esper_audit.data.compiles import GuardFailure, ValueKind
 from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.torch_text.guard_kinds import KINDS, UNKNOWN, Reading
 
 _SHAPE = re.compile(r"\.(?:size|stride|storage_offset)\(\)|_dynamo_dynamic_indices")
+_SIZE = re.compile(r"[^%/*+<>=]+\.size\(\)\[\d+\]")
 _VARIABLE = re.compile(r"^(?:G\['\w+'\]|L\['\w+'\])$")
 _CELL = re.compile(r"\.__closure__\[\d+\]\.cell_contents$")
 _GLOBAL_STATE = {
     "grad_mode": Diagnosis.GRAD_MODE_CHANGED,
+    "inference_mode": Diagnosis.GRAD_MODE_CHANGED,
     "autocast": Diagnosis.AUTOCAST_CHANGED,
 }
 _BY_FIELD = {
+    "layout": Diagnosis.LAYOUT_CHANGED,
+    "memory_format": Diagnosis.LAYOUT_CHANGED,
     "dtype": Diagnosis.DTYPE_CHANGED,
     "device": Diagnosis.DEVICE_CHANGED,
     "requires_grad": Diagnosis.REQUIRES_GRAD_CHANGED,
     "type": Diagnosis.TYPE_CHANGED,
     "stride": Diagnosis.LAYOUT_CHANGED,
 }
-_BY_KIND = {
-    "INVALIDATED": Diagnosis.OBJECT_EXPIRED,
-    "WEAKREF_ALIVE": Diagnosis.OBJECT_EXPIRED,
-    "BACKEND_MATCH": Diagnosis.BACKEND_CHANGED,
-    "FORCED": Diagnosis.FORCED_BY_OTHER_RANK,
-    "HASATTR": Diagnosis.ATTRIBUTE_PRESENCE,
-    "NO_HASATTR": Diagnosis.ATTRIBUTE_PRESENCE,
-    "DYNAMIC_INDICES": Diagnosis.SIZE_CHANGED,
-    "TENSOR_SUBCLASS_METADATA_MATCH": Diagnosis.TYPE_CHANGED,
-    "DUAL_LEVEL_MATCH": Diagnosis.GRAD_MODE_CHANGED,
-    "NO_TENSOR_ALIASING": Diagnosis.TENSOR_ALIASING,
-    "OBJECT_ALIASING": Diagnosis.TENSOR_ALIASING,
-    "STORAGE_OVERLAPPING": Diagnosis.TENSOR_ALIASING,
-    "TORCH_FUNCTION_MODE_STACK": Diagnosis.GLOBAL_STATE_CHANGED,
-    "DEFAULT_DEVICE": Diagnosis.GLOBAL_STATE_CHANGED,
-}
-_CONTAINER = (
-    *("LENGTH_CHECK", "DICT_LENGTH", "DICT_CONTAINS", "SET_CONTAINS", "MAPPING_KEYS_CHECK"),
-    *("DICT_CONST_KEYS_MATCH", "TUPLE_ITERATOR_LEN", "RANGE_ITERATOR_MATCH", "DICT_KEYS_MATCH"),
-    *("DICT_VERSION", "NOT_DICT_CONTAINS"),
-)
 
 
 def identify(failure: GuardFailure) -> Diagnosis:
@@ -66,7 +50,7 @@ def identify(failure: GuardFailure) -> Diagnosis:
 
 
 def _by_kind(failure: GuardFailure) -> Diagnosis | None:
-    return _BY_KIND.get(failure.kind)
+    return KINDS.get(failure.kind, UNKNOWN).diagnosis
 
 
 def _global_state(failure: GuardFailure) -> Diagnosis | None:
@@ -130,13 +114,11 @@ def _expression(failure: GuardFailure) -> Diagnosis | None:
         return None
     if "._base" in source:  # a view, or no view any more
         return Diagnosis.TENSOR_ALIASING
-    if failure.expected == "True":  # an expression of several values
-        whole = _SHAPE.search(failure.text)
-        return Diagnosis.SIZE_CHANGED if whole else Diagnosis.UNRECOGNIZED
     if not _SHAPE.search(source):
         return None
+    alone = _SIZE.fullmatch(source) is not None
     special = failure.actual in ("0", "1") or failure.expected in ("0", "1")
-    return Diagnosis.SIZE_ZERO_ONE if special else Diagnosis.SIZE_CHANGED
+    return Diagnosis.SIZE_ZERO_ONE if special and alone else Diagnosis.SIZE_CHANGED
 
 
 def _presence(failure: GuardFailure) -> Diagnosis | None:
@@ -150,15 +132,33 @@ def _presence(failure: GuardFailure) -> Diagnosis | None:
     return None
 
 
-def _relational(failure: GuardFailure) -> Diagnosis | None:
-    if failure.kind != "RELATIONAL":
+def _one_object(failure: GuardFailure) -> Diagnosis | None:
+    """Two sources that are one object, or no longer are."""
+    if failure.kind != "OBJECT_ALIASING":
         return None
-    known = re.search(r"[Dd]uplicate tensor|alias|overlap", failure.text)
-    return Diagnosis.TENSOR_ALIASING if known else Diagnosis.UNRECOGNIZED
+    if failure.expected_kind is ValueKind.TENSOR:
+        return Diagnosis.TENSOR_ALIASING
+    flag = failure.expected_kind in _FLAGS
+    return Diagnosis.FLAG_CHANGED if flag else Diagnosis.OBJECT_IDENTITY
 
 
-def _container(failure: GuardFailure) -> Diagnosis | None:
-    return Diagnosis.CONTAINER_CHANGED if failure.kind in _CONTAINER else None
+def _freed(failure: GuardFailure) -> Diagnosis | None:
+    """A weak reference in the guard, to what is no more."""
+    freed = failure.kind == "NOT_NONE" and failure.expected_kind is ValueKind.OTHER
+    return Diagnosis.OBJECT_EXPIRED if freed else None
+
+
+def _contents(failure: GuardFailure) -> Diagnosis | None:
+    """A container of constants with others in it."""
+    kinds = {failure.expected_kind, failure.actual_kind}
+    alike = kinds == {ValueKind.COLLECTION} and failure.kind != "TYPE_MATCH"
+    return Diagnosis.CONTAINER_CHANGED if alike else None
+
+
+def _argument(failure: GuardFailure) -> Diagnosis | None:
+    """A dtype, a device, a layout or a memory format by itself."""
+    found = (_BY_FIELD[name] for name in failure.fields if name in _BY_FIELD)
+    return next(found, None) if failure.kind != "TENSOR_MATCH" else None
 
 
 def _captured(failure: GuardFailure) -> Diagnosis | None:
@@ -190,39 +190,45 @@ def _type(failure: GuardFailure) -> Diagnosis | None:
 _FLAGS = (ValueKind.BOOL, ValueKind.ENUM)
 
 
+_CONSTANTS = {
+    ValueKind.BOOL: Diagnosis.FLAG_CHANGED,
+    ValueKind.ENUM: Diagnosis.FLAG_CHANGED,
+    ValueKind.STR: Diagnosis.FLAG_CHANGED,
+    ValueKind.INT: Diagnosis.INT_COUNTER,
+    ValueKind.FLOAT: Diagnosis.FLOAT_SPECIALIZED,
+    ValueKind.COLLECTION: Diagnosis.CONTAINER_CHANGED,
+}
+
+
 def _value(failure: GuardFailure) -> Diagnosis | None:
-    """By what the value is: a flag, a float, an int."""
+    """By what the value is: a flag, a float, an int; another type where the two are not alike."""
     expected, actual = failure.expected_kind, failure.actual_kind
+    unlike = expected is not actual and not {expected, actual} <= set(_FLAGS)
+    if unlike and ValueKind.OTHER not in (expected, actual):
+        return Diagnosis.TYPE_CHANGED
     if ValueKind.NONE in (expected, actual):
         return Diagnosis.TYPE_CHANGED
-    if actual is ValueKind.COLLECTION:
-        return Diagnosis.CONTAINER_CHANGED
-    if actual in (*_FLAGS, ValueKind.STR):
-        same = expected is actual or expected in _FLAGS
-        return Diagnosis.FLAG_CHANGED if same else Diagnosis.TYPE_CHANGED
-    if actual is ValueKind.FLOAT:
-        other = expected is ValueKind.INT
-        return Diagnosis.TYPE_CHANGED if other else Diagnosis.FLOAT_SPECIALIZED
-    if actual is ValueKind.INT:
-        other = expected is ValueKind.FLOAT
-        return Diagnosis.TYPE_CHANGED if other else Diagnosis.INT_COUNTER
-    if actual is expected is ValueKind.TORCH:
-        return Diagnosis.DTYPE_CHANGED
-    return Diagnosis.OBJECT_IDENTITY if failure.kind in ("EQUALS_MATCH", "CONSTANT_MATCH") else None
+    found = _CONSTANTS.get(actual)
+    if found is not None:
+        return found
+    known = KINDS.get(failure.kind, UNKNOWN).reading is Reading.VALUE
+    return Diagnosis.OBJECT_IDENTITY if known else None
 
 
 _RULES: tuple[Callable[[GuardFailure], Diagnosis | None], ...] = (
+    _by_source,
     _by_kind,
     _global_state,
-    _by_source,
     _lazy,
     _tensor,
     _expression,
-    _relational,
-    _captured,
+    _one_object,
     _presence,
-    _container,
+    _freed,
+    _contents,
+    _captured,
     _module,
+    _argument,
     _identity,
     _type,
     _value,

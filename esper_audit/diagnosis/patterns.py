@@ -64,6 +64,8 @@ def pattern_of(
     steps: Sequence[JudgedStep],
 ) -> Pattern:
     """The pattern of the recompiles in ``group``, among all compiles and steps of a recording."""
+    if diagnosis is Diagnosis.CONCURRENT_COMPILE:
+        return Pattern.SINGLE  # no value made any of them
     recompiles = [compile_ for compile_, _ in group if compile_.outcome in _AGAIN]
     values = _values(diagnosis, group)
     at_limit = any(attempt.limit_hit for attempt, _ in group)

@@ -11,11 +11,14 @@ from esper_audit.data.reasons import Reason, Why
 
 Case = tuple[Compile, GuardFailure]
 
+_NO_CHANGE = Write("", unknown=Reason(why=Why.NO_STATE_CHANGE))
 _NOT_RECORDED = Write("", unknown=Reason(why=Why.NOT_RECORDED))
 
 
 def first_write(group: Sequence[Case]) -> Write:
     """The writer of the first case whose writer is known; else why there is none."""
+    if group[0][1].kind == "CONCURRENT":
+        return _NO_CHANGE
     found = [write for _, write in _writes(group)]
     known = next((write for write in found if write.location is not None), None)
     return known or (found[0] if found else _NOT_RECORDED)

@@ -64,6 +64,7 @@ def details(finding: Finding, root: str = "") -> list[str]:
         lines += [_course(finding), during_words(finding.during)]
         if finding.user_line is not None:
             lines.append(f"guarded by {place(finding.user_line, root)}")
+        lines += [f"torch's hint: {finding.hint}"] if finding.hint else []
     else:
         lines += [*attempts(finding), *map(rank_words, finding.ranks), in_words(finding.why)]
         lines += [*said(finding), *hints(finding.hints)]
@@ -113,7 +114,7 @@ def who_wrote(finding: Finding, root: str = "") -> str:
     if finding.written_by is not None:
         share = _share(finding.writers[0]) if finding.writers[1:] else ""
         return _written(finding, finding.written_by, finding.called_from, share, root)
-    if is_not_recorded(finding):
+    if is_not_recorded(finding) or _changed_nothing(finding):
         return called
     return "; ".join(filter(None, [called, f"writer unknown: {in_words(finding.no_writer)}"]))
 
@@ -145,6 +146,10 @@ def is_not_recorded(finding: Finding) -> bool:
     """Whether nobody looked for the writer: a report says so once, not of each finding."""
     unknown = finding.no_writer is not None and finding.no_writer.why is Why.NOT_RECORDED
     return finding.pattern is not None and unknown
+
+
+def _changed_nothing(finding: Finding) -> bool:
+    return finding.no_writer is not None and finding.no_writer.why is Why.NO_STATE_CHANGE
 
 
 def is_argument(finding: Finding) -> bool:

@@ -15,8 +15,14 @@ from typing import Any
 _DTYPES = {5: "float16", 6: "float32", 7: "float64", 15: "bfloat16"}
 """Of c10::ScalarType (c10/core/ScalarType.h, 2.8 to 2.14)."""
 _OF_DTYPES = ("default_dtype", "dtype")
+_REDUCED = {0: "True", 1: "False", 2: "False, without split-K"}
+"""Of at::CuBLASReductionOption (aten/src/ATen/Context.h): 2.8 has a bool in its place."""
 _PARTS = {"autocast_cache_enabled": "cached_enabled"}
-_AUTOCAST = re.compile(r"autocast\(\w+\)_(?P<part>\w+)")
+_AUTOCAST_DEVICES = (
+    *("cpu", "cuda", "mtia", "maia", "xpu", "ipu", "hpu", "xla", "privateuseone", "mps"),
+)
+"""In the order of _AUTOCAST_SUPPORTED_DEVICES (aten/src/ATen/autocast_mode.h, 2.8 to 2.14)."""
+_AUTOCAST = re.compile(r"autocast\((?P<device>\w+)\)_(?P<part>\w+)")
 
 
 def changed_state(names: Iterable[str], wanted: str, found: str) -> dict[str, tuple[str, str]]:
@@ -38,21 +44,26 @@ def _pair(name: str, before: dict[str, Any], after: dict[str, Any]) -> tuple[str
     part = autocast["part"] if autocast is not None else _PARTS.get(name)
     if part is not None:
         one, other = (state.get("autocast_state", {}).get(part) for state in (before, after))
-        return _first_difference(part, one, other)
+        return _difference(part, autocast["device"] if autocast is not None else "", one, other)
     if name not in before or name not in after:
         return "", ""
     return _text(name, before[name]), _text(name, after[name])
 
 
-def _first_difference(part: str, before: Any, after: Any) -> tuple[str, str]:
-    """Of one value a device, the first that differs; of a single value, that."""
+def _difference(part: str, device: str, before: Any, after: Any) -> tuple[str, str]:
+    """Of one value a device, that device's; of a single value, that."""
     if before is None or after is None:
         return "", ""
     one, other = (state if isinstance(state, list) else [state] for state in (before, after))
-    found = (pair for pair in zip(one, other, strict=False) if pair[0] != pair[1])
-    first = next(found, None)
-    return ("", "") if first is None else (_text(part, first[0]), _text(part, first[1]))
+    pairs = enumerate(zip(one, other, strict=False))
+    differing = [number for number, (left, right) in pairs if left != right]
+    own = _AUTOCAST_DEVICES.index(device) if device in _AUTOCAST_DEVICES else None
+    number = own if own in differing else next(iter(differing), None)
+    return ("", "") if number is None else (_text(part, one[number]), _text(part, other[number]))
 
 
 def _text(name: str, value: Any) -> str:
-    return _DTYPES.get(value, str(value)) if name in _OF_DTYPES else str(value)
+    if name in _OF_DTYPES:
+        return _DTYPES.get(value, str(value))
+    reduced = name.endswith("_reduce") and not isinstance(value, bool)
+    return _REDUCED.get(value, str(value)) if reduced else str(value)

@@ -19,60 +19,134 @@ _TENSOR = re.compile(
     r" device=(?P<device>\S+), requires_grad=(?P<requires_grad>\w+),"
     r" size=(?P<size>\[.*?\]), stride=(?P<stride>\[.*?\])\)"
 )
-_TYPE = re.compile(r"type=<class '(?P<type>.*?)'>")
-_TYPE_ID = re.compile(r"___check_type_id\(.*, (?P<id>\d+)\)")
-_AS_TENSOR = re.compile(r"___as_tensor\((.+?)\)\.item\(\)")
+_TYPE = re.compile(r"type=<(?:class|enum|flag) '(?P<type>.*?)'>")
+_LENGTH = re.compile(r"(?:len|___tuple_iterator_len)\(.+\) (?:!= |== )?(?P<wanted>(?:> |>= )?\d+)$")
+_TYPE_ID = re.compile(r"___check_(?:fake_script_)?type(?:_id)?\(.*, (?P<id>\d+)\)")
 _PRESENCE = (
     (re.compile(r"hasattr\((?P<owner>.+), '(?P<name>\w+)'\)"), "{owner}.{name}"),
-    (re.compile(r"___dict_contains\((?P<key>'[^']+'), (?P<owner>.+)\)"), "{owner}[{key}]"),
+    (re.compile(r"___dict_contains\((?P<key>.+), (?P<owner>[LG]\[.+)\)"), "{owner}[{key}]"),
+    (re.compile(r"___dict_contains\((?P<key>.+), (?P<owner>[^,]+)\)"), "{owner}[{key}]"),
+    (re.compile(r"set\.__contains__\((?P<owner>[^,]+), (?P<key>.+)\)"), "{key} in {owner}"),
 )
-_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+_SIZE = re.compile(r"torch\.Size\((\[[^\]]*\])\)")
+_FREED = re.compile(r"because (?P<what>.+) got deallocated")
 _FIXED = {"NONE_MATCH": "None", "TRUE_MATCH": "True", "FALSE_MATCH": "False"}
 
 
+_BODY = re.compile(
+    r"""(?:'(?:\\.|[^'\\])*'|"(?:\\.|[^"\\])*"|(?!\s+\#\s)(?!\s*\(HINT:\s).)*""",
+    re.DOTALL,
+)
+_HINT = re.compile(r"\(HINT: (?P<hint>.+)\)\s*$", re.DOTALL)
+_ADVICE = (
+    re.compile(r"\((?P<hint>to avoid this specialization, [^()]+)\)"),
+    re.compile(r"(?P<hint>to avoid specialization try [\w.]+\([\w, ]*\))"),
+)
+
+
 def body_of(text: str) -> str:
-    """The condition without torch's comment, and without the advice that 2.8 adds to it."""
-    return text.split("  #")[0].split("(HINT: ")[0].strip()
+    """The condition without torch's comment and its hint; quoted text may hold what begins them."""
+    match = _BODY.match(text)
+    return match[0].strip() if match else text.strip()
+
+
+def _after_body(text: str) -> str:
+    match = _BODY.match(text)
+    return text[match.end() :] if match else ""
+
+
+def hint_in(text: str) -> str:
+    """What torch advises in its comment; empty where it only names a type, as it does of each."""
+    rest = _after_body(text)
+    match = _HINT.search(rest)
+    if match is not None and not match["hint"].startswith(("type ", "[")):
+        return match["hint"].strip()
+    found = (pattern.search(rest) for pattern in _ADVICE)
+    return next((match["hint"] for match in found if match), "")
 
 
 def location_in(text: str) -> Location | None:
     """The user line in torch's comment. Its file is a bare name: torch cuts the folder off."""
-    match = _COMMENT.search(text)
+    match = _COMMENT.search(_after_body(text))
     if match is None or match["file"].startswith(("_dynamo/", "(_dynamo/")):
         return None  # torch's own line: it added the guard itself
     return Location(match["file"], int(match["line"]), match["function"])
 
 
-def expected_value(kind: str, text: str) -> tuple[str, bool]:
-    """What the guard wanted, and whether that was understood; torch's condition where not."""
+def freed_in(reason: str) -> str:
+    """What was freed, by torch's reason for dropping an entry; empty where it names nothing."""
+    match = _FREED.search(reason)
+    return match["what"] if match else ""
+
+
+def set_asked(source: str) -> str:
+    """``L['s']`` of ``'a' in L['s']``, the source of a guard on what a set holds."""
+    return source.rpartition(" in ")[2]
+
+
+def is_weak(text: str) -> bool:
+    """Whether ``… is not None`` is about what a weak reference holds."""
+    return body_of(text).removesuffix(" is not None").endswith("()")
+
+
+def fixed_value(kind: str) -> str:
+    """What a guard of this kind wants, whatever its text is: ``None``, ``True``, ``False``."""
+    return _FIXED[kind]
+
+
+def wanted_value(text: str) -> str | None:
+    """The right side of ``L['x'] == 2``: the value that the guard wants; None where it has none."""
+    try:
+        tree = ast.parse(body_of(text), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return _unparsed_value(body_of(text))
+    if isinstance(tree, ast.Compare) and isinstance(tree.ops[-1], ast.Eq):
+        return _in_order(tree.comparators[-1])
+    return None
+
+
+def _unparsed_value(body: str) -> str | None:
+    """Of a value whose repr is no Python: ``L['c'] == <class 'a.B'>``."""
+    _, equals, value = body.partition(" == ")
+    named = re.fullmatch(r"<(?:class|enum) '(.+)'>", value)
+    return (named[1] if named else value) if equals else None
+
+
+def _in_order(tree: ast.expr) -> str:
+    """The members of a set in the order of their texts: torch writes them as they happen to lie."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Set):
+            node.elts.sort(key=ast.unparse)
+    return _SIZE.sub(r"\1", ast.unparse(tree))
+
+
+def wanted_length(text: str) -> str | None:
+    """``2`` of ``len(L['d']) != 2`` and ``0`` of ``not L['d']``, though torch says what is so."""
     body = body_of(text)
-    if kind in _FIXED:
-        return _FIXED[kind], True
-    if kind == "TENSOR_MATCH":
-        match = _TENSOR.search(body)
-        return (_tensor_text(match), True) if match else (body, False)
-    if kind == "TYPE_MATCH":
-        match = _TYPE.search(text)
-        return (match["type"].rpartition("'")[2] if match else body), True
-    if kind == "ID_MATCH":
-        match = _TYPE.search(text)
-        which = match["type"].rpartition(".")[2] if match else "object"
-        return f"the {which} it was compiled with", True
-    if kind in ("LENGTH_CHECK", "DICT_LENGTH") and body.startswith("not "):
-        return "0", True
-    if kind in ("EQUALS_MATCH", "LENGTH_CHECK", "DICT_LENGTH", "CONSTANT_MATCH"):
-        return _right_side(body)
-    return body, bool(body)
+    if body.startswith("not "):
+        return "0"
+    match = _LENGTH.search(body)
+    return match["wanted"] if match else None
 
 
-def checked_type_id(text: str) -> int | None:
-    """The id of the wanted type, where the guard names it by that alone, as 2.8 does."""
+def wanted_type(text: str) -> str:
+    """``torch.nn.modules.linear.Linear``; empty where a guard names its type by an id alone."""
+    match = _TYPE.search(text)
+    return match["type"] if match else ""
+
+
+def type_id(text: str) -> int | None:
+    """The id of the wanted type."""
     match = _TYPE_ID.search(body_of(text))
-    return int(match["id"]) if match and not _TYPE.search(text) else None
+    return int(match["id"]) if match else None
 
 
-_NUMBER = re.compile(r"-?(?:\d+\.\d*(?:e[+-]?\d+)?|\d+e[+-]?\d+|inf|nan)")
-_COLLECTION = re.compile(r"[\[({].*[\])}]|(?:list|tuple|dict|set|frozenset)(?: of \d+)?")
+_REAL = r"[+-]?(?:\d+\.?\d*(?:e[+-]?\d+)?|inf|nan)"
+_NUMBER = re.compile(rf"{_REAL}|\(?(?:{_REAL})?{_REAL}j\)?")
+_COLLECTION = re.compile(
+    r"[\[({].*[\])}]|(?:list|tuple|dict|set|frozenset)(?: of \d+)?|frozenset\(.*\)|set\(\)"
+)
+_TORCH = re.compile(r"torch\..+|device\(type=.+\)")
 _MEMBER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _KINDS = {
     "None": ValueKind.NONE,
@@ -83,6 +157,28 @@ _KINDS = {
     "present": ValueKind.PRESENT,
     "absent": ValueKind.ABSENT,
 }
+_BY_PATTERN = (
+    (re.compile(r"-?\d+"), ValueKind.INT),
+    (_NUMBER, ValueKind.FLOAT),
+    (_COLLECTION, ValueKind.COLLECTION),
+    (_TORCH, ValueKind.TORCH),
+    (_MEMBER, ValueKind.ENUM),
+)
+_TENSORS = ("Tensor", "torch.nn.parameter.Parameter", "torch.nn.parameter.Buffer")
+_TYPES = {
+    **{name: ValueKind(name) for name in ("bool", "int", "float", "str")},
+    "bytes": ValueKind.STR,
+    "complex": ValueKind.FLOAT,
+    "NoneType": ValueKind.NONE,
+    **dict.fromkeys(("list", "tuple", "dict", "set", "frozenset"), ValueKind.COLLECTION),
+}
+
+
+def kind_of_type(name: str) -> ValueKind:
+    """What a value of a type is, from the type's name."""
+    name = name.removeprefix("builtins.")
+    other = ValueKind.TENSOR if name.endswith(_TENSORS) else ValueKind.OTHER
+    return _TYPES.get(name, other)
 
 
 def kind_of(text: str) -> ValueKind:
@@ -90,53 +186,14 @@ def kind_of(text: str) -> ValueKind:
     text = text.strip()
     if text in _KINDS:
         return _KINDS[text]
-    if text.startswith("tensor(") or text.endswith("Tensor"):
+    if text.startswith("tensor(") or text.endswith(_TENSORS):
         return ValueKind.TENSOR
     if text.removeprefix("b")[:1] in ("'", '"'):
         return ValueKind.STR
-    for pattern, kind in (
-        (re.compile(r"-?\d+"), ValueKind.INT),
-        (_NUMBER, ValueKind.FLOAT),
-        (_COLLECTION, ValueKind.COLLECTION),
-    ):
+    for pattern, kind in _BY_PATTERN:
         if pattern.fullmatch(text):
             return kind
-    if text.startswith("torch."):
-        return ValueKind.TORCH
-    return ValueKind.ENUM if _MEMBER.fullmatch(text) else ValueKind.OTHER
-
-
-@dataclass(frozen=True, slots=True)
-class Expression:
-    """A symbolic-shape guard, split: ``source`` is what varies, ``expected`` what it is held to."""
-
-    source: str
-    expected: str
-
-
-def split_expression(text: str) -> Expression:
-    """``L['self'].alpha == 0.5`` as its two sides; the whole with "True" where it has not two."""
-    text = _AS_TENSOR.sub(r"\1", text)  # 2.8 writes floats so
-    whole = Expression(text, "True")
-    try:
-        tree = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        return whole
-    if not isinstance(tree, ast.Compare):
-        return whole
-    if len(tree.ops) == 2:  # 2 <= x <= 15
-        middle = ast.unparse(tree.comparators[0])
-        return Expression(middle, text.replace(middle, "…", 1)) if middle in text else whole
-    if len(tree.ops) != 1:
-        return whole
-    left, right = ast.unparse(tree.left), ast.unparse(tree.comparators[0])
-    operator = text[len(left) : -len(right)].strip() if text.startswith(left) else ""
-    if _varies(left) and not _varies(right):
-        return Expression(left, right if operator == "==" else f"{operator} {right}".strip())
-    if _varies(right) and not _varies(left):
-        flipped = _FLIPPED.get(operator, operator)
-        return Expression(right, left if operator == "==" else f"{flipped} {left}")
-    return whole
+    return ValueKind.OTHER
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,26 +218,18 @@ def presence_in(text: str) -> Presence | None:
     return None
 
 
-def _varies(side: str) -> bool:
-    return "L[" in side or "G[" in side
-
-
-def _right_side(body: str) -> tuple[str, bool]:
-    try:
-        tree = ast.parse(body, mode="eval").body
-    except SyntaxError:
-        return body, False
-    if isinstance(tree, ast.Compare):
-        return ast.unparse(tree.comparators[-1]), True
-    return body, True
-
-
 def _tensor_text(match: re.Match[str]) -> str:
     return (
         f"tensor(size={match['size']}, dtype={match['dtype']},"
         f" device={device_of(match['device'], match['keys'])},"
         f" stride={match['stride']}, requires_grad={match['requires_grad']})"
     )
+
+
+def wanted_tensor(text: str) -> str:
+    """The tensor that a TENSOR_MATCH guard wants; its whole condition where that is another."""
+    match = _TENSOR.search(body_of(text))
+    return _tensor_text(match) if match else body_of(text)
 
 
 def tensor_fields(text: str) -> dict[str, str]:
@@ -201,10 +250,17 @@ def backend_of(keys: str) -> str:
     return keys.split(",")[0].removeprefix("Autograd").strip().lower()
 
 
-_OBJECT_ID = re.compile(r" (?P<id>\d+)\)")
+_OBJECT_ID = re.compile(r"___check_obj_id\(.*, (?P<id>\d+)\)")
+_FUNCTION_ID = re.compile(r"(?:___check_metadata_|__dtensor_spec_|_opaque_guard_fn_)(?P<id>\d+)")
 
 
 def object_id(text: str) -> int | None:
-    """The id of the object that an identity guard wants (2.13)."""
-    match = _OBJECT_ID.search(text)
+    """The id of the object that an identity guard wants (2.8 to 2.14)."""
+    match = _OBJECT_ID.search(body_of(text))
+    return int(match["id"]) if match else None
+
+
+def function_id(text: str) -> int | None:
+    """The id of the function that checks the value, where the guard is named after it."""
+    match = _FUNCTION_ID.search(body_of(text))
     return int(match["id"]) if match else None

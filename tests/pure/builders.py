@@ -47,6 +47,8 @@ def facts_of(given: dict[str, Any]) -> dict[str, Any]:
         pairs = zip(_FIELD.findall(expected), _FIELD.findall(actual), strict=False)
         known = not actual.startswith("tensor(")
         return found | {"fields": {a[0]: (a[1], b[1]) for a, b in pairs if known}}
+    if set(found.values()) == {ValueKind.TORCH}:
+        return found | {"fields": {"dtype": (expected, actual)}}
     if given["kind"] == "GLOBAL_STATE":
         return found | {"fields": dict.fromkeys(actual.split()[1:], ("", ""))}
     if given["kind"] == "SOURCE_GONE":

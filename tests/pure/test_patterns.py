@@ -241,3 +241,10 @@ def test_a_step_of_a_replay_is_named_by_what_happened_before_it():
 def test_outside_of_every_step_none_is_named():
     made = compiled(None, Outcome.RECOMPILED, guard_failures=(failure(),))
     assert during_words(root_causes([made])[0].during) == ""
+
+
+def test_threads_that_compile_at_once_are_no_storm():
+    race = failure(kind="CONCURRENT", source="<another thread>", expected="", actual="", text="")
+    made = [compiled(number, Outcome.RECOMPILED, guard_failures=(race,)) for number in range(4)]
+    [found] = root_causes(made)
+    assert (found.pattern, found.forecast, found.compiles) == (Pattern.SINGLE, None, 4)

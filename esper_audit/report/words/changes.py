@@ -13,8 +13,10 @@ from esper_audit.data.reasons import Why
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.origins import with_origin
 from esper_audit.report.words.reasons import in_words
+from esper_audit.torch_text.guard_kinds import Reading, reading_of
 
 _SHOWN = 4
+_KEYS = ("DICT_KEYS_MATCH", "MAPPING_KEYS_MATCH")
 _COUNTED_IN = {"LENGTH_CHECK": "item", "TUPLE_ITERATOR_LEN": "item", "DICT_LENGTH": "key"}
 _SWITCHES = {"True": "on", "False": "off"}
 
@@ -37,7 +39,8 @@ def change(finding: Finding, values: Sequence[str] | None = None, shown: int = _
         return ""
     listed = ", ".join(_value(finding, value) for value in found[:shown])
     more = f", … ({len(found)} values)" if len(found) > shown else ""
-    return f"{_value(finding, finding.expected)} -> {listed}{more}"
+    what = "keys " if finding.kind in _KEYS else ""
+    return f"{what}{_value(finding, finding.expected)} -> {listed}{more}"
 
 
 def _named(finding: Finding) -> str:
@@ -46,7 +49,7 @@ def _named(finding: Finding) -> str:
 
 def _settings(finding: Finding) -> str:
     """The settings of torch's global state that changed; empty for any other finding."""
-    if finding.kind != "GLOBAL_STATE":
+    if reading_of(finding.kind) is not Reading.SETTING:
         return ""
     return ", ".join(name.replace("_", " ") for name in finding.fields)
 

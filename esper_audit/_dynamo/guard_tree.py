@@ -1,0 +1,56 @@
+"""The tree of guard managers of a cache entry: one for each source, with its leaf guards."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from esper_audit._dynamo import names
+
+
+def walk(root: Any) -> Iterator[Any]:
+    """A guard manager and all below it."""
+    dict_guards = names.find("dict_guards")
+    waiting = [root]
+    while waiting:
+        manager = waiting.pop()
+        if manager is None:
+            continue
+        yield manager
+        below: list[Any] = []
+        if dict_guards is not None and isinstance(manager, dict_guards):
+            below += [child for pair in manager.get_key_value_managers().values() for child in pair]
+        waiting += reversed([*below, *manager.get_child_managers()])
+
+
+_KEY = re.compile(r"list\(dict\.keys\((?P<owner>.+)\)\)\[(?P<number>\d+)\]")
+
+
+def key_owner(source: str) -> str:
+    """``L['d']`` of ``list(dict.keys(L['d']))[1]``; empty for what is no key of a dict."""
+    match = _KEY.fullmatch(source)
+    return match["owner"] if match else ""
+
+
+def keys_of(root: Any, owner: str) -> dict[int, str]:
+    """Torch's texts of the guards on a dict's keys, by their places in its order."""
+    texts: dict[int, str] = {}
+    for manager in walk(root):
+        match = _KEY.fullmatch(manager.get_source())
+        if match is not None and match["owner"] == owner:
+            for leaf in manager.get_leaf_guards():
+                texts[int(match["number"])] = str(leaf.verbose_code_parts()[0])
+    return texts
+
+
+def is_inside(source: str, gone: str) -> bool:
+    """``self.a.b`` and ``self.a[0]`` are inside ``self.a``; ``self.ab`` is not."""
+    return source.startswith(gone) and source[len(gone) : len(gone) + 1] in (".", "[", "(", ")")
+
+
+def holds(leaf: Any, value: Any) -> bool:
+    try:
+        return bool(leaf(value))
+    except Exception:  # a guard that can't be evaluated on this value does not match it
+        return False
