@@ -6,7 +6,7 @@ one change: two tensors that grew together, a key and the length of one dict, a 
 
 Worked example, by ``_distance``, of a key/value cache that grows::
 
-    entry 0/0  self.k: None -> tensor              (False, 0, NONE, 1)
+    entry 0/0  self.k: None -> tensor              (False, 0, TYPE, 1)
     entry 0/1  self.k: [1, 1, 8] -> [1, 2, 8]
                self.v: [1, 1, 8] -> [1, 2, 8]      (False, 0, SIZE, 1)  the nearest: one change
 
@@ -32,7 +32,7 @@ class Extent(IntEnum):
     VALUE = 1
     FREED = 2
     TYPE = 3
-    NONE = 4
+    """Another type, or None in place of something: neither is nearer than the other."""
 
 
 LENGTHS = ("LENGTH_CHECK", "DICT_LENGTH", "TUPLE_ITERATOR_LEN")
@@ -134,7 +134,7 @@ def extent(failure: GuardFailure) -> Extent:
     if failure.fields:
         return Extent.TYPE if "type" in failure.fields else Extent.VALUE
     if ValueKind.NONE in kinds:
-        return Extent.NONE
+        return Extent.TYPE
     if failure.kind in LENGTHS or (kinds == _THERE and is_item(failure.torch_source)):
         return Extent.VALUE
     is_plain = failure.actual_kind in _PLAIN and failure.kind != "TYPE_MATCH"

@@ -110,3 +110,9 @@ def test_an_entry_of_the_same_object_is_nearer_than_anothers():
     instances = {"0/0": "A@1", "0/1": "A@2"}
     found = nearest(failure("0/1", "L['m']"), *own, instances=instances, instance="A@1")
     assert found == ["L['k']", "L['n']"]
+
+
+def test_none_and_another_type_are_equally_far_so_fewer_changes_decide():
+    planted = failure("0/1", "L['s']", kind="NONE_MATCH", expected="None", actual="Gate object")
+    other = failure("0/0", "L['s']", kind="TYPE_MATCH", expected="a.Conv", actual="a.Gate")
+    assert nearest(other, failure("0/0", "L['alpha']"), planted) == ["L['s']"]
