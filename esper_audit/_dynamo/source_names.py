@@ -60,9 +60,12 @@ class LiveNames:
         return self._found[source]
 
     def variable(self, function: ast.expr, place: int) -> str:
-        code = getattr(_function(self.reader.read(function)), "__code__", None)
-        names = code.co_freevars if code is not None else ()
-        return names[place] if place < len(names) else ""
+        held = _function(self.reader.read(function))
+        names = held.__code__.co_freevars if held is not None else ()
+        if place >= len(names):
+            return ""
+        self._origin(Held.CLOSURE, function, _line_of(held))
+        return str(names[place])
 
     def parameter(self, function: ast.expr, place: int | str) -> str:
         held = _function(self.reader.read(function))
@@ -127,11 +130,11 @@ class LiveNames:
         made = made_by(self._code, name)
         location = Location(self._code.co_filename, self._code.co_firstlineno)
         if made is None:
-            self._origins.append(Origin(Held.STACK, "", location))
+            self._origins.append(Origin(Held.STACK, name, location))
             return ""
         if made.is_result:
             location = Location(self._code.co_filename, made.line)
-            self._origins.append(Origin(Held.RESULT, "", location))
+            self._origins.append(Origin(Held.RESULT, name, location))
         return made.text
 
     def injected(self, name: str) -> str:

@@ -65,6 +65,8 @@ class ValueKind(StrEnum):
 class Held(StrEnum):
     """What holds a guarded value that the user did not reach by a path."""
 
+    CLOSURE = "closure"
+    """A variable that the function ``owner`` captures."""
     DEFAULT = "default"
     """A default argument of the function ``owner``."""
     PARTIAL = "partial"
@@ -77,9 +79,10 @@ class Held(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where the value of a source lives, past what the source says. ``owner`` is a source, too.
+    """Where the value of a source lives, past what the source says.
 
-    ``location`` is the line of the function, of the code that made the value, or of the break.
+    ``owner`` is a source, too; of a value on the stack, torch's name for it. ``location`` is the
+    line of the function, of the code that made the value, or of the break.
     """
 
     held: Held
@@ -90,6 +93,14 @@ class Origin:
 MODE_STACK, DEFAULT_DEVICE = "TORCH_FUNCTION_MODE_STACK", "DEFAULT_DEVICE"
 STATE_KINDS = ("GLOBAL_STATE", MODE_STACK, DEFAULT_DEVICE)
 """Kinds of guards on torch's own state, which no variable holds."""
+
+
+def told_apart(origin: Origin | None) -> str:
+    """What tells a source apart from another of the same name; empty where its path does."""
+    if origin is None:
+        return ""
+    line = origin.location.line if origin.location is not None else 0
+    return f"{origin.held.value} {origin.owner} {line}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +144,11 @@ class GuardFailure:
         if self.kind not in STATE_KINDS:
             return self.torch_source
         return f"<{self.kind}>{', '.join(self.fields)}"
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """What tells its source apart from others of one name."""
+        return self.source, told_apart(self.origin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from esper_audit.data.compiles import Origin
+from esper_audit.data.compiles import Origin, told_apart
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason
@@ -158,6 +158,11 @@ class Finding:
     calls: int | None = None
     origin: Origin | None = None
     hint: str = ""
+
+    @property
+    def subject(self) -> tuple[str, str]:
+        """What tells its source apart from others of one name."""
+        return self.source, told_apart(self.origin)
 
 
 class FrameState(StrEnum):

@@ -37,7 +37,7 @@ def root_causes(
         if compile_.phase is Phase.STEADY or not after_warm_up_only:
             shared = diagnosis is Diagnosis.OTHER_INSTANCE
             frame = shared_frame(compile_.frame) if shared else compile_.frame
-            grouped[frame.key, diagnosis, failure.source].append((compile_, failure))
+            grouped[frame.key, diagnosis, *failure.subject].append((compile_, failure))
     findings = [
         _finding(Diagnosis(key[1]), group, compiles, steps) for key, group in _merged(grouped)
     ]
@@ -75,8 +75,8 @@ def _finding(
     steps: Sequence[JudgedStep],
 ) -> Finding:
     first, failure = group[0]
-    sources = tuple(dict.fromkeys(guard.source for _, guard in group))
-    group = _once(case for case in group if case[1].source == failure.source)
+    sources = tuple(source for source, _ in dict.fromkeys(guard.subject for _, guard in group))
+    group = _once(case for case in group if case[1].subject == failure.subject)
     shared = diagnosis is Diagnosis.OTHER_INSTANCE
     limit_hit = any(attempt.limit_hit for attempt, _ in group)
     recompiles = [attempt for attempt, _ in group if attempt.outcome is Outcome.RECOMPILED]

@@ -134,7 +134,7 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
         for finding in audit.findings:
             places = (finding.user_line, finding.written_by)
             where = str(places) if finding.pattern is None else ""
-            found.setdefault((finding.id, finding.frame.key, finding.source, where), finding)
+            found.setdefault((finding.id, finding.frame.key, *finding.subject, where), finding)
     return list(found.values())
 
 

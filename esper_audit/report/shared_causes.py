@@ -37,7 +37,7 @@ def causes(audits: Sequence[Audit]) -> tuple[Cause, ...]:
         for finding in audit.findings:
             if finding.pattern is None:
                 continue  # eager execution and wrong output have sections of their own
-            key = (finding.frame.key, finding.id, finding.source)
+            key = (finding.frame.key, finding.id, *finding.subject)
             grouped.setdefault(key, []).append((audit, finding))
     found = [_cause(group) for group in grouped.values()]
     return tuple(sorted(found, key=lambda cause: -cause.seconds))

@@ -221,6 +221,13 @@ class _Rewriter:
             return self.of(owner)
         return ast.UnaryOp(ast.USub(), self.of(owner)) if name == "__neg__" else None
 
+    def _iterated(self, node: ast.expr) -> ast.expr | None:
+        """An item of an iterator over a tuple, by its place."""
+        if trees.called(node) != "___tuple_iterator_getitem":
+            return None
+        owner, place = node.args  # type: ignore[attr-defined]
+        return _item(_call("list", self.of(owner)), place)
+
 
 _RULES: tuple[Callable[[_Rewriter, ast.expr], ast.expr | None], ...] = (
     _Rewriter._variable,
@@ -234,6 +241,7 @@ _RULES: tuple[Callable[[_Rewriter, ast.expr], ast.expr | None], ...] = (
     _Rewriter._keyed,
     _Rewriter._function,
     _Rewriter._method,
+    _Rewriter._iterated,
 )
 
 

@@ -78,6 +78,7 @@ class Told:
         ("G['model_7_c1']()", "model_7_c1"),
         ("L['ref']()", "ref"),
         ("L['x'].__neg__()", "-x"),
+        ("___tuple_iterator_getitem(L['i'], 0)", "list(i)[0]"),
         ("___get_torch_function_mode_stack_at(0).device", "<torch function mode 0>.device"),
         ("1.0 + ((-1)*L['self']._modules['blocks']._modules['1'].p)", "1.0 + -1 * self.blocks[1].p"),
         ("L['d'][torch.float32]", "d[torch.float32]"),

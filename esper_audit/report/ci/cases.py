@@ -169,7 +169,7 @@ def _of_finding(finding: Finding, root: str, fails: bool, said: str = "", *more:
         fails=fails,
         details=(*more, *details(finding, root)),
         location=line_of(finding, root),
-        key=(finding.frame.key, finding.id.value, finding.source),
+        key=(finding.frame.key, finding.id.value, *finding.subject),
     )
 
 

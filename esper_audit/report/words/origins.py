@@ -19,6 +19,7 @@ def _line(location: Location | None) -> str:
 
 
 _FORMS: dict[Held, Callable[[str, Origin], str]] = {
+    Held.CLOSURE: lambda source, origin: f"{source} (captured by {origin.owner})",
     Held.DEFAULT: lambda source, origin: f"{source} (default of {origin.owner})",
     Held.PARTIAL: lambda source, origin: f"{source} (bound by the partial {origin.owner})",
     Held.RESULT: lambda source, origin: f"{source} (result{_line(origin.location)})",
