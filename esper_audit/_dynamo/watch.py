@@ -19,10 +19,12 @@ import sys
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from types import CodeType, FrameType, MethodType
 from typing import Any
 
 from esper_audit._dynamo import names
+from esper_audit._dynamo.passed_values import Bindings
 from esper_audit._dynamo.traced_writes import Trace
 from esper_audit._dynamo.user_frames import (
     frame_id,
@@ -65,6 +67,7 @@ class Watch:
         self._is_suspended = False
         self._compiling: list[Trace] = []
         self._lines = WritingLines()
+        self._bindings = Bindings()
         self._threads: set[int] = set()
         self._is_over = False
         self._full = False
@@ -200,6 +203,7 @@ class Watch:
                 return None
             if self._has_items():
                 self._poll(frame, last)
+            self._bindings.ran(frame, last, event)
             last = frame.f_lineno
             if event == "return" and is_traced:
                 self._lines.ended(frame)
@@ -283,11 +287,19 @@ class Watch:
         scope, compiled = Scope(call), frame_id(call["code"])
         written = {failure.written: failure for failure in failures}
         return tuple(
-            self._write_of(source, compiled, scope)
-            if failure.kind not in STATE_KINDS
-            else self._state_write(failure)
+            self._state_write(failure)
+            if failure.kind in STATE_KINDS
+            else self._with_binding(self._write_of(source, compiled, scope), call, frame)
             for source, failure in written.items()
         )
+
+    def _with_binding(
+        self, write: Write, call: Mapping[str, Any], caller: FrameType | None
+    ) -> Write:
+        """Of an argument, with the line that its value comes from."""
+        if write.unknown != ARGUMENT:
+            return write
+        return replace(write, bound=self._bindings.source_of(write.source, call, caller))
 
     def _state_write(self, failure: GuardFailure) -> Write:
         if self.unusable or self._state is None:

@@ -157,13 +157,15 @@ class Write:
 
     ``source`` is what a guard failure calls ``written``. ``location`` is the line that wrote,
     ``called_from`` the user's line that called its function. Where the line is not known,
-    ``unknown`` says why.
+    ``unknown`` says why. Of an argument, ``bound`` is the line that assigned the variable which
+    was passed.
     """
 
     source: str
     location: Location | None = None
     called_from: Location | None = None
     unknown: Reason | None = None
+    bound: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)

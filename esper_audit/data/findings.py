@@ -104,7 +104,8 @@ class Finding:
     ``written_by`` is the line that changed the guarded state last before a failing call, and
     ``called_from`` the user's line that called its function; without a writer,
     ``no_writer`` says why, and ``called_from`` is the line of the call itself. ``writers`` are
-    all lines that are known to have written; the first is ``written_by``. ``since``
+    all lines that are known to have written; the first is ``written_by``. ``assigned_at`` is the
+    line that assigned the variable which was passed as an argument. ``since``
     says when eager execution began.
 
     ``during`` are the steps in which it recompiled, each once, as far as the program or the
@@ -142,6 +143,7 @@ class Finding:
     user_line: Location | None = None
     written_by: Location | None = None
     writers: tuple[Writer, ...] = ()
+    assigned_at: Location | None = None
     called_from: Location | None = None
     no_writer: Reason | None = None
     refused: int = 0

@@ -36,6 +36,12 @@ def writers_of(group: Sequence[Case]) -> tuple[Writer, ...]:
     return tuple(Writer(line, callers[line], made) for line, made in recompiles.items())
 
 
+def assigned_at(group: Sequence[Case]) -> Location | None:
+    """The line that assigned the variable which was passed, where it is one line each time."""
+    lines = {write.bound for _, write in _writes(group)}
+    return lines.pop() if len(lines) == 1 else None
+
+
 def _writes(group: Sequence[Case]) -> Iterator[tuple[Compile, Write]]:
     for compile_, failure in group:
         for write in compile_.writes:

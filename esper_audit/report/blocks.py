@@ -19,7 +19,7 @@ from esper_audit.report.words.findings import (
     span_words,
 )
 from esper_audit.report.words.numbers import several
-from esper_audit.report.words.paths import place, writer
+from esper_audit.report.words.paths import place, short_file, writer
 from esper_audit.report.words.reasons import in_words
 
 NO_REASON = "torch gives no reason"
@@ -109,7 +109,9 @@ def blocks(findings: Sequence[Finding], root: str = "") -> str:
 def who_wrote(finding: Finding, root: str = "") -> str:
     """The line that wrote the guarded state and its caller; or the call, and why no more."""
     if is_argument(finding) and finding.called_from:
-        return f"passed by {place(finding.called_from, root)}"
+        at = finding.assigned_at
+        assigned = f", assigned at {short_file(at.file, root)}:{at.line}" if at is not None else ""
+        return f"passed by {place(finding.called_from, root)}{assigned}"
     called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
     if finding.written_by is not None:
         share = _share(finding.writers[0]) if finding.writers[1:] else ""
