@@ -18,6 +18,7 @@ from esper_audit._dynamo import files, frames, names, readings
 from esper_audit._dynamo.called import Called, called, with_owner
 from esper_audit._dynamo.defaults import defaults_of
 from esper_audit._dynamo.guards import Lookup, failing_guards
+from esper_audit._dynamo.held_operations import held_operation
 from esper_audit._dynamo.library_modules import Ran, ran_eagerly
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.made_guards import MadeGuards
@@ -178,6 +179,7 @@ class Compiles:
     def _tell_returned(
         self, frame: Any, result: Any, token: object, caller: FrameType | None
     ) -> None:
+        known = self.known
         code, reason = frame.f_code, str(getattr(result, "skip_reason", None) or "")
         by_rule = "skipfiles" in reason
         ran: Ran | None = None
@@ -199,6 +201,7 @@ class Compiles:
             by_rule=by_rule,
             ran=ran.name if ran is not None else "",
             within=ran.within if ran is not None else (),
+            operation=known("skip", None, held_operation, frame, reason) if token is None else None,
         )
         self.listener.frame_returned(returned, token)
 

@@ -15,7 +15,7 @@ from esper_audit.data.signals import Begin, Code, End, Stages
 from esper_audit.torch_text.breaks import is_on_purpose, read_break
 from esper_audit.torch_text.reasons import ACCUMULATED, EACH
 
-_POLYFILLS = "torch/_dynamo/polyfills/"
+_DYNAMOS_OWN = "torch/_dynamo/"
 
 
 def made(maker: Any, graph: Any) -> Made:
@@ -129,9 +129,9 @@ def graph_breaks_since(before: int, begin: Begin | None) -> tuple[GraphBreak, ..
 
 def _graph_break(reason: Any, compile_id: str) -> GraphBreak:
     stack, said = list(reason.user_stack or ()), read_break(str(reason.reason))
-    # Dynamo traces functions of its own in place of some of the user's calls.
-    traced = [frame for frame in stack if _POLYFILLS not in frame.filename]
-    place = _innermost(traced or stack)
+    # Dynamo wraps what is compiled, and traces functions of its own in place of some calls.
+    traced = [frame for frame in stack if _DYNAMOS_OWN not in frame.filename]
+    place = _innermost(traced)
     in_library = place is not None and files.is_library_file(place.file)
     in_torch = place is not None and files.is_torch_file(place.file)
     return GraphBreak(

@@ -319,6 +319,8 @@ class SkippedFrame:
     ``by_rule``: it is library code, which torch compiles as a part of what calls it, never on its
     own. ``ran`` is then the module of torch's whose operations ran eagerly in it, empty for none
     seen, and ``within`` are the frames around it, from what the user compiled down.
+    ``operation`` is a line of the frame itself that computes with a tensor, where torch skips it
+    for want of tensors.
     """
 
     frame: Frame
@@ -334,3 +336,4 @@ class SkippedFrame:
     by_rule: bool = False
     ran: str = ""
     within: tuple[Location, ...] = ()
+    operation: Location | None = None

@@ -145,6 +145,7 @@ class Why(StrEnum):
     # A finding of eager code.
     STANCE = "stance"
     SETTING = "setting"
+    HOLDS_OPERATION = "holds-operation"
     LIBRARY_ALONE = "library-alone"
     LEFT_BY_BREAK = "left-by-break"
     BROKEN_EMPTY = "broken-empty"

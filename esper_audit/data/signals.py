@@ -89,6 +89,7 @@ class Returned:
     by_rule: bool = False
     ran: str = ""
     within: tuple[Location, ...] = ()
+    operation: Location | None = None
 
 
 class Listener(Protocol):

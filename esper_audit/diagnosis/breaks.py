@@ -55,7 +55,7 @@ def _of_line(group: Sequence[_Break], line: Location | None, reason: str) -> Fin
         text=reason,
         compiles=sum(compile_.count for compile_, _ in group),
         user_line=line,
-        called_from=line,
+        called_from=line or (first.stack[-1] if first.stack else None),
         since=since(first),
         no_writer=Reason(why=Why.NO_STATE_CHANGE),
         breaks=BreakGroup(

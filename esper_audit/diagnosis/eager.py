@@ -15,7 +15,7 @@ from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import has_failed, holds_graph
-from esper_audit.diagnosis.outside import is_quiet, left_outside
+from esper_audit.diagnosis.outside import computes, is_quiet, left_outside
 from esper_audit.diagnosis.stances import (
     EVERY_FRAME,
     ON_RECOMPILE,
@@ -91,8 +91,10 @@ def _frames(recording: Recording) -> Iterator[Finding]:
     for skip in recording.skips:
         if is_quiet(skip) or skip.ran:
             continue
-        diagnosis = why_eager(skip.reason)
-        if skip.for_good and (skip.direct or diagnosis is Diagnosis.EAGER_DISPATCH_MODE):
+        diagnosis, why = why_eager(skip.reason), computes(skip, recording)
+        if skip.for_good and why is not None:
+            yield replace(_eager(diagnosis, skip, skip.reason), why=why)
+        elif skip.for_good and (skip.direct or diagnosis is Diagnosis.EAGER_DISPATCH_MODE):
             yield _eager(diagnosis, skip, skip.reason)
 
 

@@ -13,7 +13,7 @@ from esper_audit.data.findings import FrameState, FrameSummary, Since
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import IsLate, holds_graph, late
-from esper_audit.diagnosis.outside import Outside, is_quiet, library_code
+from esper_audit.diagnosis.outside import Outside, computes, is_quiet, library_code
 from esper_audit.diagnosis.stances import ON_RECOMPILE, now_in_force
 from esper_audit.diagnosis.times import since
 from esper_audit.torch_text.reasons import gist
@@ -37,7 +37,7 @@ def frame_summaries(
     skips = {skip.frame.key: skip for skip in recording.skips if _is_given_up(skip)}
     is_late = late(recording, warm_up_calls)
     found = [_summary(group, skips.pop(key, None), is_late) for key, group in compiles.items()]
-    found += [_skipped(skip) for skip in skips.values()]
+    found += [_skipped(s, computes(s, recording)) for s in skips.values()]
     found += [_left(outside) for outside in library_code(recording)]
     stance = now_in_force(recording)
     if stance is not None:
@@ -107,11 +107,12 @@ def _reused(made: Sequence[Compile]) -> int | None:
     return sum(max(0, ran - count) for ran, count in runs) if runs else None
 
 
-def _skipped(skip: SkippedFrame) -> FrameSummary:
+def _skipped(skip: SkippedFrame, why: Reason | None) -> FrameSummary:
     return FrameSummary(
         frame=skip.frame,
         state=FrameState.EAGER,
         reason=gist(skip.reason),
+        why=why,
         since=since(skip),
         direct=skip.direct,
     )

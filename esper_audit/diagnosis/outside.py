@@ -60,6 +60,15 @@ def is_in_eager_code(skip: SkippedFrame, recording: Recording) -> bool:
     return any(_is_of(place, frame) for place in skip.within for frame in eager)
 
 
+def computes(skip: SkippedFrame, recording: Recording) -> Reason | None:
+    """How it is known that a frame, skipped for want of tensors, computes with some; or None."""
+    if skip.operation is not None:
+        return Reason(why=Why.HOLDS_OPERATION, location=skip.operation)
+    ran = [other for other in recording.skips if other.ran]
+    inside = any(_is_of(place, skip.frame) for other in ran for place in other.within)
+    return Reason(why=Why.HOLDS_OPERATION) if inside and not skip.by_rule else None
+
+
 def why_outside(names: tuple[str, ...], skip: SkippedFrame, recording: Recording) -> Reason:
     """Why torch's own modules of these names ran eagerly in a frame."""
     found = _break_around(skip, recording)

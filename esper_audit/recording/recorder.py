@@ -214,6 +214,7 @@ class Recorder:
                 by_rule=returned.by_rule,
                 ran=returned.ran,
                 within=returned.within,
+                operation=returned.operation,
             )
             self._kept.skip(skip)
             self._journal(skip)

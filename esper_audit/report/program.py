@@ -100,7 +100,7 @@ def _seconds(audit: ProgramAudit) -> str:
 
 def _shown(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
     """Not the helpers that Dynamo was asked for and that hold no tensor operation."""
-    return [frame for frame in frames if frame.compiles or frame.direct]
+    return [frame for frame in frames if frame.compiles or frame.direct or frame.why is not None]
 
 
 def _sections(report: ProgramReport, verbosity: int) -> Iterator[Section]:
@@ -187,7 +187,7 @@ def _why(frame: FrameSummary) -> str:
     """Torch's reason, or the limit that was hit."""
     if frame.limit:
         return limit_words(frame.limit)
-    return in_words(frame.why) or frame.reason or "torch skipped the frame"
+    return frame.reason or in_words(frame.why) or "torch skipped the frame"
 
 
 def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:

@@ -174,3 +174,15 @@ def test_eager_code_ends_with_a_reset(clean_dynamo):
         ("eager-empty-graph", True)
     ]
     assert [frame.state.value for frame in live.frames] == ["compiled"]
+
+
+class Disabled(Whole):
+    @torch.compiler.disable
+    def forward(self, x):
+        return torch.relu(self.linear(x))
+
+
+def test_a_disabled_function_that_is_compiled_was_switched_off(clean_dynamo):
+    (told,) = eager_blocks(torch.compile(Disabled(), backend="eager"))
+    assert told.startswith("eager-disabled: Disabled")
+    assert "torch.compiler.disable is on Disabled.forward" in told

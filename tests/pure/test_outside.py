@@ -128,3 +128,13 @@ def test_steps_whose_library_code_ran_outside_are_eager():
     assert [one.verdict.value for one in judged] == ["eager", "eager"]
     quiet = judge_steps(recording(steps, [made, below], skips=(skip(step=0),)))
     assert [one.verdict.value for one in quiet] == ["compiled", "reused"]
+
+
+def test_modules_inside_code_skipped_for_want_of_tensors_show_that_it_computes():
+    resumed = Frame("resumed", "/p/net.py", 5, "net.py:resumed", "torch_dynamo_resume_in_f_at_4")
+    skipped = SkippedFrame(resumed, "no tensor-related objects found", None, True, direct=False)
+    ran = skip(ran="Linear.forward", within=within(resumed))
+    assert eager(judge_program(recording((), [compiled(0)], skips=(skipped, ran)))) == [
+        ("eager-unsupported", "resumed")
+    ]
+    assert eager(judge_program(recording((), [compiled(0)], skips=(skipped,)))) == []

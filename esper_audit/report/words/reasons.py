@@ -308,6 +308,10 @@ _OF_SHARING: dict[Why, Words] = {
 _OF_EAGER: dict[Why, Words] = {
     Why.STANCE: _stance,
     Why.SETTING: _form("{said} is {r.text}"),
+    Why.HOLDS_OPERATION: lambda reason: (
+        f"it computes with tensors{f' in line {reason.location.line}' if reason.location else ''};"
+        " torch looks for them in arguments, lists and dicts, not in other objects"
+    ),
     Why.LIBRARY_ALONE: lambda reason: (
         f"{_ran(reason)}torch compiles its own modules only with the code that calls them"
     ),
