@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,7 +28,11 @@ ARGUMENT = Reason(why=Why.IS_ARGUMENT)
 _LOCAL = re.compile(r"^L\['(\w+)'\]")
 _ELEMENT = re.compile(r"^L\['\w+'\]\[([^\]]+)\]")
 _GLOBAL = re.compile(r"^G\['(\w+)'\]")
-_CONSTANT = (bool, int, float, complex, str, bytes, type, torch.dtype, torch.device)
+_CONSTANT = frozenset(
+    (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device)
+)
+_TENSORS = frozenset((torch.Tensor, torch.nn.Parameter))
+_MOST_KEYS = 64
 _OF_TENSOR = re.compile(r"\.(?:size|stride|storage_offset)\(\)(?:\[\d+\])?$")
 _SELDOM = ("._parameters[", "._buffers[")
 _NEVER = ("__builtins", ".__class__", ".__mro__")
@@ -309,11 +314,20 @@ def _object_in(signature: object) -> object:
 
 
 def _signature(value: Any) -> object:
-    if value is None or isinstance(value, _CONSTANT):
-        return type(value), value
-    if isinstance(value, torch.Tensor):
-        fields = (value.dtype, value.device, tuple(value.shape), value.requires_grad)
-        return id(value), type(value), *fields
-    if isinstance(value, (list, tuple, dict, set)):
-        return id(value), len(value)
-    return id(value), type(value)
+    kind = type(value)
+    if kind in _CONSTANT:
+        return kind, value
+    if kind in _TENSORS:
+        return id(value), kind, value.dtype, value.device, tuple(value.shape), value.requires_grad
+    if issubclass(kind, (dict, set)):
+        return id(value), _keys(value)
+    if issubclass(kind, (list, tuple)):
+        return id(value), list.__len__(value) if issubclass(kind, list) else tuple.__len__(value)
+    return id(value), deque.__len__(value) if issubclass(kind, deque) else kind
+
+
+def _keys(value: Any) -> object:
+    """Which keys a container has; of many, only how many: each poll would look at all."""
+    base: Any = dict if issubclass(type(value), dict) else set
+    size = base.__len__(value)
+    return size if size > _MOST_KEYS else tuple(map(id, base.__iter__(value)))

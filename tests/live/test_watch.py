@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
+import traceback
+import types
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -315,3 +318,32 @@ def test_a_thread_without_a_line_of_the_users_counts_as_well(slot, step):
         timer.join()
         step()
     assert unknown(live) == "several threads ran your code: it may be any of them"
+
+
+def test_a_container_whose_keys_change_but_not_their_number_was_written():
+    table = {"a": 1, "b": 2}
+    step = torch.compile(lambda x: x * 2 if "a" in table else x * 3, backend="eager")
+    with esper_audit.record(provenance=True) as live:
+        step(torch.ones(2))
+        table["c"] = table.pop("b")
+        table["d"] = table.pop("a")
+        line = inspect.currentframe().f_lineno - 1
+        step(torch.ones(2))
+    assert {finding.written_by.line for finding in live.findings} == {line}
+
+
+def test_watching_asks_no_subclass_of_a_container_for_its_length():
+    asked = []
+
+    class Items(list):
+        def __len__(self):
+            asked.append(any("watched" in frame.filename for frame in traceback.extract_stack()))
+            return super().__len__()
+
+    holder = types.SimpleNamespace(items=Items([1]))
+    step = torch.compile(lambda x: x * 2 if holder.items else x, backend="eager")
+    with esper_audit.record(provenance=True):
+        step(torch.ones(2))
+        holder.items = Items()
+        step(torch.ones(2))
+    assert True not in asked
