@@ -13,6 +13,7 @@ import torch
 
 from esper_audit._dynamo import names, values
 from esper_audit._dynamo.guarded_values import Values
+from esper_audit._dynamo.tensor_guard import as_texts
 from esper_audit.torch_text.global_state import changed_state
 from esper_audit.torch_text.guard_text import body_of, wanted_value
 
@@ -34,7 +35,7 @@ def of_state(kind: str, text: str, manager: Any) -> Values:
 
 def of_fields(fields: Fields) -> Values:
     """Of settings that changed."""
-    return Values("unchanged", f"changed: {' '.join(fields)}".removesuffix(": "), fields=fields)
+    return Values(*as_texts(fields), fields=fields)
 
 
 def is_default_device(source: str) -> bool:
@@ -51,16 +52,24 @@ def of_keys(fields: Fields, value: torch.Tensor) -> Fields:
     """The setting that changed where a tensor's dispatch keys differ, and nothing else of it.
 
     Inference mode takes the keys for autograd away from every tensor (c10/core/InferenceMode.h),
-    functorch adds its own. Empty where the tensor itself is another.
+    functorch adds its own. The guard's keys are printed as they were in force (2.8 to 2.14); those
+    of a tensor that is asked for them now are not, so the thread's state is asked. Empty where
+    that is as it was.
     """
     wanted, found = fields["keys"]
+    if value.is_inference():
+        return {}
     if "FuncTorch" in wanted or "FuncTorch" in found:
         was = "some" if "FuncTorch" in wanted else _NONE
         return {"functorch_transforms": (was, _layers())}
-    off, on = ("Autograd" not in keys for keys in (wanted, found))
-    if off == on or value.is_inference() or not (off or torch.is_inference_mode_enabled()):
-        return {}
-    return {"inference_mode": (str(off), str(on))}
+    settings = {
+        "inference_mode": ("Autograd" not in wanted, torch.is_inference_mode_enabled()),
+        f"autocast({value.device.type})_enabled": (
+            "Autocast" in wanted,
+            torch.is_autocast_enabled(value.device.type),
+        ),
+    }
+    return {name: (str(was), str(now)) for name, (was, now) in settings.items() if was != now}
 
 
 def _read_flags(manager: Any) -> Fields:
@@ -87,17 +96,17 @@ def _function_modes(_: str, manager: Any) -> Fields:
 
 
 def _function_mode_stack() -> list[Any]:
-    count, at = names.find("function_mode_count"), names.find("function_mode_at")
+    count, at = names.find("mode_stack_depth"), names.find("mode_stack_at")
     return [] if count is None or at is None else [at(number) for number in range(count())]
 
 
 def _classes(types: list[type]) -> str:
-    return ", ".join(kind.__name__ for kind in types) or _NONE
+    return " + ".join(kind.__name__ for kind in types) or _NONE
 
 
 def _default_device(text: str, _: Any) -> Fields:
     wanted = wanted_value(text) or ""
-    device = names.find("current_device")
+    device = getattr(names.module_of("default_device"), "CURRENT_DEVICE", None)
     short = str(eval(wanted, {"device": torch.device})) if wanted.startswith("device(") else _NONE
     return {"default_device": (short, _NONE if device is None else str(device))}
 
@@ -113,14 +122,14 @@ def _level(level: Any) -> str:
 
 
 def _functorch(text: str, _: Any) -> Fields:
-    wanted = ", ".join(match["name"] for match in _LAYER.finditer(body_of(text)))
+    wanted = " + ".join(match["name"] for match in _LAYER.finditer(body_of(text)))
     return {"functorch_transforms": (wanted or _NONE, _layers())}
 
 
 def _layers() -> str:
     stack = names.find("functorch_stack")
     layers = stack() if stack is not None else None
-    return ", ".join(layer.key().name for layer in layers or ()) or _NONE
+    return " + ".join(layer.key().name for layer in layers or ()) or _NONE
 
 
 def _saved_tensors_hooks(text: str, _: Any) -> Fields:

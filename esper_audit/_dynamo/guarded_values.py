@@ -187,8 +187,9 @@ def _told_apart(known: Any, value: Any) -> tuple[str, str]:
     codes = [thing if type(thing) is CodeType else _code_of(thing) for thing in (known, value)]
     texts = [values.text_of(thing) for thing in (known, value)]
     if None not in codes and codes[0] is not codes[1]:
-        lines = [f"line {code.co_firstlineno}" for code in codes if code is not None]
-        return f"{texts[0]} of {lines[0]}", f"{texts[1]} of {lines[1]}"
+        first, second = (code.co_firstlineno for code in codes if code is not None)
+        other = "another " if first == second else ""
+        return f"{texts[0]} of line {first}", f"{other}{texts[1]} of line {second}"
     name = type(value).__qualname__
     return f"the {name} it was compiled with", f"another {name}"
 

@@ -165,17 +165,8 @@ NAMES: dict[str, TorchName] = {
         ("innermost_backend", "innermost_fn"),
         "recompiles caused by another backend",
     ),
-    "current_device": TorchName(
-        "torch.utils._device", ("CURRENT_DEVICE",), "what a changed default device is now"
-    ),
     "dual_level": TorchName(
         "torch.autograd.forward_ad", ("_current_level",), "what a changed level of forward mode is"
-    ),
-    "function_mode_count": TorchName(
-        "torch._C", ("_len_torch_function_stack",), "which torch function modes are in force"
-    ),
-    "function_mode_at": TorchName(
-        "torch._C", ("_get_function_stack_at",), "which torch function modes are in force"
     ),
     "functorch_stack": TorchName(
         "torch._C._functorch", ("get_interpreter_stack",), "which functorch transforms are in force"

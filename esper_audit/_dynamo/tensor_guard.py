@@ -9,6 +9,8 @@ import torch
 from esper_audit._dynamo import names
 from esper_audit.torch_text.guard_text import backend_of, device_of, tensor_fields
 
+_VIEWED = "ADInplaceOrView"
+"""A key of every tensor but those that inference mode made (c10/core/TensorImpl.h)."""
 _FUNCTORCH = "FuncTorch"
 Fields = dict[str, tuple[str, str]]
 
@@ -32,6 +34,8 @@ def tensor_difference(text: str, value: torch.Tensor) -> Fields | None:
     # The printed key sets always differ: they leave out thread-local keys (2.8 to 2.14). They
     # tell something only where nothing else does, or where the keys' device did change.
     shown = {field: pair for field, pair in differing.items() if field != "keys"} or differing
+    if shown.keys() == {"keys"} and (_VIEWED in keys) == value.is_inference():
+        shown = {"inference": (str(_VIEWED not in keys), str(value.is_inference()))}
     if "keys" in shown and backend_of(keys) != value.device.type:
         shown = {"device": ("", "")}  # two devices without an index: only the keys tell
     if "device" in shown:
@@ -42,7 +46,7 @@ def tensor_difference(text: str, value: torch.Tensor) -> Fields | None:
 def as_texts(fields: Fields) -> tuple[str, str]:
     """``size=[2, 4], dtype=float32`` of what was expected, and of what came."""
     if not fields:
-        return "the same tensor", "the same tensor"
+        return "as compiled", "as compiled"
     expected, actual = (
         ", ".join(f"{name}={pair[side]}" for name, pair in fields.items()) for side in (0, 1)
     )

@@ -30,7 +30,13 @@ def _with_one_of_settings(failures: Iterable[GuardFailure]) -> list[GuardFailure
         return [*settings, *rest]
     fields = {name: pair for failure in reversed(settings) for name, pair in failure.fields.items()}
     found = guarded_state.of_fields(fields)
-    merged = replace(settings[0], kind="GLOBAL_STATE", fields=fields, actual=found.actual)
+    merged = replace(
+        settings[0],
+        kind="GLOBAL_STATE",
+        expected=found.expected,
+        actual=found.actual,
+        fields=fields,
+    )
     return [merged, *rest]
 
 

@@ -17,6 +17,13 @@ from esper_audit.data.reasons import Reason, Why
 
 _OF_ALL_THREADS = ("default_dtype", "deterministic", "allow_", "num_threads", DEFAULT_DEVICE)
 
+_NOTED_AS = {
+    "torch_function_modes": MODE_STACK,
+    "default_device": DEFAULT_DEVICE,
+    "inference_mode": "grad_mode",
+}
+"""What a guard calls otherwise; inference mode switches grad mode, too."""
+
 Written = tuple[Location, Location | None] | Reason | None
 
 
@@ -56,7 +63,7 @@ class StateWatch:
     def write_of(self, failure: GuardFailure) -> Write:
         """Of the settings that a guard failed for, the line that switched the last, here."""
         seen: _Seen | None = getattr(self._here, "seen", None)
-        wanted = failure.fields or (failure.kind,)
+        wanted = {failure.kind, *(_NOTED_AS.get(name, name) for name in failure.fields)}
         switched = reversed(seen.switched.items()) if seen is not None else ()
         written = next((line for name, line in switched if name in wanted), None)
         if isinstance(written, tuple):

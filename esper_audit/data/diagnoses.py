@@ -83,14 +83,14 @@ MEANINGS = {
     ),
     Diagnosis.DTYPE_CHANGED: Meaning(
         "a dtype differs from the one this code was compiled for",
-        "convert to one dtype before the compiled call",
+        "use one dtype in every call, or warm up each once",
     ),
     Diagnosis.DEVICE_CHANGED: Meaning(
-        "a tensor's device differs from the one this code was compiled for",
-        "move the tensor before the call, or warm up each device once",
+        "a device differs from the one this code was compiled for",
+        "use one device, written one way (cpu and cpu:0 are two), or warm up each once",
     ),
     Diagnosis.LAYOUT_CHANGED: Meaning(
-        "a tensor's strides differ from those this code was compiled for",
+        "strides, a layout or a memory format differ from those this code was compiled for",
         "call contiguous() before the compiled call, or keep one memory format",
     ),
     Diagnosis.REQUIRES_GRAD_CHANGED: Meaning(
@@ -109,8 +109,8 @@ MEANINGS = {
         "warm up both modes once; both variants stay in the cache",
     ),
     Diagnosis.GLOBAL_STATE_CHANGED: Meaning(
-        "a global setting of torch changed: threads, default dtype, deterministic mode, …",
-        "set it once, before the first compiled call",
+        "a setting of torch changed: threads, default dtype, a function mode, a transform, …",
+        "use one setting for every compiled call, or warm up each once",
     ),
     Diagnosis.MODULE_SWAPPED: Meaning(
         "a submodule was replaced by a different module",

@@ -26,12 +26,13 @@ _GLOBAL_STATE = {
     "autocast": Diagnosis.AUTOCAST_CHANGED,
 }
 _BY_FIELD = {
+    "type": Diagnosis.TYPE_CHANGED,
+    "inference": Diagnosis.GRAD_MODE_CHANGED,
     "layout": Diagnosis.LAYOUT_CHANGED,
     "memory_format": Diagnosis.LAYOUT_CHANGED,
     "dtype": Diagnosis.DTYPE_CHANGED,
     "device": Diagnosis.DEVICE_CHANGED,
     "requires_grad": Diagnosis.REQUIRES_GRAD_CHANGED,
-    "type": Diagnosis.TYPE_CHANGED,
     "stride": Diagnosis.LAYOUT_CHANGED,
 }
 
@@ -90,10 +91,7 @@ def _tensor(failure: GuardFailure) -> Diagnosis | None:
 
 def _keys(failure: GuardFailure) -> Diagnosis:
     """Nothing but dispatch keys differ: an inference tensor has none for autograd."""
-    keys = failure.fields["keys"]
-    autograd = all("Autograd" in text for text in keys)
-    if autograd and any("Autocast" in text for text in keys):
-        return Diagnosis.AUTOCAST_CHANGED
+    autograd = all("Autograd" in text for text in failure.fields["keys"])
     return Diagnosis.TYPE_CHANGED if autograd else Diagnosis.GRAD_MODE_CHANGED
 
 

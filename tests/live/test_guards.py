@@ -6,6 +6,7 @@ import cmath
 import itertools
 import math
 from collections import deque
+from contextlib import contextmanager
 from enum import Enum
 from types import MappingProxyType
 
@@ -121,6 +122,12 @@ class OneMode(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+@contextmanager
+def both():
+    with OneMode(), OneMode():
+        yield
+
+
 def under(*contexts):
     """A program: one function, called plainly and then under each of these contexts."""
 
@@ -234,6 +241,27 @@ PROGRAMS = {
     "global-state-changed: functorch transforms: none -> Vmap": lambda: transformed(
         torch.func.vmap
     ),
+    "global-state-changed: torch function modes: none -> OneMode, OneMode + OneMode": under(
+        OneMode, both
+    ),
+    "grad-mode-changed: inference mode, grad mode: off -> on, on -> off": under(
+        torch.inference_mode
+    ),
+    "attribute-presence: by.s: absent -> present": calls(
+        lambda x, by: x * by.s if hasattr(by, "s") else x * 3, Holder(), Holder(s=2.0)
+    ),
+    "attribute-presence: by.s: present -> absent": calls(
+        lambda x, by: x * by.s if hasattr(by, "s") else x * 3, Holder(s=2.0), Holder()
+    ),
+    "container-changed: by[1, 2]: absent -> present": calls(
+        lambda x, by: x * by[1, 2] if (1, 2) in by else x * 3, {0: 1}, {(1, 2): 2.0}
+    ),
+    "lazy-cache: by.w: None -> tensor(size=[4], dtype=float32, device=cpu, stride=[1],"
+    " requires_grad=False)": calls(
+        lambda x, by: x * 2 if by.w is None else x * by.w, Holder(w=None), Holder(w=X)
+    ),
+    "type-changed: by: type=Parameter, requires_grad=True -> type=Tensor,"
+    " requires_grad=False": calls(scaled, torch.nn.Parameter(torch.ones(4)), torch.ones(4)),
     "grad-mode-changed: grad mode: on -> off": under(torch.no_grad),
     "autocast-changed: autocast(cpu) enabled: off -> on": under(lambda: torch.autocast("cpu")),
 }

@@ -39,6 +39,12 @@ def test_several_settings_are_all_named():
     assert change(found) == "2 -> 1, float32 -> float64"
 
 
+def test_all_values_of_one_setting_are_told():
+    values = ("torch_function_modes=A", "torch_function_modes=A + B")
+    found = finding("TORCH_FUNCTION_MODE_STACK", values=values, torch_function_modes=("none", "A"))
+    assert f"{sources(found)}: {change(found)}" == "torch function modes: none -> A, A + B"
+
+
 def test_a_setting_without_values_is_said_to_have_changed():
     assert change(finding("GLOBAL_STATE", grad_mode=("", ""))) == "changed"
 
@@ -77,6 +83,11 @@ STATE = (
             ("False", "True"),
         ),
         ("autocast(cpu)_dtype", STATE.replace("[15]", "[5]"), ("bfloat16", "float16")),
+        (
+            "autocast(cuda)_enabled",  # not the first device that differs, but its own
+            STATE.replace("[false, false]", "[true, true]"),
+            ("False", "True"),
+        ),
         (
             "autocast_cache_enabled",
             STATE.replace('"cached_enabled": true', '"cached_enabled": false'),

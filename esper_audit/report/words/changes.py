@@ -55,10 +55,17 @@ def _settings(finding: Finding) -> str:
 
 
 def _changed_settings(finding: Finding) -> str:
-    return ", ".join(
-        f"{_switch(expected)} -> {_switch(actual)}" if expected else "changed"
-        for expected, actual in finding.fields.values()
-    )
+    """Of one setting all its new values, of several the first of each."""
+    if len(finding.fields) > 1:
+        return ", ".join(_pair(*pair) for pair in finding.fields.values())
+    [(name, (expected, actual))] = finding.fields.items()
+    told = [value.removeprefix(f"{name}=") for value in finding.values]
+    own = [value for value, whole in zip(told, finding.values, strict=True) if value != whole]
+    return _pair(expected, ", ".join(map(_switch, own)) or actual)
+
+
+def _pair(expected: str, actual: str) -> str:
+    return f"{_switch(expected)} -> {_switch(actual)}" if expected else "changed"
 
 
 def _switch(value: str) -> str:
