@@ -181,10 +181,10 @@ class Compiles:
     ) -> None:
         known = self.known
         code, reason = frame.f_code, str(getattr(result, "skip_reason", None) or "")
-        by_rule = "skipfiles" in reason
+        by_rule = False
         ran: Ran | None = None
         if token is None and files.is_library_file(code.co_filename):
-            by_rule = by_rule or not reason
+            by_rule = "skipfiles" in reason or not reason
             ran = ran_eagerly(code, frame.f_locals, caller) if by_rule else None
             wrapped = frames.wrapped_callable(code, frame.f_locals) and not by_rule
             is_module = frames.is_library_module(code, frame.f_locals, caller)

@@ -15,7 +15,7 @@ from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import has_failed, holds_graph
-from esper_audit.diagnosis.outside import computes, is_quiet, left_outside
+from esper_audit.diagnosis.outside import calls_compiled, computes, is_quiet, left_outside
 from esper_audit.diagnosis.stances import (
     EVERY_FRAME,
     ON_RECOMPILE,
@@ -89,7 +89,7 @@ def _frames(recording: Recording) -> Iterator[Finding]:
             if compile_.direct or diagnosis is not Diagnosis.EAGER_EMPTY_GRAPH:
                 yield _eager(diagnosis, compile_, compile_.reason)
     for skip in recording.skips:
-        if is_quiet(skip) or skip.ran:
+        if is_quiet(skip) or skip.ran or calls_compiled(skip, recording):
             continue
         diagnosis, why = why_eager(skip.reason), computes(skip, recording)
         if skip.for_good and why is not None:

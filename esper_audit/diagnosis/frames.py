@@ -13,7 +13,7 @@ from esper_audit.data.findings import FrameState, FrameSummary, Since
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.counts import IsLate, holds_graph, late
-from esper_audit.diagnosis.outside import Outside, computes, is_quiet, library_code
+from esper_audit.diagnosis.outside import Outside, calls_compiled, computes, is_quiet, library_code
 from esper_audit.diagnosis.stances import ON_RECOMPILE, now_in_force
 from esper_audit.diagnosis.times import since
 from esper_audit.torch_text.reasons import gist
@@ -34,7 +34,7 @@ def frame_summaries(
     compiles: dict[str, list[Compile]] = defaultdict(list)
     for compile_ in recording.compiles:
         compiles[compile_.frame.key].append(compile_)
-    skips = {skip.frame.key: skip for skip in recording.skips if _is_given_up(skip)}
+    skips = {s.frame.key: s for s in recording.skips if _is_given_up(s, recording)}
     is_late = late(recording, warm_up_calls)
     found = [_summary(group, skips.pop(key, None), is_late) for key, group in compiles.items()]
     found += [_skipped(s, computes(s, recording)) for s in skips.values()]
@@ -45,8 +45,9 @@ def frame_summaries(
     return tuple(sorted(found, key=lambda summary: (-summary.seconds, summary.direct is False)))
 
 
-def _is_given_up(skip: SkippedFrame) -> bool:
-    return skip.for_good and not skip.ran and not is_quiet(skip)
+def _is_given_up(skip: SkippedFrame, recording: Recording) -> bool:
+    quiet = is_quiet(skip) or calls_compiled(skip, recording)
+    return skip.for_good and not skip.ran and not quiet
 
 
 def _summary(group: Sequence[Compile], skip: SkippedFrame | None, is_late: IsLate) -> FrameSummary:

@@ -13,6 +13,7 @@ from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.breaks import line_of
 from esper_audit.diagnosis.counts import holds_graph
 from esper_audit.torch_text.breaks import is_disabled
+from esper_audit.torch_text.reasons import is_listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,16 @@ def left_outside(recording: Recording) -> tuple[Outside, ...]:
 def is_quiet(skip: SkippedFrame) -> bool:
     """Whether a frame is skipped by rule and no operation was seen in it: no eager code."""
     return skip.by_rule and not skip.ran
+
+
+def calls_compiled(skip: SkippedFrame, recording: Recording) -> bool:
+    """Whether code on torch's list of files to skip was seen to call what was compiled."""
+    return is_listed(skip.reason) and any(
+        _is_of(place, skip.frame)
+        for made in recording.compiles
+        if made.succeeded and holds_graph(made)
+        for place in made.stack
+    )
 
 
 # --- library code ---

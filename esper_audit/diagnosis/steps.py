@@ -21,7 +21,7 @@ from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Step
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import LATE_COMPILES
-from esper_audit.diagnosis.outside import is_in_eager_code, why_outside
+from esper_audit.diagnosis.outside import calls_compiled, is_in_eager_code, why_outside
 from esper_audit.torch_text.reasons import gist, why_eager
 
 Eager = tuple[Diagnosis, Reason]
@@ -65,7 +65,7 @@ class _History:
             if skip.ran and not is_in_eager_code(skip, recording):
                 why = why_outside((skip.ran,), skip, recording)
                 self.outside.setdefault(callable_index, why)
-            elif skip.for_good and not skip.by_rule:
+            elif skip.for_good and not skip.by_rule and not calls_compiled(skip, recording):
                 self.given_up[skip.frame.key] = (skip.frame, skip.reason)
 
     def why_eager(self, step: Step) -> Eager | None:

@@ -32,6 +32,11 @@ _WORDS = (
 )
 
 
+def is_listed(reason: str) -> bool:
+    """Whether a frame is skipped because torch lists its file as one to skip."""
+    return "skipfiles" in reason
+
+
 def why_eager(reason: str) -> Diagnosis:
     """Which diagnosis torch's reason for giving a frame up is."""
     known = (found for words, found in _WORDS if words in reason.lower())

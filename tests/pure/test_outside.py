@@ -138,3 +138,13 @@ def test_modules_inside_code_skipped_for_want_of_tensors_show_that_it_computes()
         ("eager-unsupported", "resumed")
     ]
     assert eager(judge_program(recording((), [compiled(0)], skips=(skipped,)))) == []
+
+
+def test_a_listed_library_that_calls_compiled_code_is_no_finding():
+    library = Frame("run", "/env/lib/site-packages/lib/a.py", 5, "lib/a.py:run", "run")
+    listed = SkippedFrame(library, "frame is in the Dynamo skipfiles list", None, True)
+    below = compiled(0, stack=(CALL, Location(library.file, 6, "run")), direct=False)
+    quiet = judge_program(recording((), [below], skips=(listed,)))
+    assert (eager(quiet), len(quiet.frames)) == ([], 1)
+    other = judge_program(recording((), [compiled(0, stack=(CALL,))], skips=(listed,)))
+    assert eager(other) == [("eager-unsupported", "run")]
