@@ -126,12 +126,18 @@ class EntryGuards:
     def _fail_keys(self, source: str, text: str) -> bool:
         """Told of the dict, where the source is one of its keys: whether it is."""
         owner = key_owner(source)
-        if owner and owner not in self._resized:
+        if owner and owner not in self._resized and not self._is_gone(owner):
             self._resized.append(owner)
             wanted = keys_of(self._manager.root, owner)
             now = self._value_of(f"list(dict.keys({owner}))")
-            self.fail("DICT_KEYS_MATCH", owner, of_keys(wanted, now), text)
+            if isinstance(now, Exception):  # no dict any more
+                self.fail("SOURCE_GONE", owner, gone(now), text)
+            else:
+                self.fail("DICT_KEYS_MATCH", owner, of_keys(wanted, now), text)
         return bool(owner)
+
+    def _is_gone(self, source: str) -> bool:
+        return any(source == other or is_inside(source, other) for other in self._gone)
 
     def _fail_value(self, failed: Failed, source: str) -> None:
         if self._fail_keys(source, failed.text):
