@@ -15,6 +15,9 @@ from typing import Protocol
 from esper_audit.torch_text import guard_trees as trees
 
 _OF_MODULES = ("_modules", "_parameters", "_buffers")
+_PARAMETRIZATIONS = "torch.nn.utils.parametrize._cache"
+_LEAST_ID = 2**32
+"""Objects have addresses above this one in a process of 64 bits."""
 _IMPORT = re.compile(r"__import_(?P<dotted>\w+)")
 _BUILTINS = re.compile(r"__builtins_dict__+\w*")
 _INJECTED = re.compile(r"\w*_\d+_c\w+")
@@ -75,7 +78,9 @@ class Unknown:
 
 def rewritten(tree: ast.expr, known: Known) -> str:
     """A source or an expression of sources, in the user's terms."""
-    return ast.unparse(_Rewriter(known).of(tree))
+    found = _Rewriter(known).of(tree)
+    parts = found.elts if isinstance(found, ast.Tuple) else [found]  # several sources
+    return ", ".join(map(ast.unparse, parts))
 
 
 class _Rewriter:
@@ -193,9 +198,11 @@ class _Rewriter:
             owner, index = node.value, node.slice
         else:
             return None
-        place = trees.key_place(index)
+        held, place = self.of(owner), trees.key_place(index)
+        if ast.unparse(held) == _PARAMETRIZATIONS:  # torch's keys are numbers of objects
+            return held
         text = self._known.key(*place) if place is not None else ""
-        return _item(self.of(owner), _code(text) if text else self.of(index))
+        return _item(held, _without_ids(_code(text) if text else self.of(index)))
 
     def _function(self, node: ast.expr) -> ast.expr | None:
         """A function of torch's own around a value."""
@@ -243,6 +250,14 @@ _RULES: tuple[Callable[[_Rewriter, ast.expr], ast.expr | None], ...] = (
     _Rewriter._method,
     _Rewriter._iterated,
 )
+
+
+def _without_ids(key: ast.expr) -> ast.expr:
+    """A key, with ``…`` for the numbers of objects, which are others in each run."""
+    if isinstance(key, ast.Tuple):
+        return ast.Tuple([_without_ids(part) for part in key.elts])
+    is_number = isinstance(key, ast.Constant) and type(key.value) is int
+    return ast.Name("…") if is_number and key.value >= _LEAST_ID else key  # type: ignore[attr-defined]
 
 
 def _is(node: ast.AST, *names: str) -> bool:
