@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
@@ -160,7 +161,8 @@ def _object(failed: Failed) -> Values:
     value, wanted = failed.value, object_id(failed.text)
     known = failed.objects.get(wanted) if wanted is not None else None
     if known is None and issubclass(type(value), Enum):
-        known = next((member for member in type(value) if id(member) == wanted), None)
+        members = getattr(type(value), "_member_map_", {}).values()
+        known = next((member for member in members if id(member) == wanted), None)
     if known is None:
         return _lost_object(failed)
     expected, actual = values.text_of(known), values.text_of(value)
@@ -203,10 +205,8 @@ def _length(failed: Failed) -> Values:
     wanted = wanted_length(failed.text)
     if wanted is None:
         return _unread(failed)
-    try:
-        return held_to(wanted, len(failed.value))
-    except Exception:  # the value's own ``__len__`` fails, or it has none
-        return held_to(wanted, failed.value)
+    length = values.length_of(failed.value)
+    return held_to(wanted, failed.value if length is None else length)
 
 
 def _items_left(failed: Failed) -> Values:
@@ -225,9 +225,9 @@ def _keys(failed: Failed) -> Values:
     wanted = wanted_value(failed.text)
     if wanted is None:
         return _unread(failed)
-    keys = values.contents_of(list(failed.value.keys()))
-    actual = keys or f"{len(failed.value)} keys"
-    return Values(wanted, actual, ValueKind.COLLECTION, ValueKind.COLLECTION)
+    held = gc.get_referents(failed.value)  # of the proxy, without a call of what it stands for
+    keys = values.contents_of(list(held[0])) if held and type(held[0]) is dict else None
+    return Values(wanted, keys or "others", ValueKind.COLLECTION, ValueKind.COLLECTION)
 
 
 def of_keys(texts: dict[int, str], now: Any) -> Values:

@@ -107,9 +107,12 @@ def _length(text: str, value_of: ValueOf) -> Relation | None:
     wanted = wanted_length(text)
     if match is None or wanted is None:
         return Relation("RELATIONAL", "<inputs>", Values("as compiled", body_of(text)))
-    size, source = value_of(f"len({match['source']})"), match["source"]
-    kind = "DICT_LENGTH" if issubclass(type(value_of(source)), dict) else "LENGTH_CHECK"
-    return Relation(kind, source, held_to(wanted, size), (source,))
+    source = match["source"]
+    value = value_of(source)
+    kind = "DICT_LENGTH" if issubclass(type(value), dict) else "LENGTH_CHECK"
+    length = values.length_of(value)
+    found = held_to(wanted, value if length is None else length)
+    return Relation(kind, source, found, (source,))
 
 
 def _is_expression(body: str) -> bool:

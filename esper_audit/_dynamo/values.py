@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from enum import Enum
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
@@ -17,6 +18,7 @@ _DEEPEST = 3
 
 _BASES = (float, int, str, bytes, complex)
 _TORCHS = (torch.dtype, torch.device, torch.layout, torch.memory_format)
+_SIZED: tuple[Any, ...] = (list, tuple, dict, set, frozenset, deque, range, str, bytes)
 _SEQUENCES: dict[Any, tuple[str, str]] = {
     list: ("[", "]"),
     tuple: ("(", ")"),
@@ -46,7 +48,7 @@ def _text(thing: object) -> str:
     if contents is not None:
         return contents
     if issubclass(own, (list, tuple, dict, set, frozenset)):
-        return f"{own.__name__} of {_length(thing)}"
+        return f"{own.__name__} of {length_of(thing)}"
     return _named(thing) or f"{own.__qualname__} object"
 
 
@@ -54,10 +56,10 @@ def type_name(thing: type) -> str:
     return f"{thing.__module__}.{thing.__qualname__}".removeprefix("builtins.")
 
 
-def _length(thing: object) -> int:
+def length_of(thing: object) -> int | None:
     """By the built-in type's own count: a subclass may have another ``__len__``."""
-    bases = (list, tuple, dict, set, frozenset)
-    return next(base.__len__(thing) for base in bases if issubclass(type(thing), base))  # type: ignore[arg-type]
+    base = next((kind for kind in _SIZED if issubclass(type(thing), kind)), None)
+    return None if base is None else base.__len__(thing)
 
 
 def _named(thing: object) -> str:

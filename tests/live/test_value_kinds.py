@@ -59,3 +59,44 @@ def test_subclasses_are_of_the_kind_that_they_specialize(value, kind):
 
 def test_a_proxy_is_not_asked_for_its_class():
     assert values.kind_of(Proxy()) is ValueKind.OTHER
+
+
+class Parts(list):
+    def __len__(self):
+        raise RuntimeError("the user's own code ran")
+
+    __repr__ = __iter__ = __len__
+
+
+class Named(str):
+    def __repr__(self):
+        raise RuntimeError("the user's own code ran")
+
+
+def test_a_length_is_the_built_in_types_own():
+    assert values.length_of(Parts([1, 2])) == 2
+    assert values.length_of(nn.ModuleList()) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ((True, False), "(True, False)"),
+        ([1, "a", None, (2.5,)], "[1, 'a', None, (2.5,)]"),
+        ({"b": 1, 2: [True]}, "{'b': 1, 2: [True]}"),
+        ({"b", "a"}, "{'a', 'b'}"),
+        (frozenset(), "frozenset()"),
+        (torch.Size([2, 3]), "[2, 3]"),
+        (slice(0, None), "slice(0, None, None)"),
+        (range(1, 5), "range(1, 5)"),
+        (Named("x"), "'x'"),
+        (Parts([1, 2]), "Parts of 2"),
+        ([object()], "list of 1"),
+        (list(range(100)), "list of 100"),
+        ((((1,),),), "(((1,),),)"),
+        ([[[[1]]]], "list of 1"),
+    ],
+    ids=lambda thing: thing if isinstance(thing, str) else type(thing).__name__,
+)
+def test_small_containers_of_constants_show_what_they_hold(value, text):
+    assert values.text_of(value) == text
