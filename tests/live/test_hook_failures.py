@@ -22,9 +22,9 @@ READINGS = [
         (readings, name)
         for name in ("call_of", "entries_of", "compiles_left", "graph_breaks_since")
     ),
-    *((readings, name) for name in ("end_of", "stages_of", "plain_code", "user_lines")),
-    *((frames, name) for name in ("user_stack", "instance", "is_called_directly")),
-    (compiles, "failing_guards"),
+    *((readings, name) for name in ("end_of", "stages_of", "plain_code")),
+    *((frames, name) for name in ("user_stack", "is_called_directly")),
+    *((compiles, name) for name in ("failing_guards", "called")),
 ]
 
 
