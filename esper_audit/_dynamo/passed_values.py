@@ -30,10 +30,14 @@ class Bindings:
     def __init__(self) -> None:
         self._lines: dict[int, dict[str, tuple[int, int] | None]] = {}
         self._failed: dict[int, int] = {}
+        # By address: to hash a code object takes longer than to look it up.
+        self._codes: dict[int, tuple[CodeType, dict[int, dict[str, bool]]]] = {}
 
     def ran(self, frame: FrameType, line: int, event: str) -> None:
         """This line of a frame has run, at least in part: an exception may have ended it."""
-        names = stores_of(frame.f_code).get(line)
+        names = self._stores(frame.f_code).get(line)
+        if names is None and event == "line" and not self._failed:
+            return
         has_failed = self._failed.pop(id(frame), 0) == line
         if event == "exception":  # the next event is of another line, which this one never ended
             self._failed[id(frame)] = line
@@ -46,6 +50,12 @@ class Bindings:
         if event == "return":
             self._lines.pop(id(frame), None)
             self._failed.pop(id(frame), None)
+
+    def _stores(self, code: CodeType) -> dict[int, dict[str, bool]]:
+        known = self._codes.get(id(code))
+        if known is None:
+            known = self._codes[id(code)] = code, _stores_of(code)
+        return known[1]
 
     def source_of(
         self, source: str, call: Mapping[str, Any], caller: FrameType | None
@@ -69,8 +79,7 @@ def _address(frame: FrameType, name: str) -> int:
     return id(frame.f_globals.get(name)) if is_module else 0
 
 
-@lru_cache(maxsize=4096)
-def stores_of(code: CodeType) -> dict[int, dict[str, bool]]:
+def _stores_of(code: CodeType) -> dict[int, dict[str, bool]]:
     """The variables that each line binds, and whether it does so whenever it runs."""
     found: dict[int, dict[str, bool]] = {}
     jumps = set()
