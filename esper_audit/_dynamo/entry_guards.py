@@ -100,10 +100,10 @@ class EntryGuards:
         text = str(leaf.verbose_code_parts()[0])
         kind = kind_by(type(leaf).__name__, text)
         seen = metadata.seen_by(kind, value)
-        if holds(leaf, seen):
-            self.passed.add(source)
-            return
         reading = reading_of(kind)
+        if holds(leaf, seen):
+            self.passed.add(_guarded(reading, source, text))
+            return
         if reading is Reading.SETTING:
             self.fail(kind, guarded_state.SOURCE, self._state(kind, text), text)
         elif reading is Reading.PRESENCE:
@@ -226,3 +226,11 @@ class EntryGuards:
             hint=hint_in(text),
         )
         self.failures.append(failure)
+
+
+def _guarded(reading: Reading | None, source: str, text: str) -> str:
+    """What a guard of this source is about: a setting, an item or attribute in it, or itself."""
+    if reading is Reading.SETTING:
+        return guarded_state.SOURCE
+    presence = presence_in(text) if reading is Reading.PRESENCE else None
+    return presence.source if presence is not None else source
