@@ -15,7 +15,7 @@ from esper_audit._dynamo import iterators, marks, metadata, values
 from esper_audit._dynamo.made_guards import Objects
 from esper_audit._dynamo.tensor_guard import as_texts, tensor_difference
 from esper_audit.data.compiles import ValueKind
-from esper_audit.torch_text.guard_kinds import Reading, reading_of
+from esper_audit.torch_text.guard_kinds import KINDS, Reading, reading_of
 from esper_audit.torch_text.guard_text import (
     Presence,
     body_of,
@@ -59,8 +59,8 @@ class Failed:
 
 def of_guard(failed: Failed) -> Values:
     """Of a guard on one value: what it wanted, and what there is."""
-    read = _READ.get(reading_of(failed.kind), _unread)
-    return read(failed)
+    known = failed.kind in KINDS
+    return _READ.get(reading_of(failed.kind), _unread)(failed) if known else _unread(failed)
 
 
 def of_presence(presence: Presence) -> Values:

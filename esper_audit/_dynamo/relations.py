@@ -18,7 +18,7 @@ ValueOf = Callable[[str], Any]
 """The value of an expression; the exception where evaluating it raised one."""
 
 _DUPLICATE = re.compile(r"[Dd]uplicate tensor")
-_LISTS = re.compile(r"overlapping=(\[[^\]]*\]), non_overlapping=(\[[^\]]*\])")
+_OVERLAP = re.compile(r"check_overlapping\((?P<sources>.+)\)", re.DOTALL)
 _LENGTH = re.compile(r"(?:not |len\()(?P<source>.+?)\)?(?: [!=>]=? ?\d+)?")
 _ONE, _TWO = "one object", "two objects"
 
@@ -75,9 +75,9 @@ def read(text: str, unaliased: Iterable[str], value_of: ValueOf) -> Relation | N
     body = body_of(text)
     if _DUPLICATE.search(body):
         return _duplicate(list(unaliased), value_of)
-    overlap = _LISTS.search(body)
+    overlap = _OVERLAP.search(body)
     if overlap is not None:
-        return _overlap(overlap[1], overlap[2])
+        return _overlap(overlap["sources"])
     if wanted_length(text) is not None and not split_expression(body).sides:
         return _length(text, value_of)
     if _is_expression(body):
@@ -95,8 +95,8 @@ def _duplicate(sources: list[str], value_of: ValueOf) -> Relation:
     return Relation("NO_TENSOR_ALIASING", " is ".join(same[:2]), found, tuple(same))
 
 
-def _overlap(overlapping: str, separate: str) -> Relation:
-    sources = re.findall(r"[LG]\[[^,\]]+\][^,\]]*", f"{overlapping}{separate}")
+def _overlap(lists: str) -> Relation:
+    sources = re.findall(r"[LG]\[(?:[^\[\],]|\[[^\[\]]*\])+\](?:[.\w]|\[[^\[\]]*\])*", lists)
     found = Values("memory as compiled", "other overlaps", ValueKind.TENSOR, ValueKind.TENSOR)
     named = ", ".join(sources) or "<inputs>"
     return Relation("STORAGE_OVERLAPPING", named, found, tuple(sources))
