@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from esper_audit.data.audits import JudgedStep
 from esper_audit.data.compiles import Compile, GuardFailure, Outcome
@@ -37,11 +38,17 @@ def root_causes(
         if compile_.phase is Phase.STEADY or not after_warm_up_only:
             shared = diagnosis is Diagnosis.OTHER_INSTANCE
             frame = shared_frame(compile_.frame) if shared else compile_.frame
+            failure = _setting(failure) if diagnosis is Diagnosis.GLOBAL_STATE_CHANGED else failure
             grouped[frame.key, diagnosis, *failure.subject].append((compile_, failure))
     findings = [
         _finding(Diagnosis(key[1]), group, compiles, steps) for key, group in _merged(grouped)
     ]
     return tuple(sorted(findings, key=lambda finding: -finding.seconds))
+
+
+def _setting(failure: GuardFailure) -> GuardFailure:
+    """Named after the settings that changed: threads and the default dtype are two causes."""
+    return replace(failure, source=" ".join((failure.source, *failure.fields)))
 
 
 def attempts_to_watch(compiles: Sequence[Compile]) -> int:

@@ -23,6 +23,7 @@ from enum import IntEnum
 from esper_audit.data.compiles import Compile, GuardFailure, ValueKind
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.diagnosis.identify import identify
+from esper_audit.torch_text.guard_kinds import Reading, reading_of
 
 
 class Extent(IntEnum):
@@ -35,7 +36,7 @@ class Extent(IntEnum):
     """Another type, or None in place of something: neither is nearer than the other."""
 
 
-LENGTHS = ("LENGTH_CHECK", "DICT_LENGTH", "TUPLE_ITERATOR_LEN")
+_LENGTHS = (Reading.LENGTH, Reading.ITEMS_LEFT)
 _PLAIN = (
     *(ValueKind.BOOL, ValueKind.INT, ValueKind.FLOAT, ValueKind.STR, ValueKind.ENUM),
     *(ValueKind.TORCH, ValueKind.COLLECTION),
@@ -92,8 +93,9 @@ def _follows(failure: GuardFailure, other: GuardFailure) -> bool:
     if failure is other:
         return False
     source, wider = failure.torch_source, other.torch_source
-    if other.kind in LENGTHS:
-        return failure.kind not in LENGTHS and wider in (source, _owner(source)) and is_key(failure)
+    if _is_length(other):
+        is_of = wider in (source, _owner(source))
+        return is_of and is_key(failure) and not _is_length(failure)
     if other.kind == "TENSOR_MATCH" and of_shape(failure):
         return is_inside(source, wider) and "size" in other.fields
     return extent(other) is Extent.TYPE and is_inside(source, wider)
@@ -101,8 +103,11 @@ def _follows(failure: GuardFailure, other: GuardFailure) -> bool:
 
 def is_key(failure: GuardFailure) -> bool:
     """Whether it is about the keys of a container: which are there, and in what order."""
-    kinds = {failure.expected_kind, failure.actual_kind}
-    return kinds == _THERE or "KEYS" in failure.kind or "CONTAINS" in failure.kind
+    return reading_of(failure.kind) in (Reading.PRESENCE, Reading.KEYS)
+
+
+def _is_length(failure: GuardFailure) -> bool:
+    return reading_of(failure.kind) in _LENGTHS
 
 
 def _owner(source: str) -> str:
@@ -135,7 +140,7 @@ def extent(failure: GuardFailure) -> Extent:
         return Extent.TYPE if "type" in failure.fields else Extent.VALUE
     if ValueKind.NONE in kinds:
         return Extent.TYPE
-    if failure.kind in LENGTHS or (kinds == _THERE and is_item(failure.torch_source)):
+    if _is_length(failure) or (kinds == _THERE and is_item(failure.torch_source)):
         return Extent.VALUE
     is_plain = failure.actual_kind in _PLAIN and failure.kind != "TYPE_MATCH"
     return Extent.VALUE if is_plain else Extent.TYPE

@@ -55,7 +55,6 @@ CAUSES: dict[str, list[tuple[Any, ...]]] = {
     "shared_wrapper_frame": [
         ("other-instance", "", "Linear", ("GELU", "LayerNorm", "Linear", "Sequential"), 4, STORM)
     ],
-    "race": [("concurrent-compile", "<another thread>", None, None, 2, SINGLE)],
 }
 
 

@@ -139,3 +139,18 @@ def test_another_type_is_a_smaller_change_than_an_object_in_place_of_none():
     other = failure("0/1", "self.seed", kind="TYPE_MATCH", expected="Conv", actual="nets.Gate")
     made = compiled(2, Outcome.RECOMPILED, guard_failures=(empty, other))
     assert [found.kind for found in closest_failures(made)] == ["TYPE_MATCH"]
+
+
+def test_two_settings_of_torch_are_two_causes():
+    state = {"source": "<global state>", "kind": "GLOBAL_STATE"}
+    made = [
+        compiled(
+            number,
+            Outcome.RECOMPILED,
+            guard_failures=(failure(actual=f"changed: {name}", **state),),
+        )
+        for number, name in enumerate(("num_threads", "default_dtype"))
+    ]
+    found = root_causes(made)
+    assert {cause.id.value for cause in found} == {"global-state-changed"}
+    assert len({cause.source for cause in found}) == 2
