@@ -78,6 +78,8 @@ class Unknown:
 
 def rewritten(tree: ast.expr, known: Known) -> str:
     """A source or an expression of sources, in the user's terms."""
+    if isinstance(tree, ast.Attribute) and tree.attr == "_modules":
+        tree = tree.value  # the modules of a module: it is the one that grew
     found = _Rewriter(known).of(tree)
     parts = found.elts if isinstance(found, ast.Tuple) else [found]  # several sources
     return ", ".join(map(ast.unparse, parts))

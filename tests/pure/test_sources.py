@@ -49,6 +49,7 @@ class Told:
     [
         ("L['self']._modules['slot']._alpha", "self.slot._alpha"),
         ("L['self']._modules['slots']._modules['0'].stage", "self.slots[0].stage"),
+        ("L['self']._modules['layers']._modules", "self.layers"),
         ("L['self']._parameters['weight']", "self.weight"),
         ("L['self']._buffers['running-mean']", "self['running-mean']"),
         ("L['x'].size()[0]", "x.size()[0]"),
