@@ -18,6 +18,7 @@ from weakref import ref
 from esper_audit._dynamo.frames import EVAL_FRAME, wrapped_in
 from esper_audit.data.compiles import GuardFailure
 
+_DECORATORS = 8
 _LOCAL = re.compile(r"\bL\['\w+'\]")
 
 
@@ -45,8 +46,7 @@ def called(code: CodeType, f_locals: Mapping[str, Any], caller: FrameType | None
     """What was called, of a frame with this code and these variables."""
     first = code.co_varnames[0] if code.co_argcount else ""
     this = f_locals.get(first)
-    method = getattr_static(type(this), code.co_name, None)
-    if this is not None and getattr(method, "__code__", None) is code:
+    if this is not None and _is_method(this, code):
         return Called(this, _locals(first))
     name, wrapped = wrapped_in(code, f_locals)
     if f_locals.get("self") is not None:
@@ -54,6 +54,18 @@ def called(code: CodeType, f_locals: Mapping[str, Any], caller: FrameType | None
     if wrapped is not None:
         return _behind_wrapper(code, f_locals, name, wrapped)
     return _function(code, caller)
+
+
+def _is_method(this: Any, code: CodeType) -> bool:
+    """Whether a class of the object has a method with this code, also behind its decorators."""
+    method = getattr_static(type(this), code.co_name, None)
+    for _ in range(_DECORATORS):
+        if isinstance(method, (staticmethod, classmethod)) or not hasattr(method, "__dict__"):
+            return False
+        if getattr(method, "__code__", None) is code:
+            return True
+        method = method.__dict__.get("__wrapped__")
+    return False
 
 
 def _locals(*names: str) -> tuple[str, ...]:

@@ -1,0 +1,102 @@
+"""Whose code a frame runs: an object's, a function's, or that of a callable behind a wrapper."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import torch
+
+from esper_audit._dynamo.called import called, with_owner
+from esper_audit.data.compiles import GuardFailure
+
+
+def logged(fn: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(fn)
+    def wrapper(*args: Any) -> Any:
+        return sys._getframe(), fn(*args)
+
+    return wrapper
+
+
+class Net:
+    def here(this) -> FrameType:  # noqa: N805
+        return sys._getframe()
+
+    @functools.wraps(here)
+    def decorated(self) -> Any:
+        return self.here()
+
+    @torch.compile(backend="eager")
+    def compiled(self) -> int:
+        return 1
+
+    @logged
+    def step(self, _x: int) -> int:
+        return 1
+
+
+def of(frame: FrameType) -> Any:
+    return called(frame.f_code, frame.f_locals, None)
+
+
+def test_a_method_is_its_objects_whatever_the_first_argument_is_called() -> None:
+    net = Net()
+    found = of(net.here())
+    assert (found.thing, found.sources) == (net, ("L['this']",))
+    assert found.instance.startswith("Net@")
+
+
+def test_a_method_that_is_decorated_with_torch_compile_is_its_objects() -> None:
+    net = Net()
+    code = Net.compiled.__wrapped__.__code__  # type: ignore[attr-defined]
+    assert called(code, {"self": net}, None).thing is net
+
+
+def test_two_objects_of_a_class_are_told_apart_and_one_is_itself() -> None:
+    one, two = Net(), Net()
+    assert of(one.here()).instance == of(one.here()).instance
+    assert of(one.here()).instance != of(two.here()).instance
+
+
+def test_behind_a_wrapper_is_the_callable() -> None:
+    def plain(x: int) -> int:
+        return x
+
+    frame, _ = logged(plain)(1)
+    found = of(frame)
+    assert (found.thing, found.sources) == (plain, ("L['fn']",))
+
+
+def test_behind_a_wrapper_of_a_method_is_the_object_among_the_arguments() -> None:
+    net = Net()
+    frame, _ = net.step(1)
+    found = of(frame)
+    assert (found.thing, found.sources) == (net, ("L['fn']", "L['args'][0]"))
+
+
+def test_what_lies_under_the_called_object_is_its_own() -> None:
+    net = Net()
+    frame, _ = net.step(1)
+    sources = (
+        "L['args'][0].p",
+        "L['args'][1]",
+        "L['fn'].__code__",
+        "G['p']",
+        "L['args'][0] + L['x']",
+    )
+    failures = [GuardFailure("0/0", "", source, "", "", "", source) for source in sources]
+    owned = [failure.own for failure in with_owner(failures, of(frame))]
+    assert owned == [True, False, True, False, False]
+
+
+def test_an_object_that_asks_who_reads_it_is_not_asked() -> None:
+    class Proxy:
+        def __getattribute__(self, name: str) -> Any:
+            raise AssertionError(name)
+
+    frame, _ = logged(lambda x: x)(Proxy())
+    assert of(frame).thing is not None
