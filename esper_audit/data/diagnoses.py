@@ -155,7 +155,7 @@ MEANINGS = {
         "keep the object, or the class, alive as long as the compiled function",
     ),
     Diagnosis.OTHER_INSTANCE: Meaning(
-        "another object runs this code for the first time; its cache and its limit are shared",
+        "no cache entry was compiled for this object; those of others don't match it",
         "keep what differs in tensors, or raise the recompile limit to the number of objects",
     ),
     Diagnosis.FORCED_BY_OTHER_RANK: Meaning(

@@ -301,9 +301,11 @@ _OF_CLAIMS: dict[Why, Words] = {
     Why.NOT_DECIDED: _constant("no scenario of this run decides it"),
 }
 _OF_SHARING: dict[Why, Words] = {
-    Why.OBJECTS_SHARE: _form("every object that runs {said} has a value of its own"),
-    Why.CLOSURES_SHARE: _form("every function {said} has a closure and default values of its own"),
-    Why.WRAPPER_SHARED: _form("compiled one by one behind the same wrapper: {said}"),
+    Why.OBJECTS_SHARE: _form("objects that run {said} share its cache and its limit"),
+    Why.CLOSURES_SHARE: _form(
+        "functions {said} share one cache and limit, each with its own closure and defaults"
+    ),
+    Why.WRAPPER_SHARED: _form("callables behind one wrapper share its cache and its limit: {said}"),
 }
 _OF_EAGER: dict[Why, Words] = {
     Why.STANCE: _stance,
