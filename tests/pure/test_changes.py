@@ -112,6 +112,11 @@ def test_settings_that_changed_one_after_the_other_are_told_apart():
     assert [sources(found) for found in root_causes(made)] == ["num threads", "default dtype"]
 
 
+def test_no_value_is_told_to_have_become_itself():
+    found = finding("DICT_LENGTH", "1", ("2", "1"))
+    assert change(found) == "1 key -> 2 keys"
+
+
 def test_a_recompile_without_values_has_no_arrow():
     found = root_causes([compiled(0, Outcome.RECOMPILED)])[0]
     assert head(found) == "unrecognized: <unknown> in Host.forward"

@@ -37,8 +37,10 @@ def change(finding: Finding, values: Sequence[str] | None = None, shown: int = _
     found = finding.values if values is None else values
     if not finding.expected and not any(found):
         return ""
-    listed = ", ".join(_value(finding, value) for value in found[:shown])
-    more = f", … ({len(found)} values)" if len(found) > shown else ""
+    # One that is the first old value again is of a recompile for which another entry was nearer.
+    new = [value for value in found if value != finding.expected] or found
+    listed = ", ".join(_value(finding, value) for value in new[:shown])
+    more = f", … ({len(new)} values)" if len(new) > shown else ""
     what = "keys " if finding.kind in _KEYS else ""
     return f"{what}{_value(finding, finding.expected)} -> {listed}{more}"
 
