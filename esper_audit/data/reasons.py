@@ -164,6 +164,13 @@ class Why(StrEnum):
     VERDICTS_VARY = "verdicts-vary"
 
 
+NO_WRITER_AT_ALL = (
+    *(Why.OTHER_COMPILES, Why.OTHER_NUMBER, Why.WATCHED_FAILED),
+    *(Why.NO_SECOND_RUN, Why.IS_DISTRIBUTED),
+)
+"""Why a whole recording has no writers: a note of it says so, not each cause."""
+
+
 class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A kind of reason, and the facts that its words need; those that it does not need are empty.
 

@@ -8,7 +8,7 @@ from esper_audit.data.compiles import STATE_KINDS
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding, Writer
 from esper_audit.data.places import Location
-from esper_audit.data.reasons import Why
+from esper_audit.data.reasons import NO_WRITER_AT_ALL, Why
 from esper_audit.report.words.breaks import breaks_details, hints, places, said
 from esper_audit.report.words.changes import change, sources
 from esper_audit.report.words.findings import (
@@ -118,7 +118,8 @@ def who_wrote(finding: Finding, root: str = "") -> str:
         return _written(finding, finding.written_by, finding.called_from, share, root)
     if is_not_recorded(finding) or _changed_nothing(finding):
         return called
-    return "; ".join(filter(None, [called, f"writer unknown: {in_words(finding.no_writer)}"]))
+    because = "" if _is_noted(finding) else f": {in_words(finding.no_writer)}"
+    return "; ".join(filter(None, [called, f"writer unknown{because}"]))
 
 
 def others_wrote(finding: Finding, root: str = "") -> list[str]:
@@ -148,6 +149,11 @@ def is_not_recorded(finding: Finding) -> bool:
     """Whether nobody looked for the writer: a report says so once, not of each finding."""
     unknown = finding.no_writer is not None and finding.no_writer.why is Why.NOT_RECORDED
     return finding.pattern is not None and unknown
+
+
+def _is_noted(finding: Finding) -> bool:
+    """Whether no writer of the recording is named, for a reason that its notes say once."""
+    return finding.no_writer is not None and finding.no_writer.why in NO_WRITER_AT_ALL
 
 
 def _changed_nothing(finding: Finding) -> bool:

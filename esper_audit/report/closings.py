@@ -50,7 +50,7 @@ def _after_run(report: Report, verbosity: int, typed: Typed) -> tuple[str, str]:
 
 
 def _run_verdict(report: Report) -> str:
-    """``Failed: 12 audits failed, 42 passed.``, without the negative controls."""
+    """``Failed: 12 audits failed, 42 passed (beside 18 negative controls).``"""
     if report.interrupted:
         return f"Interrupted: {done_of(report)}."
     if report.control_missed:
@@ -62,7 +62,9 @@ def _run_verdict(report: Report) -> str:
     first = [f"{several(number, 'audit')} {said}" for number, said in words[:1]]
     verdicts = {AuditVerdict.PASSED: "Passed", AuditVerdict.FAILED: "Failed"}
     said = ", ".join([*first, *counts]) or "nothing was replayed"
-    return f"{verdicts.get(report.verdict, 'Not completed')}: {said}."
+    controls = len(report.audits) - len(subjects) if subjects else 0
+    beside = f" (beside {several(controls, 'negative control')})" if controls else ""
+    return f"{verdicts.get(report.verdict, 'Not completed')}: {said}{beside}."
 
 
 def _run_facts(report: Report) -> str:
@@ -101,9 +103,9 @@ def _after_program(audit: ProgramAudit, root: str) -> tuple[str, str]:
         return "", ""
     lines = any(map(is_not_recorded, audit.findings))
     limit = _higher_limit(audit)
-    options = (*(("--provenance",) if lines else ()), *limit)
-    if not options:
+    if not lines and not limit:
         return "", ""
+    options = (*(("--provenance",) if lines or audit.recording.watched else ()), *limit)
     found = ["the lines that wrote the guarded state"] if lines else []
     found += ["the causes that the limit hides"] if limit else []
     return f"Next, to find {' and '.join(found)}:", _again(program, options, root)

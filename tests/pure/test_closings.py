@@ -6,17 +6,19 @@ import shlex
 from dataclasses import replace
 
 import pytest
-from builders import audit, compiled, failure, program_audit, recording, told
-from report_builders import failing, report
+from builders import audit, compiled, failure, judged, program_audit, recording, told
+from report_builders import CONTROL, failing, report
 from test_program import made
 
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.compiles import Outcome, Write
 from esper_audit.data.expectations import Question
 from esper_audit.data.places import Location
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Program
-from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import judge_program
+from esper_audit.recording.writers import without_writers
 from esper_audit.report.formats import Format, render
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed, shell
 
@@ -108,10 +110,10 @@ def test_no_command_is_offered_that_would_not_work(fields):
     assert "esper-audit exec" not in render(program_report(**fields), Format.PLAIN)
 
 
-def limited(*writes):
+def limited(*writes, watched=False):
     again = compiled(1, Outcome.RECOMPILED, guard_failures=(failure(),), writes=writes)
     stopped = compiled(2, Outcome.LIMIT, cache_entries_before=8, guard_failures=(failure(),))
-    found = recording((), [compiled(0), again, stopped], program=PROGRAM)
+    found = recording((), [compiled(0), again, stopped], program=PROGRAM, watched=watched)
     return render(ProgramReport(root="/p", audits=(judge_program(found),)), Format.PLAIN)
 
 
@@ -123,6 +125,22 @@ def test_at_the_limit_a_run_with_a_higher_one_shows_what_it_hides():
         "Next, to find the causes that the limit hides:",
         "esper-audit exec --recompile-limit 64 'my train.py' --fast",
     ]
+
+
+def test_a_run_with_a_higher_limit_looks_for_writers_where_this_one_did():
+    write = Write("self.alpha", Location("/p/slot.py", 120, "Slot.set_alpha"))
+    assert limited(write, watched=True).splitlines()[-1] == (
+        "esper-audit exec --provenance --recompile-limit 64 'my train.py' --fast"
+    )
+
+
+def test_why_a_recording_has_no_writers_is_said_in_its_notes_alone():
+    why = Reason(why=Why.IS_DISTRIBUTED)
+    again = compiled(1, Outcome.RECOMPILED, guard_failures=(failure(),))
+    found = without_writers(recording((), [compiled(0), again], program=PROGRAM), why)
+    text = render(ProgramReport(root="/p", audits=(judge_program(found),)), Format.PLAIN)
+    assert "writer unknown\n" in text
+    assert text.count("a distributed program is not run a second time") == 1
 
 
 def test_one_further_run_finds_writers_and_what_the_limit_hides():
@@ -153,3 +171,11 @@ def test_a_file_whose_name_begins_with_a_dash_is_no_option():
 
 def test_a_character_beyond_sixteen_bits_is_quoted_as_bash_reads_it():
     assert shell(["a\U000e0067b"]) == r"$'a\U000e0067b'"
+
+
+def test_negative_controls_are_counted_beside_the_audits():
+    stale = (judged(0, StepVerdict.STALE),)
+    control = audit(parameters=CONTROL.params, verdict=AuditVerdict.FAILED, steps=stale)
+    assert last_lines(report(audit(), control), count=1) == [
+        "Passed: 1 audit passed (beside 1 negative control)."
+    ]
