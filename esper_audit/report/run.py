@@ -49,7 +49,10 @@ MOST_STRIPS = 4
 MOST_CAUSES = 3
 MOST_NAMED = 1
 MOST_VALUES = 3
-_LEGEND = "numbers: after warm-up; limit: the recompile limit was hit"
+_LEGEND = (
+    "numbers: after warm-up, within the budget where ✓; limit after N: N recompiles, then the"
+    " recompile limit was hit"
+)
 _GRAPHS_LEGEND = "N then M: compiles in warm-up, and in all"
 _EAGER_NOTE = (
     "The backend 'eager' stops before the compiler stages that bake values in:"

@@ -62,7 +62,7 @@ def forecast_words(forecast: Forecast | None) -> str:
     if forecast is None:
         return ""
     if forecast.limit_hit:
-        return "the limit is hit: each further value runs eagerly"
+        return "each further value runs eagerly"
     left, seconds = forecast.left, forecast.seconds_each
     return (
         f"{several(left, 'more value')} at {seconds:.2g} s each ({left * seconds:.1f} s) until the"
