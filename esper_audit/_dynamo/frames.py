@@ -70,6 +70,6 @@ def user_stack(frame: FrameType | None) -> tuple[Location, ...]:
     while frame is not None and len(found) < STACK_DEPTH:
         code = frame.f_code
         if not is_library_file(code.co_filename):
-            found.append(Location(code.co_filename, frame.f_lineno, code.co_qualname))
+            found.append(Location(code.co_filename, frame.f_lineno or 0, code.co_qualname))
         frame = frame.f_back
     return tuple(reversed(found))

@@ -42,7 +42,7 @@ class _Lines(TorchDispatchMode):
         while frame.f_back is not None and frame.f_code.co_filename in _WRAPPERS:
             frame = frame.f_back
         code = frame.f_code
-        self.found[Location(code.co_filename, frame.f_lineno, code.co_qualname)] = None
+        self.found[Location(code.co_filename, frame.f_lineno or 0, code.co_qualname)] = None
         return operation(*args, **(kwargs or {}))
 
 

@@ -217,7 +217,7 @@ class Watch:
         is_ours = frame is not None and sys.gettrace() == self._on_call and not self._is_suspended
         is_alone = len(self._threads) == 1
         if self._state is not None and is_ours and frame is not None:
-            self._poll_state(self._state, frame, line or frame.f_lineno, is_alone)
+            self._poll_state(self._state, frame, line or frame.f_lineno or 0, is_alone)
         if not is_ours or not is_alone or frame is None:
             self._catch_up()
             return
@@ -230,7 +230,7 @@ class Watch:
         for (compiled, root, source), item in changed.items():
             above = (changed.get((compiled, root, part)) for part in prefixes(source)[1:])
             is_moved = any(holder is not None and holder.is_replaced for holder in above)
-            at = line or frame.f_lineno
+            at = line or frame.f_lineno or 0
             item.write = self._lines.writer_of(item, frame, at, is_moved=is_moved)
 
     def _poll_state(self, state: StateWatch, frame: FrameType, line: int, is_alone: bool) -> None:

@@ -67,17 +67,19 @@ class WritingLines:
         """The same of torch's own state, which generated code and resumed code restore anywhere."""
         code = frame.f_code
         resumes = is_resumed(code) and line == code.co_firstlineno
-        if resumes or not is_users(frame) or self.is_generated(code):
+        if not line or resumes or not is_users(frame) or self.is_generated(code):
             return _BY_COMPILED
         return qualified(location(frame, line), code), self._called_from(frame)
 
-    def _has_lines(self, frame: FrameType, line: int) -> bool:
+    def _has_lines(self, frame: FrameType, line: int | None) -> bool:
         """Whether this line is one of the user's: of generated code, all but the first are.
 
         The statement of a graph break keeps its line, what torch adds has that of ``def``
         (torch/_dynamo/bytecode_transformation.py, 2.13).
         """
         code = frame.f_code
+        if not line:  # an instruction without one (``f_lineno`` is None, CPython 3.11)
+            return False
         return is_users(frame) and (line != code.co_firstlineno or not self.is_generated(code))
 
     def _called_from(self, frame: FrameType) -> Location | None:

@@ -150,7 +150,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
         return
 
     def stop(_signal: int, frame: FrameType | None) -> None:
-        place = Location(frame.f_code.co_filename, frame.f_lineno) if frame is not None else None
+        line = frame.f_lineno if frame is not None else None  # an instruction may have none
+        place = Location(frame.f_code.co_filename, line) if frame is not None and line else None
         raise TimeLimitReached(Reason(why=Why.TIME_LIMIT, seconds=seconds, location=place))
 
     before = signal.signal(signal.SIGALRM, stop)

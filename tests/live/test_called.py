@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import functools
+import signal
 import sys
 from collections.abc import Callable
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
 from esper_audit._dynamo.called import called, with_owner
+from esper_audit._dynamo.frames import user_stack
 from esper_audit.data.compiles import GuardFailure
+from esper_audit.replay import worker
 
 
 def logged(fn: Callable[..., Any]) -> Callable[..., Any]:
@@ -100,3 +104,19 @@ def test_an_object_that_asks_who_reads_it_is_not_asked() -> None:
 
     frame, _ = logged(lambda x: x)(Proxy())
     assert of(frame).thing is not None
+
+
+def test_a_frame_between_lines_has_a_place_all_the_same() -> None:
+    frame = SimpleNamespace(f_code=of.__code__, f_lineno=None, f_back=None)
+    (place,) = user_stack(frame)  # type: ignore[arg-type]
+    assert (place.line, place.function) == (0, "of")
+
+
+def test_a_time_limit_that_ends_between_lines_is_told_without_one() -> None:
+    frame = SimpleNamespace(f_code=of.__code__, f_lineno=None)
+    with worker._time_limit(60):
+        stop = signal.getsignal(signal.SIGALRM)
+        assert callable(stop)
+        with pytest.raises(worker.TimeLimitReached) as raised:
+            stop(signal.SIGALRM, frame)  # type: ignore[arg-type]
+    assert raised.value.reason.location is None
