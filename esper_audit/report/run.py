@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.data.audits import Audit, ClaimResult, Report
 from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Pattern
 from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
@@ -172,7 +173,7 @@ def _causes(found: Sequence[Cause], root: str, most: int) -> Section:
 
 def _cause(cause: Cause, root: str) -> Item:
     finding = cause.finding
-    changed = change(finding, cause.values, MOST_VALUES)
+    changed = _changed(cause)
     head = line(words(finding.id.value, Style.STRONG), f": {sources(finding)}: {changed}")
     limits = f" and {several(cause.limits, 'limit')} hit" if cause.limits else ""
     return item(
@@ -183,6 +184,13 @@ def _cause(cause: Cause, root: str) -> Item:
         f"{cause.pattern.value}: {several(cause.compiles, 'recompile')}{limits}"
         f" in {several(len(cause.scenarios), 'scenario')}, {cause.seconds:.1f} s lost",
     )
+
+
+def _changed(cause: Cause) -> str:
+    """``1 -> 2, 3; 5 -> 6``; where the old values are many, all new ones after the first."""
+    if cause.pattern is Pattern.STORM or len(cause.parts) > MOST_VALUES:
+        return change(cause.finding, cause.values, MOST_VALUES)
+    return "; ".join(change(part, shown=MOST_VALUES) for part in cause.parts)
 
 
 def _claims(results: Sequence[ClaimResult], verbosity: int) -> Section:

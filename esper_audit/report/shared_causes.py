@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from esper_audit.data.audits import Audit, JudgedStep
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.differences import Difference
-from esper_audit.data.findings import Finding, Pattern
+from esper_audit.data.findings import Finding, Pattern, Writer
+from esper_audit.data.places import Location
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.causes import merged_fields
 from esper_audit.report.blocks import attempts
@@ -19,9 +20,13 @@ from esper_audit.report.words.reasons import in_words
 
 @dataclass(frozen=True)
 class Cause:
-    """One guard source of one frame, over the audits of a run in which it cost compiles."""
+    """One guard source of one frame, over the audits of a run in which it cost compiles.
+
+    ``parts`` are its findings, one for each old value, with the new values of all audits.
+    """
 
     finding: Finding
+    parts: tuple[Finding, ...]
     scenarios: tuple[str, ...]
     values: tuple[str, ...]
     compiles: int
@@ -50,7 +55,12 @@ def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
         *(Pattern.CONVERGENCE, Pattern.SINGLE),
     )
     return Cause(
-        finding=replace(findings[0], fields=merged_fields(finding.fields for finding in findings)),
+        finding=replace(
+            findings[0],
+            fields=merged_fields(finding.fields for finding in findings),
+            writers=_writers(findings),
+        ),
+        parts=_parts(findings),
         scenarios=tuple(dict.fromkeys(audit.scenario for audit, _ in group)),
         values=tuple(dict.fromkeys(value for finding in findings for value in finding.values)),
         compiles=sum(finding.compiles for finding in findings),
@@ -58,6 +68,26 @@ def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
         limits=sum(finding.limit_hit for finding in findings),
         pattern=min((finding.pattern for finding in findings if finding.pattern), key=order.index),
     )
+
+
+def _parts(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    found: dict[str, Finding] = {}
+    for finding in findings:
+        first = found.get(finding.expected, finding)
+        values = tuple(dict.fromkeys((*first.values, *finding.values)))
+        fields = merged_fields((first.fields, finding.fields))
+        found[finding.expected] = replace(first, values=values, fields=fields)
+    return tuple(found.values())
+
+
+def _writers(findings: Sequence[Finding]) -> tuple[Writer, ...]:
+    """The lines that wrote in any audit, each with its caller; the first is the first's."""
+    found: dict[tuple[Location, Location | None], int] = {}
+    for finding in findings:
+        for who in finding.writers:
+            place = (who.location, who.called_from)
+            found[place] = found.get(place, 0) + who.recompiles
+    return tuple(Writer(*place, recompiles) for place, recompiles in found.items())
 
 
 def eager_causes(

@@ -5,16 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from builders import audit, compiled, judged, told
+from builders import audit, compiled, failure, judged, told
 from report_builders import BUFFER, LAZY, eager, failing, printed, recompiles, report, stale
 
 from esper_audit.data.audits import ClaimResult
-from esper_audit.data.compiles import GraphBreak
+from esper_audit.data.compiles import GraphBreak, Outcome, Write
 from esper_audit.data.expectations import Claim
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.data.places import Location
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
+from esper_audit.diagnosis import root_causes
 from esper_audit.report.cells import cell, graphs_cell
 from esper_audit.report.matrix import matrix
 from esper_audit.report.shared_causes import causes
@@ -251,3 +252,17 @@ def test_what_is_above_an_advisory_bound_is_told_and_fails_nothing():
     )
     assert "Advice\n" in text
     assert "compiling took 80% of its seconds" in text
+
+
+def test_a_cause_has_the_old_values_and_the_writers_of_all_its_audits():
+    def found(scenario, expected, actual, line):
+        caller = Location("/p/m.py", line, "f")
+        write = Write("self.alpha", Location("/p/slot.py", 40, "enter"), caller)
+        failed = failure(expected=expected, actual=actual)
+        compiles = (compiled(1, Outcome.RECOMPILED, guard_failures=(failed,), writes=(write,)),)
+        return failing(scenario, compiles=compiles, findings=root_causes(compiles, ()))
+
+    text = printed(report(found("a", "'x'", "'y'", 5), found("b", "'y'", "'z'", 6)))
+    assert "self.alpha: 'x' -> 'y'; 'y' -> 'z'" in text
+    assert "written by enter (slot.py:40), called from m.py:5 in f: 1 recompile" in text
+    assert "written by enter (slot.py:40), called from m.py:6 in f: 1 recompile" in text
