@@ -71,7 +71,7 @@ MEANINGS = {
     ),
     Diagnosis.LAZY_CACHE: Meaning(
         "None became a tensor, or a tensor became None",
-        "create the tensor before the first compiled call, and write it in place",
+        "have a tensor there from the first compiled call on, and write it in place",
     ),
     Diagnosis.SIZE_CHANGED: Meaning(
         "a tensor's size differs from the one this code was compiled for",
