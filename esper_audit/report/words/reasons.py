@@ -41,12 +41,9 @@ def _steps(reason: Reason) -> str:
 
 
 def _given_up(reason: Reason) -> str:
-    text = f"{_names(reason)} runs eagerly for good: {reason.text}"
-    if reason.location is None:
-        return text
-    return (
-        f"{text}, with the operation in line {reason.location.line} of {reason.location.function}"
-    )
+    text, line = f"{_names(reason)} runs eagerly for good: {reason.text}", reason.location
+    where = f", with the operation in line {line.line} of {line.function}" if line else ""
+    return f"{text}{where}"
 
 
 def _unanswered(reason: Reason) -> str:
