@@ -24,6 +24,12 @@ def walk(root: Any) -> Iterator[Any]:
         waiting += reversed([*below, *manager.get_child_managers()])
 
 
+def is_of_dict(manager: Any) -> bool:
+    """Whether it guards a dict, and so its length (torch/csrc/dynamo/guards.cpp, 2.8 to 2.14)."""
+    dict_guards = names.find("dict_guards")
+    return dict_guards is not None and isinstance(manager, dict_guards)
+
+
 _KEY = re.compile(r"list\(dict\.keys\((?P<owner>.+)\)\)\[(?P<number>\d+)\]")
 
 

@@ -264,10 +264,10 @@ class Watch:
         scope = Scope(call)
         wanted = None if self._wanted is None else self._wanted.get(frame, ())
         for source in guarded_sources(guarded.guard_manager):
-            if (wanted is not None and source not in wanted) or scope.is_argument(source):
+            if wanted is not None and source not in wanted:
                 continue
             for part in prefixes(source):
-                if not scope.is_argument(part):
+                if not scope.is_argument(part) or (part == source and scope.is_mutable(part)):
                     self._add((frame, scope.identity(part), part), part, scope)
 
     def _add(self, key: _Key, source: str, scope: Scope) -> None:
@@ -312,7 +312,7 @@ class Watch:
         if not root_of(source):
             return Write(source, unknown=Reason(why=Why.NO_PLACE))
         if scope.is_argument(source):
-            return Write(source, unknown=ARGUMENT)
+            return self._write_of_argument(source, compiled, scope)
         known = False
         for part in prefixes(source):
             item = self._items.get((compiled, scope.identity(part), part))
@@ -325,6 +325,14 @@ class Watch:
         if scope.is_default(source):  # never written: the call left out what others passed
             return Write(source, unknown=ARGUMENT)
         return Write(source, unknown=self._why_unknown(known))
+
+    def _write_of_argument(self, source: str, compiled: str, scope: Scope) -> Write:
+        """Of a container that an earlier call passed, too, the line that changed what is in it."""
+        if scope.is_mutable(source):
+            item = self._items.get((compiled, scope.identity(source), source))
+            if item is not None and not item.is_dead and isinstance(item.write, tuple):
+                return Write(source, *item.write)
+        return Write(source, unknown=ARGUMENT)
 
     def _why_unknown(self, known: bool) -> Reason:
         if len(self._threads) > 1:

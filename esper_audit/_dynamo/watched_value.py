@@ -16,7 +16,7 @@ from weakref import ref
 import torch
 
 from esper_audit._dynamo.defaults import Defaults
-from esper_audit._dynamo.guard_tree import walk
+from esper_audit._dynamo.guard_tree import is_of_dict, walk
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.torch_text.guard_text import presence_in
@@ -32,7 +32,9 @@ _CONSTANT = frozenset(
     (type(None), bool, int, float, complex, str, bytes, torch.dtype, torch.device)
 )
 _TENSORS = frozenset((torch.Tensor, torch.nn.Parameter))
+_CONTAINERS = (list, dict, set, deque)
 _MOST_KEYS = 64
+_OF_FUNCTION = ".__code__"
 _OF_TENSOR = re.compile(r"\.(?:size|stride|storage_offset)\(\)(?:\[\d+\])?$")
 _SELDOM = ("._parameters[", "._buffers[")
 _NEVER = ("__builtins", ".__class__", ".__mro__")
@@ -91,9 +93,11 @@ def guarded_sources(manager: Any) -> list[str]:
     found: dict[str, None] = {}
     for node in walk(manager.root):
         source = node.get_source()
+        if is_of_dict(node):  # its length needs no guard of its own
+            found[plain_source(source)] = None
         for leaf in node.get_leaf_guards():
             for read in _sources_of(source, str(leaf.verbose_code_parts()[0])):
-                found[plain_source(read)] = None
+                found[plain_source(read).removesuffix(_OF_FUNCTION)] = None
     for guard in manager.root.get_epilogue_lambda_guards():
         for text in guard.verbose_code_parts():
             found.update(dict.fromkeys(sources_of(str(text))))
@@ -214,6 +218,13 @@ class Scope:
         """
         sides = split_expression(source).sides or (source,)
         return all(map(self._is_passed, sides))
+
+    def is_mutable(self, source: str) -> bool:
+        """Whether it is a container, which may change after it was passed."""
+        try:
+            return issubclass(type(self.read(path_of(source))), _CONTAINERS)
+        except Exception:  # a relation, or nothing that can be read
+            return False
 
     def _is_passed(self, source: str) -> bool:
         match = _LOCAL.match(source)

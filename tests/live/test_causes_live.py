@@ -92,6 +92,21 @@ def test_what_an_expression_reads_is_the_cause_with_its_writer(tmp_path: Path) -
     assert causes["grad-mode-changed"].pattern is ALTERNATION
 
 
+def test_the_line_that_changed_a_container_is_named(tmp_path: Path) -> None:
+    audit = audit_of("growing_containers.py", tmp_path, "--provenance")
+    lines = (PROGRAMS / "growing_containers.py").read_text().splitlines()
+    written = {
+        cause.source: lines[cause.written_by.line - 1].strip()
+        for cause in audit.findings
+        if cause.written_by is not None
+    }
+    assert written == {
+        "self.blocks": "model.blocks.append(nn.Linear(2, 2))",
+        "stats": 'stats["accuracy"] = x',
+        "REGISTRY['op']": "REGISTRY[name] = function",
+    }
+
+
 def test_of_numpy_arrays_the_argument_and_its_call_are_named(tmp_path: Path) -> None:
     found = causes_of(audit_of("numpy_inputs.py", tmp_path, "--provenance"))
     assert set(found) == {"size-changed", "size-zero-one", "dtype-changed"}
