@@ -71,14 +71,17 @@ def _did(audit: ProgramAudit, name: str) -> str:
     if not (audit.frames or audit.recording.lookups.hits):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
-    eager = [frame for frame in _shown(audit.frames) if frame.state not in _NOT_EAGER]
+    troubled = [frame for frame in _shown(audit.frames) if frame.state not in _NOT_EAGER]
+    failed = sum(frame.state is FrameState.FAILED for frame in troubled)
     parts = [
         f"{several(counts.compiles, 'compile')} ({several(counts.recompiles, 'recompile')})"
         f" in {_seconds(audit)}",
         f"compiled code was reused {_reused(audit)}",
     ]
-    if eager:
-        parts.append(f"{several(len(eager), 'frame')} now eager")
+    if len(troubled) > failed:
+        parts.append(f"{several(len(troubled) - failed, 'frame')} now eager")
+    if failed:
+        parts.append(f"{several(failed, 'frame')} failed to compile")
     return f"{name}: {'; '.join(parts)}"
 
 

@@ -49,6 +49,11 @@ def test_the_first_sentence_sums_up():
     )
 
 
+def test_a_frame_that_failed_to_compile_is_not_called_eager():
+    failed = compiled(0, Outcome.FAILED, reason="BackendCompilerFailed: no", direct=True)
+    assert "; 1 frame failed to compile Frames" in said(report([failed]))
+
+
 def test_a_verdict_comes_first_and_its_reasons_follow():
     text = said(report(made(2), ProgramBudget(recompiles=0)))
     assert text.startswith("Failed: train.py: ")
