@@ -50,8 +50,10 @@ def _with_end(recording: Recording, finding: Finding) -> Finding:
     eager = [made.sequence for made in own if made.runs_after is not RunsAfter.COMPILE]
     skips = [skip for skip in recording.skips if skip.frame.key == finding.frame.key]
     last = max([*eager, *(skip.sequence - 1 for skip in skips if skip.for_good)], default=-1)
+    # At a limit nothing is compiled; elsewhere what holds no graph runs as eagerly as before.
+    at_limit = finding.id is Diagnosis.EAGER_AFTER_LIMIT
     since_then = (made for made in own if made.succeeded and made.sequence > last)
-    compiled = next(filter(holds_graph, since_then), None)
+    compiled = next((made for made in since_then if at_limit or holds_graph(made)), None)
     return finding if compiled is None else replace(finding, until=since(compiled))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from builders import FRAME, compiled, recording
 
 from esper_audit.data.compiles import Outcome, RunsAfter, SkippedFrame, Stance
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import FrameState
 from esper_audit.data.places import Location
 from esper_audit.data.steps import Lookups
@@ -101,6 +102,14 @@ def test_eager_code_that_compiles_again_was_eager_until_then():
     assert "from step 0 to step 3; over" in block(found)
     (found,) = judge_program(recording((), [again, replace(given_up, sequence=4)])).findings
     assert found.until is None
+
+
+def test_a_limit_is_over_for_a_frame_without_a_graph_too():
+    stopped = compiled(1, Outcome.LIMIT, runs_after=RunsAfter.CACHED_ONLY, limit="recompile_limit")
+    again = compiled(2, graph_ops=0)
+    findings = judge_program(recording((), [compiled(0, graph_ops=0), stopped, again])).findings
+    (found,) = (found for found in findings if found.id is Diagnosis.EAGER_AFTER_LIMIT)
+    assert found.until is not None
 
 
 def test_a_frame_that_is_skipped_once_more_is_not_over():
