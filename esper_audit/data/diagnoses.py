@@ -175,7 +175,7 @@ MEANINGS = {
         "read the text, and report it as a bug of esper-audit",
     ),
     Diagnosis.EAGER_AFTER_LIMIT: Meaning(
-        "calls that match no cache entry run eagerly from now on",
+        "calls that match no cache entry run eagerly from then on",
         "remove the cause of the recompiles; a higher limit only delays it",
     ),
     Diagnosis.EAGER_EMPTY_GRAPH: Meaning(
