@@ -16,6 +16,7 @@ from esper_audit.data.compiles import GuardFailure, ValueKind
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.torch_text.guard_kinds import KINDS, UNKNOWN, Reading
 
+_STRIDES = re.compile(r"\.(?:stride|storage_offset)\(\)")
 _SHAPE = re.compile(r"\.(?:size|stride|storage_offset)\(\)|_dynamo_dynamic_indices")
 _SIZE = re.compile(r"[^%/*+<>=]+\.size\(\)\[\d+\]")
 _VARIABLE = re.compile(r"^(?:G\['\w+'\]|L\['\w+'\])$")
@@ -114,6 +115,8 @@ def _expression(failure: GuardFailure) -> Diagnosis | None:
         return Diagnosis.TENSOR_ALIASING
     if not _SHAPE.search(source):
         return None
+    if _STRIDES.search(source) and ".size()" not in source:
+        return Diagnosis.LAYOUT_CHANGED
     alone = _SIZE.fullmatch(source) is not None
     special = failure.actual in ("0", "1") or failure.expected in ("0", "1")
     return Diagnosis.SIZE_ZERO_ONE if special and alone else Diagnosis.SIZE_CHANGED
