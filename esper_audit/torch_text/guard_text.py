@@ -38,6 +38,7 @@ _BODY = re.compile(
     re.DOTALL,
 )
 _HINT = re.compile(r"\(HINT: (?P<hint>.+)\)\s*$", re.DOTALL)
+_NAMES_ALONE = ("type ", "[", 'guard on "')  # torch/_dynamo/guards.py, 2.8 to 2.14
 _ADVICE = (
     re.compile(r"\((?P<hint>to avoid this specialization, [^()]+)\)"),
     re.compile(r"(?P<hint>to avoid specialization try [\w.]+\([\w, ]*\))"),
@@ -56,10 +57,10 @@ def _after_body(text: str) -> str:
 
 
 def hint_in(text: str) -> str:
-    """What torch advises in its comment; empty where it only names a type, as it does of each."""
+    """What torch advises in its comment; empty where it only names a type or variable."""
     rest = _after_body(text)
     match = _HINT.search(rest)
-    if match is not None and not match["hint"].startswith(("type ", "[")):
+    if match is not None and not match["hint"].startswith(_NAMES_ALONE):
         return match["hint"].strip()
     found = (pattern.search(rest) for pattern in _ADVICE)
     return next((match["hint"] for match in found if match), "")

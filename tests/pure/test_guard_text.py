@@ -126,6 +126,11 @@ def test_advice_of_torch_is_kept_and_no_more(text, hint):
     assert hint_in(text) == hint
 
 
+def test_the_name_of_a_captured_variable_is_no_advice():
+    text = "L['cb'].__closure__[0].cell_contents == 2  # return x * k  # a.py:3 in f"
+    assert hint_in(f'{text} (HINT: guard on "k")') == ""
+
+
 def test_quoted_text_is_no_comment():
     text = "L['n'] == 'x  # b.py:9 in g'  # if n:  # a.py:3 in f"
     assert body_of(text) == "L['n'] == 'x  # b.py:9 in g'"
