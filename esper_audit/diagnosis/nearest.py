@@ -125,7 +125,8 @@ def is_inside(source: str, owner: str) -> bool:
 def of_shape(failure: GuardFailure) -> bool:
     """Whether it is an expression over sizes, strides or offsets of tensors."""
     sizes = (Diagnosis.SIZE_CHANGED, Diagnosis.SIZE_ZERO_ONE)
-    return failure.kind != "TENSOR_MATCH" and identify(failure) in sizes
+    strides = failure.kind == "SHAPE_EXPRESSION" and identify(failure) is Diagnosis.LAYOUT_CHANGED
+    return strides or (failure.kind != "TENSOR_MATCH" and identify(failure) in sizes)
 
 
 def extent(failure: GuardFailure) -> Extent:

@@ -116,3 +116,10 @@ def test_none_and_another_type_are_equally_far_so_fewer_changes_decide():
     planted = failure("0/1", "L['s']", kind="NONE_MATCH", expected="None", actual="Gate object")
     other = failure("0/0", "L['s']", kind="TYPE_MATCH", expected="a.Conv", actual="a.Gate")
     assert nearest(other, failure("0/0", "L['alpha']"), planted) == ["L['s']"]
+
+
+def test_a_stride_in_an_expression_follows_from_the_tensors_size():
+    stride = {"kind": "SHAPE_EXPRESSION", "expected": ">= 2", "actual": "0"}
+    grown = tensor("0/0", "L['x']", "size=[4, 6]", "size=[5, 6]")
+    found = nearest(grown, failure("0/0", "L['x'].stride()[0]", **stride))
+    assert found == ["L['x']"]
