@@ -191,8 +191,8 @@ MEANINGS = {
         "move the unsupported part out of the compiled function",
     ),
     Diagnosis.EAGER_DISABLED: Meaning(
-        "compiling is switched off, by a stance, a setting, a variable or torch.compiler.disable",
-        "switch compiling on",
+        "a stance, a setting, a variable or torch.compiler.disable switches compiling off",
+        "leave compiling switched on",
     ),
     Diagnosis.EAGER_OUTSIDE_GRAPH: Meaning(
         "code ran outside compiled graphs: left by a graph break, or torch's own and called alone",

@@ -134,7 +134,7 @@ def _during(group: Sequence[Case], steps: Sequence[JudgedStep]) -> tuple[Since, 
     found = [
         Since(step=attempt.step, label=attempt.label, event=events.get(attempt.step, ""))
         for attempt, _ in group
-        if attempt.step is not None
+        if attempt.step is not None and attempt.outcome is not Outcome.LIMIT
     ]
     return tuple(dict.fromkeys(found))
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import Compile, GuardFailure, Outcome
+from esper_audit.data.compiles import Compile, GuardFailure, Outcome, ValueKind
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Forecast, Pattern
 from esper_audit.data.verdicts import StepVerdict
@@ -54,6 +54,9 @@ _NEW_OBJECTS = (
 _STORM = 3
 """Values that never came back, from which on more are to be expected."""
 
+_AT_LIMIT = 2
+"""New values where the limit was hit: those that it refused run eagerly from then on."""
+
 Group = Sequence[tuple[Compile, GuardFailure]]
 
 
@@ -70,14 +73,22 @@ def pattern_of(
     values = _values(diagnosis, group)
     at_limit = any(attempt.limit_hit for attempt, _ in group)
     is_calm = bool(recompiles) and _is_calm(recompiles, compiles, steps)
-    is_open = diagnosis not in _FEW_VALUES
-    if is_open and (at_limit or (len(_never_back(values)) >= _STORM and not is_calm)):
+    new = len(_never_back(values))
+    if _is_open(diagnosis, group) and (
+        (new >= _STORM and not is_calm) or (at_limit and new and len(values) >= _AT_LIMIT)
+    ):
         return Pattern.STORM
-    if len(values) > 1 and is_calm and diagnosis in _ANY_VALUE:
+    if new == len(values) > 1 and is_calm and diagnosis in _ANY_VALUE:
         return Pattern.CONVERGENCE
-    if len(_never_back(values)) < len(values) or _original_is_back(group, compiles):
+    if new < len(values) or _original_is_back(group, compiles):
         return Pattern.ALTERNATION
     return Pattern.VARIANTS if len(values) > 1 else Pattern.SINGLE
+
+
+def _is_open(diagnosis: Diagnosis, group: Group) -> bool:
+    """Whether there may be ever more values: an enum and a bool have few."""
+    kinds = {failure.actual_kind for _, failure in group}
+    return diagnosis not in _FEW_VALUES and not kinds <= {ValueKind.ENUM, ValueKind.BOOL}
 
 
 def _values(diagnosis: Diagnosis, group: Group) -> dict[object, bool]:

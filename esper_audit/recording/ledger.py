@@ -85,6 +85,7 @@ class Ledger:
         self._started = time.perf_counter()
         self.attempts = 0
         self._by_code: dict[Code, list[Draft]] = defaultdict(list)
+        self._by_cache: dict[Code, list[Draft]] = defaultdict(list)
         self.drafts: list[Draft] = []
         self.later: list[DeferredWork] = []
         self.skips: list[SkippedFrame] = []
@@ -102,11 +103,12 @@ class Ledger:
         draft = Draft(self.attempts, begin, mark, self.seconds, direct=direct)
         self.attempts += 1
         if begin is not None:
-            earlier = self._by_code[begin.code]
-            for other in earlier:
+            sharing, own = self._sharing(begin.code), self._by_code[begin.code]
+            for other in sharing:
                 other.look(draft.sequence)
-            draft.calls_before = sum(other.runs_then for other in earlier)
-            earlier.append(draft)
+            draft.calls_before = sum(other.runs_then for other in own)
+            sharing.append(draft)
+            own.append(draft)
         self.drafts.append(draft)
         return draft
 
@@ -117,10 +119,15 @@ class Ledger:
         if twin is not None and draft.begin is not None:
             self.drafts.remove(draft)
             self._by_code[draft.begin.code].remove(draft)
+            self._sharing(draft.begin.code).remove(draft)
             twin.times += 1
             twin.calls_before = draft.calls_before
             twin.seconds += draft.seconds
             twin.graphs += draft.graphs
+
+    def _sharing(self, code: Code) -> list[Draft]:
+        """The compiles of a code object: callables behind one wrapper share it and its cache."""
+        return self._by_cache[replace(code, module="")]
 
     def _twin(self, draft: Draft) -> Draft | None:
         """An equal draft, where there are so many that adding up is due."""

@@ -110,11 +110,17 @@ def who_wrote(finding: Finding, root: str = "") -> str:
     """The line that wrote the guarded state and its caller; or the call, and why no more."""
     if is_argument(finding) and finding.called_from:
         at = finding.assigned_at
-        assigned = f", assigned at {short_file(at.file, root)}:{at.line}" if at is not None else ""
+        is_elsewhere = at is not None and at.line != finding.called_from.line
+        assigned = (
+            f", assigned at {short_file(at.file, root)}:{at.line}"
+            if at is not None and is_elsewhere
+            else ""
+        )
         return f"passed by {place(finding.called_from, root)}{assigned}"
     called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
     if finding.written_by is not None:
-        share = _share(finding.writers[0]) if finding.writers[1:] else ""
+        is_told = bool(finding.writers[1:]) or _is_partial(finding)
+        share = _share(finding, finding.writers[0]) if is_told else ""
         return _written(finding, finding.written_by, finding.called_from, share, root)
     if is_not_recorded(finding) or _changed_nothing(finding):
         return called
@@ -125,15 +131,23 @@ def who_wrote(finding: Finding, root: str = "") -> str:
 def others_wrote(finding: Finding, root: str = "") -> list[str]:
     """The lines that wrote it as well, as many as are shown, and how many more there are."""
     told = [
-        _written(finding, other.location, other.called_from, _share(other), root)
+        _written(finding, other.location, other.called_from, _share(finding, other), root)
         for other in finding.writers[1:_WRITERS]
     ]
     more = len(finding.writers) - _WRITERS
     return [*told, f"and by {several(more, 'more line')}"] if more > 0 else told
 
 
-def _share(who: Writer) -> str:
+def _share(finding: Finding, who: Writer) -> str:
+    """Of how many recompiles it is the writer, and of how many in all where some have none."""
+    if _is_partial(finding):
+        return f"{who.recompiles} of {several(finding.compiles, 'recompile')}"
     return several(who.recompiles, "recompile")
+
+
+def _is_partial(finding: Finding) -> bool:
+    """Whether the writers of some recompiles are not known: a watched replay may end early."""
+    return 0 < sum(who.recompiles for who in finding.writers) < finding.compiles
 
 
 def _written(

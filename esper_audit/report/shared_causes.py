@@ -59,6 +59,7 @@ def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
             findings[0],
             fields=merged_fields(finding.fields for finding in findings),
             writers=_writers(findings),
+            compiles=sum(finding.compiles for finding in findings),
         ),
         parts=_parts(findings),
         scenarios=tuple(dict.fromkeys(audit.scenario for audit, _ in group)),

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from esper_audit import record
 from esper_audit._dynamo.called import called, with_owner
 from esper_audit._dynamo.frames import user_stack
 from esper_audit.data.compiles import GuardFailure
@@ -120,3 +121,35 @@ def test_a_time_limit_that_ends_between_lines_is_told_without_one() -> None:
         with pytest.raises(worker.TimeLimitReached) as raised:
             stop(signal.SIGALRM, frame)  # type: ignore[arg-type]
     assert raised.value.reason.location is None
+
+
+class Slot(torch.nn.Module):
+    """Without a seed, then with one, whose cached tensor comes last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seed: torch.nn.Module | None = None
+        self.cached: torch.Tensor | None = None
+        self.value = 0.1
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.seed is None:
+            return x * 2
+        x = self.seed(x)
+        return torch.lerp(x, x * 2, self.value) if self.cached is None else x + self.cached
+
+
+def test_a_submodule_that_is_there_again_is_accepted_where_an_entry_read_it(
+    clean_dynamo: None,
+) -> None:
+    slot = Slot()
+    step = torch.compile(slot, backend="aot_eager")
+    with record() as live:
+        step(torch.ones(2))
+        slot.seed = torch.nn.Identity()
+        step(torch.ones(2))
+        slot.cached, slot.value = torch.ones(2), 0.2
+        step(torch.ones(2))
+    sources = {source for cause in live.findings if cause.pattern for source in cause.sources}
+    assert sources == {"self.seed", "self.cached", "self.value"}
+    assert sum(cause.compiles for cause in live.findings if cause.source == "self.seed") == 1

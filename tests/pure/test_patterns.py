@@ -87,6 +87,23 @@ def test_three_values_that_never_came_back_are_a_storm_beside_one_that_did():
     assert pattern([first(), again(1, "0.1", ran_after=4), *new]) is Pattern.STORM
 
 
+def test_values_that_took_turns_until_the_limit_are_no_storm():
+    values = ("2", "1", "2", "1")
+    turns = [again(n, value, expected="1") for n, value in enumerate(values, 1)]
+    limit = compiled(5, Outcome.LIMIT, guard_failures=(failure(expected="1", actual="2"),))
+    assert pattern([first(), *turns, limit]) is Pattern.ALTERNATION
+
+
+def test_values_that_came_back_are_no_convergence():
+    turns = [again(n, v, expected="1") for n, v in enumerate(("2", "1", "2"), 1)]
+    assert pattern([first(), *turns[:2], replace(turns[2], graph_runs=90)]) is Pattern.ALTERNATION
+
+
+def test_the_members_of_an_enum_are_no_storm():
+    calls = [again(n, f"Mode.{name}", expected="Mode.A") for n, name in enumerate("BCDE", 1)]
+    assert pattern([first(), *calls]) is Pattern.VARIANTS
+
+
 def sized(number, actual, **fields):
     guard = failure(
         source="L['x'].size()[0]", kind="SHAPE_EXPRESSION", expected=">= 2", actual=actual
@@ -248,3 +265,16 @@ def test_threads_that_compile_at_once_are_no_storm():
     made = [compiled(number, Outcome.RECOMPILED, guard_failures=(race,)) for number in range(4)]
     [found] = root_causes(made)
     assert (found.pattern, found.forecast, found.compiles) == (Pattern.SINGLE, None, 4)
+
+
+def test_a_writer_of_some_recompiles_is_not_told_as_that_of_all():
+    calls = [again(n, f"0.{n}", writes=(Write("self.alpha", WRITER),)) for n in (1, 2)]
+    found = root_causes([first(), *calls, again(3, "0.3")])[0]
+    assert any(line.endswith(": 2 of 3 recompiles") for line in details(found))
+
+
+def test_the_step_that_the_limit_refused_is_no_step_of_a_recompile():
+    guard = failure("0/0", actual="0.9")
+    limit = compiled(3, Outcome.LIMIT, guard_failures=(guard,), label="epoch 3")
+    found = root_causes([first(), in_step(1, "epoch 1"), limit])[0]
+    assert [step.label for step in found.during] == ["epoch 1"]
