@@ -129,7 +129,7 @@ MEANINGS = {
     ),
     Diagnosis.CONTAINER_CHANGED: Meaning(
         "the length or the keys of a list, dict or set changed",
-        "keep the number of entries fixed, or keep them in one tensor",
+        "keep the same entries in the same order, or keep them in one tensor",
     ),
     Diagnosis.CAPTURED_VARIABLE: Meaning(
         "a closure or module-level variable was rebound",

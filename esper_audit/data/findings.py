@@ -108,7 +108,8 @@ class Finding:
     line that assigned the variable which was passed as an argument. ``since``
     says when eager execution began.
 
-    ``during`` are the steps in which it recompiled, each once, as far as the program or the
+    ``callers`` are the lines of the calls that recompiled, with how many each made. ``during`` are
+    the steps in which it recompiled, each once, as far as the program or the
     scenario has steps.
 
     ``compiles`` are recompiles, ``refused`` those that torch refused. Of attempts that failed or
@@ -140,6 +141,7 @@ class Finding:
     forecast: Forecast | None = None
     since: Since | None = None
     during: tuple[Since, ...] = ()
+    callers: tuple[Writer, ...] = ()
     user_line: Location | None = None
     written_by: Location | None = None
     writers: tuple[Writer, ...] = ()

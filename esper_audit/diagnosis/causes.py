@@ -13,7 +13,7 @@ from esper_audit.data.findings import Finding, Since
 from esper_audit.data.steps import Phase
 from esper_audit.diagnosis.patterns import forecast, pattern_of
 from esper_audit.diagnosis.sharing import cases, shared_by, shared_frame
-from esper_audit.diagnosis.writers import assigned_at, first_write, writers_of
+from esper_audit.diagnosis.writers import assigned_at, callers_of, first_write, writers_of
 
 _TIMES = 2
 """Cases of a cause after which its writer is looked for no longer."""
@@ -116,6 +116,7 @@ def _finding(
         user_line=failure.user_line,
         written_by=write.location,
         writers=writers_of(group),
+        callers=callers_of(group),
         assigned_at=assigned_at(group),
         called_from=write.called_from if write.location is not None else call,
         no_writer=write.unknown,

@@ -36,6 +36,17 @@ def writers_of(group: Sequence[Case]) -> tuple[Writer, ...]:
     return tuple(Writer(line, callers[line], made) for line, made in recompiles.items())
 
 
+def callers_of(group: Sequence[Case]) -> tuple[Writer, ...]:
+    """The user's lines whose calls recompiled, the first first."""
+    recompiles: dict[Location, int] = {}
+    for compile_, _ in group:
+        if compile_.stack:
+            made = compile_.count if compile_.outcome is Outcome.RECOMPILED else 0
+            line = compile_.stack[-1]
+            recompiles[line] = recompiles.get(line, 0) + made
+    return tuple(Writer(line, None, made) for line, made in recompiles.items())
+
+
 def assigned_at(group: Sequence[Case]) -> Location | None:
     """The line that assigned the variable which was passed, where it is one line each time."""
     lines = {write.bound for _, write in _writes(group)}

@@ -109,15 +109,10 @@ def blocks(findings: Sequence[Finding], root: str = "") -> str:
 def who_wrote(finding: Finding, root: str = "") -> str:
     """The line that wrote the guarded state and its caller; or the call, and why no more."""
     if is_argument(finding) and finding.called_from:
-        at = finding.assigned_at
-        is_elsewhere = at is not None and at.line != finding.called_from.line
-        assigned = (
-            f", assigned at {short_file(at.file, root)}:{at.line}"
-            if at is not None and is_elsewhere
-            else ""
-        )
-        return f"passed by {place(finding.called_from, root)}{assigned}"
+        return _passed(finding, finding.called_from, root)
     called = f"called from {place(finding.called_from, root)}" if finding.called_from else ""
+    if called and finding.written_by is None and finding.callers[1:]:
+        called += f" and {several(len(finding.callers) - 1, 'more line')}"
     if finding.written_by is not None:
         is_told = bool(finding.writers[1:]) or _is_partial(finding)
         share = _share(finding, finding.writers[0]) if is_told else ""
@@ -128,13 +123,33 @@ def who_wrote(finding: Finding, root: str = "") -> str:
     return "; ".join(filter(None, [called, f"writer unknown{because}"]))
 
 
+def _passed(finding: Finding, call: Location, root: str) -> str:
+    """The call that passed it, and the line that assigned the variable where that is another."""
+    if finding.callers[1:]:
+        return _passing(finding.callers[0], root)
+    at = finding.assigned_at
+    is_elsewhere = at is not None and (at.file, at.line) != (call.file, call.line)
+    assigned = f"{short_file(at.file, root)}:{at.line}" if at is not None and is_elsewhere else ""
+    return f"passed by {place(call, root)}{assigned and f', assigned at {assigned}'}"
+
+
+def _passing(who: Writer, root: str) -> str:
+    return f"passed by {place(who.location, root)}: {several(who.recompiles, 'recompile')}"
+
+
 def others_wrote(finding: Finding, root: str = "") -> list[str]:
-    """The lines that wrote it as well, as many as are shown, and how many more there are."""
+    """The lines that wrote or passed it as well, as many as are shown, and how many more."""
+    if is_argument(finding):
+        passed = [_passing(other, root) for other in finding.callers[1:_WRITERS]]
+        return _and_more(passed, len(finding.callers) - _WRITERS)
     told = [
         _written(finding, other.location, other.called_from, _share(finding, other), root)
         for other in finding.writers[1:_WRITERS]
     ]
-    more = len(finding.writers) - _WRITERS
+    return _and_more(told, len(finding.writers) - _WRITERS)
+
+
+def _and_more(told: list[str], more: int) -> list[str]:
     return [*told, f"and by {several(more, 'more line')}"] if more > 0 else told
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from esper_audit.data.audits import Audit, JudgedStep
@@ -58,7 +58,8 @@ def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
         finding=replace(
             findings[0],
             fields=merged_fields(finding.fields for finding in findings),
-            writers=_writers(findings),
+            writers=_lines(finding.writers for finding in findings),
+            callers=_lines(finding.callers for finding in findings),
             compiles=sum(finding.compiles for finding in findings),
         ),
         parts=_parts(findings),
@@ -81,11 +82,11 @@ def _parts(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     return tuple(found.values())
 
 
-def _writers(findings: Sequence[Finding]) -> tuple[Writer, ...]:
-    """The lines that wrote in any audit, each with its caller; the first is the first's."""
+def _lines(of_findings: Iterable[Sequence[Writer]]) -> tuple[Writer, ...]:
+    """The lines that wrote or called in any audit, each with its caller; the first's first."""
     found: dict[tuple[Location, Location | None], int] = {}
-    for finding in findings:
-        for who in finding.writers:
+    for lines in of_findings:
+        for who in lines:
             place = (who.location, who.called_from)
             found[place] = found.get(place, 0) + who.recompiles
     return tuple(Writer(*place, recompiles) for place, recompiles in found.items())

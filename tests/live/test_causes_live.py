@@ -53,7 +53,14 @@ CAUSES: dict[str, list[tuple[Any, ...]]] = {
         ("other-instance", "self.layer_idx", "0", tuple("12345678"), 7, STORM),
     ],
     "shared_wrapper_frame": [
-        ("other-instance", "", "Linear", ("GELU", "LayerNorm", "Sequential"), 4, ALTERNATION)
+        (
+            "other-instance",
+            "",
+            "Linear",
+            ("GELU", "LayerNorm", "Linear", "Sequential"),
+            4,
+            ALTERNATION,
+        )
     ],
 }
 

@@ -259,7 +259,7 @@ def test_an_object_at_a_reused_address_inherits_nothing():
             torch.compile(slot, backend="aot_eager")(torch.ones(2, 4))
             del slot
     assert {finding.id for finding in live.findings} == {"other-instance"}
-    assert unknown(live) == "it was written before this object was watched"
+    assert unknown(live) == "this object was not watched before"
 
 
 MODE = "fast"

@@ -278,3 +278,15 @@ def test_the_step_that_the_limit_refused_is_no_step_of_a_recompile():
     limit = compiled(3, Outcome.LIMIT, guard_failures=(guard,), label="epoch 3")
     found = root_causes([first(), in_step(1, "epoch 1"), limit])[0]
     assert [step.label for step in found.during] == ["epoch 1"]
+
+
+def test_each_call_that_passed_an_argument_is_named():
+    passed = Write("self.alpha", unknown=Reason(why=Why.IS_ARGUMENT))
+    calls = [
+        again(n, f"0.{n}", writes=(passed,), stack=(line,))
+        for n, line in enumerate((CALL, CALLER, CALL), 1)
+    ]
+    found = root_causes([first(), *calls])[0]
+    told = [line for line in details(found) if "passed by" in line]
+    assert told[0].endswith("train.py:90 in main: 2 recompiles")
+    assert told[1].endswith("train.py:88 in main: 1 recompile")

@@ -267,7 +267,7 @@ _OF_WRITERS: dict[Why, Words] = {
     Why.TOO_MANY_WATCHED: _form(
         "guards read more than {r.count} values: only the first were watched"
     ),
-    Why.NOT_WATCHED_YET: _constant("it was written before this object was watched"),
+    Why.NOT_WATCHED_YET: _constant("this object was not watched before"),
     Why.OTHER_TRACER: _constant("another tracer is at work: a debugger, or coverage"),
     Why.EARLIER_THREADS: _constant("threads started before recording may run your code untraced"),
     Why.TRACER_COMPILED: _constant("this torch would compile the trace function itself"),
