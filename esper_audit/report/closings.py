@@ -105,7 +105,8 @@ def _after_program(audit: ProgramAudit, root: str) -> tuple[str, str]:
     limit = _higher_limit(audit)
     if not lines and not limit:
         return "", ""
-    options = (*(("--provenance",) if lines or audit.recording.watched else ()), *limit)
+    watch = ("--provenance",) if lines or audit.recording.watched else ()
+    options = (*watch, *(limit or _same_limit(program)))
     found = ["the lines that wrote the guarded state"] if lines else []
     found += ["the causes that the limit hides"] if limit else []
     return f"Next, to find {' and '.join(found)}:", _again(program, options, root)
@@ -115,6 +116,11 @@ def _higher_limit(audit: ProgramAudit) -> tuple[str, ...]:
     """The option that lets compile what a limit kept from it; none where no limit was hit."""
     at = [attempt.cache_entries_before for attempt in audit.recording.compiles if attempt.limit_hit]
     return ("--recompile-limit", str(_FURTHER * max(at))) if at else ()
+
+
+def _same_limit(program: Program) -> tuple[str, ...]:
+    limit = program.recompile_limit
+    return ("--recompile-limit", str(limit)) if limit is not None else ()
 
 
 def _again(program: Program, options: tuple[str, ...], root: str) -> str:

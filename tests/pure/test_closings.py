@@ -143,6 +143,13 @@ def test_why_a_recording_has_no_writers_is_said_in_its_notes_alone():
     assert text.count("a distributed program is not run a second time") == 1
 
 
+def test_a_further_run_keeps_the_limit_of_this_one():
+    whole = program_report(replace(PROGRAM, recompile_limit=16))
+    assert last_lines(whole, count=1) == [
+        "esper-audit exec --provenance --recompile-limit 16 'my train.py' --fast"
+    ]
+
+
 def test_one_further_run_finds_writers_and_what_the_limit_hides():
     assert limited().splitlines()[-1] == (
         "esper-audit exec --provenance --recompile-limit 64 'my train.py' --fast"
