@@ -106,7 +106,8 @@ def _length(text: str, value_of: ValueOf) -> Relation | None:
     match = _LENGTH.fullmatch(body_of(text))
     wanted = wanted_length(text)
     if match is None or wanted is None:
-        return Relation("RELATIONAL", "<inputs>", Values("as compiled", body_of(text)))
+        unread = Values("as compiled", body_of(text), recognized=False)
+        return Relation("RELATIONAL", "<inputs>", unread)
     source = match["source"]
     value = value_of(source)
     kind = "DICT_LENGTH" if issubclass(type(value), dict) else "LENGTH_CHECK"
