@@ -12,17 +12,18 @@ import re
 from dataclasses import dataclass
 
 _AS_TENSOR = re.compile(r"___as_tensor\((.+?)\)\.item\(\)")
-_SYMBOLS: dict[type[ast.cmpop], str] = {
+ORDERS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
     ast.Lt: "<",
     ast.LtE: "<=",
     ast.Gt: ">",
     ast.GtE: ">=",
-    ast.Is: "is",
-    ast.IsNot: "is not",
 }
-_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
+"""Python's comparisons of values, as they are written."""
+
+_SYMBOLS: dict[type[ast.cmpop], str] = {**ORDERS, ast.Is: "is", ast.IsNot: "is not"}
+FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CALLS = {"Eq": "==", "Ne": "!=", "Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">="}
 """Sympy's names, as torch prints what its printer has no sign for."""
 
@@ -78,7 +79,7 @@ def _split(text: str, left: str, operator: str, right: str) -> Expression:
     if _varies(left):
         return Expression(left, _bound(operator, right))
     if _varies(right):
-        return Expression(right, _bound(_FLIPPED.get(operator, operator), left))
+        return Expression(right, _bound(FLIPPED.get(operator, operator), left))
     return Expression(text)
 
 

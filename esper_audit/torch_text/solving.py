@@ -15,6 +15,7 @@ from math import ceil, floor
 from typing import Any
 
 from esper_audit.torch_text.guard_trees import tree_of
+from esper_audit.torch_text.relations import FLIPPED, ORDERS
 
 _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: lambda left, right: left + right,
@@ -22,15 +23,6 @@ _OPERATORS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mult: lambda left, right: left * right,
     ast.Div: lambda left, right: left / right,
 }
-_SIGNS: dict[type[ast.cmpop], str] = {
-    ast.Eq: "==",
-    ast.NotEq: "!=",
-    ast.Lt: "<",
-    ast.LtE: "<=",
-    ast.Gt: ">",
-    ast.GtE: ">=",
-}
-_FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _MOST_DIGITS = 17
 _ELSEWHERE = (2, 5)
 """Where what is linear from 0 to 1 is looked at again."""
@@ -55,14 +47,14 @@ def solved(condition: str, source: str, *, whole: bool) -> Solution | None:
     tree = tree_of(condition)
     if not isinstance(tree, ast.Compare) or len(tree.ops) != 1:
         return None
-    sign, sides = _SIGNS.get(type(tree.ops[0]), ""), (tree.left, tree.comparators[0])
+    sign, sides = ORDERS.get(type(tree.ops[0]), ""), (tree.left, tree.comparators[0])
     try:
         bound, slope = _linear(sides, source)
     except (ValueError, ZeroDivisionError, OverflowError):
         return None
     if not sign or bound is None:
         return None
-    sign = _FLIPPED.get(sign, sign) if slope < 0 else sign
+    sign = FLIPPED.get(sign, sign) if slope < 0 else sign
     return _whole(sign, bound) if whole else Solution(sign, _shortest(sides, source, bound))
 
 
