@@ -15,7 +15,7 @@ from types import CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 from weakref import ref
 
-from esper_audit._dynamo.frames import EVAL_FRAME, wrapped_in
+from esper_audit._dynamo.frames import EVAL_FRAME, plain_name, wrapped_in
 from esper_audit.data.compiles import GuardFailure
 
 _DECORATORS = 8
@@ -37,9 +37,7 @@ class Called:
         """It, told apart from others of its kind: ``Block@2``; empty where it is not known."""
         if self.thing is None:
             return ""
-        is_function = isinstance(self.thing, FunctionType)
-        name = self.thing.__qualname__ if is_function else type(self.thing).__qualname__
-        return f"{name}@{_serial(self.thing)}"
+        return f"{plain_name(self.thing)}@{_serial(self.thing)}"
 
 
 def called(code: CodeType, f_locals: Mapping[str, Any], caller: FrameType | None) -> Called:
@@ -60,9 +58,9 @@ def _is_method(this: Any, code: CodeType) -> bool:
     """Whether a class of the object has a method with this code, also behind its decorators."""
     method = getattr_static(type(this), code.co_name, None)
     for _ in range(_DECORATORS):
-        if isinstance(method, (staticmethod, classmethod)) or not hasattr(method, "__dict__"):
+        if type(method) is not FunctionType:
             return False
-        if getattr(method, "__code__", None) is code:
+        if method.__code__ is code:
             return True
         method = method.__dict__.get("__wrapped__")
     return False
@@ -74,13 +72,13 @@ def _locals(*names: str) -> tuple[str, ...]:
 
 def _behind_wrapper(code: CodeType, f_locals: Mapping[str, Any], name: str, wrapped: Any) -> Called:
     """What a wrapper calls: a callable, or the method of the first of ``*args``."""
-    if isinstance(wrapped, MethodType):
+    if type(wrapped) is MethodType:
         return Called(wrapped.__self__, _locals(name))
     several = code.co_varnames[code.co_argcount + code.co_kwonlyargcount :][:1]
     passed = f_locals.get(several[0]) if code.co_flags & CO_VARARGS else None
-    if isinstance(wrapped, FunctionType) and passed:
+    if type(wrapped) is FunctionType and passed:
         method = getattr_static(type(passed[0]), wrapped.__name__, None)
-        if getattr(method, "__wrapped__", method) is wrapped:
+        if type(method) is FunctionType and method.__dict__.get("__wrapped__") is wrapped:
             return Called(passed[0], (*_locals(name), f"L['{several[0]}'][0]"))
     return Called(wrapped, _locals(name))
 
@@ -90,7 +88,7 @@ def _function(code: CodeType, caller: FrameType | None) -> Called:
     if caller is None or not caller.f_code.co_filename.endswith(EVAL_FRAME):
         return Called()
     function = caller.f_locals.get("fn")
-    if not isinstance(function, FunctionType) or function.__code__ is not code:
+    if type(function) is not FunctionType or function.__code__ is not code:
         return Called()
     args, kwargs = (caller.f_locals.get(name, ()) for name in ("args", "kwargs"))
     own = (*code.co_freevars, *defaulted(function, len(args), kwargs))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import CodeType, FrameType
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodType
 from typing import Any
 
 import torch
@@ -23,7 +23,7 @@ def wrapped_callable(code: CodeType, f_locals: Mapping[str, Any]) -> str:
     decorated method as its decorator's inner function.
     """
     wrapped = wrapped_in(code, f_locals)[1]
-    return "" if wrapped is None else _owner_name(wrapped)
+    return "" if wrapped is None else plain_name(wrapped)
 
 
 def wrapped_in(code: CodeType, f_locals: Mapping[str, Any]) -> tuple[str, Any]:
@@ -34,8 +34,8 @@ def wrapped_in(code: CodeType, f_locals: Mapping[str, Any]) -> tuple[str, Any]:
     name = next((name for name in names if callable(f_locals.get(name))), "")
     found = f_locals.get(name)
     # Torch's private functions have wrappers, too: contextmanager's is Dynamo's own business.
-    own = str(getattr(found, "__module__", "")).startswith("torch._")
-    return ("", None) if own or found is None else (name, found)
+    private = type(found) is FunctionType and str(found.__module__).startswith("torch._")
+    return ("", None) if private or found is None else (name, found)
 
 
 def is_called_directly(caller: FrameType | None) -> bool:
@@ -53,15 +53,20 @@ def is_library_module(
     ``nn.Sequential().compile()``: Dynamo skips its forward by rule, and it runs eagerly (2.13).
     """
     this = f_locals.get("self")
-    own = isinstance(this, torch.nn.Module) and code.co_name == "forward"
+    own = issubclass(type(this), torch.nn.Module) and code.co_name == "forward"
     return own and is_called_directly(caller)
 
 
-def _owner_name(function: Any) -> str:
-    owner = getattr(function, "__self__", None)
-    if owner is not None:
-        return type(owner).__qualname__
-    return str(getattr(function, "__qualname__", type(function).__qualname__))
+def plain_name(thing: Any) -> str:
+    """A function's name; of a method or an object that of its class.
+
+    By the type alone: ``isinstance`` would ask a proxy's own ``__class__``.
+    """
+    if type(thing) is FunctionType:
+        return thing.__qualname__
+    if type(thing) is BuiltinFunctionType:
+        return thing.__name__
+    return type(thing.__self__ if type(thing) is MethodType else thing).__qualname__
 
 
 def user_stack(frame: FrameType | None) -> tuple[Location, ...]:

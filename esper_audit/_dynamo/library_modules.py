@@ -47,7 +47,7 @@ def ran_eagerly(
 
 
 def _is_forward(code: CodeType, f_locals: Mapping[str, Any]) -> bool:
-    return code.co_name == "forward" and isinstance(f_locals.get("self"), nn.Module)
+    return code.co_name == "forward" and issubclass(type(f_locals.get("self")), nn.Module)
 
 
 def _has_operations(module: nn.Module) -> bool:

@@ -14,7 +14,7 @@ import torch
 
 from esper_audit import record
 from esper_audit._dynamo.called import called, with_owner
-from esper_audit._dynamo.frames import user_stack
+from esper_audit._dynamo.frames import user_stack, wrapped_callable
 from esper_audit.data.compiles import GuardFailure
 from esper_audit.replay import worker
 
@@ -42,6 +42,9 @@ class Net:
     @logged
     def step(self, _x: int) -> int:
         return 1
+
+
+WRAPPER = logged(print).__code__
 
 
 def of(frame: FrameType) -> Any:
@@ -105,6 +108,23 @@ def test_an_object_that_asks_who_reads_it_is_not_asked() -> None:
 
     frame, _ = logged(lambda x: x)(Proxy())
     assert of(frame).thing is not None
+    call = type("Call", (Proxy,), {"__call__": print})()
+    assert wrapped_callable(WRAPPER, {"fn": call}) == "Call"
+
+
+@pytest.mark.parametrize(
+    ("wrapped", "name"),
+    [
+        (torch.sin, "sin"),
+        (torch.nn.functional.gelu, "gelu"),
+        (torch.nn.GELU(), "GELU"),
+        (Net().here, "Net"),
+        (logged, "logged"),
+        (functools.partial(print), "partial"),
+    ],
+)
+def test_what_a_wrapper_calls_is_named_by_kind(wrapped: Any, name: str) -> None:
+    assert wrapped_callable(WRAPPER, {"fn": wrapped}) == name
 
 
 def test_a_frame_between_lines_has_a_place_all_the_same() -> None:
