@@ -1,6 +1,6 @@
 """Where an argument's value comes from, one assignment away: ``n = n + 1``, then ``step(x, n)``.
 
-Only what is certain is told: the call names a variable, and its own frame was seen to bind it.
+A line is named only if the call passes a plain variable and its frame was seen to assign it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Writes that Dynamo traces: compiled code repeats them where they have no line of their own.
 
 Generated code has the line of ``def``, or of its first decorator, up to the statement of a graph
-break (torch/_dynamo/side_effects.py and bytecode_transformation.py, 2.8 to 2.14). So what such code
-changes is told by the writes that were traced for it, or not at all.
+break (torch/_dynamo/side_effects.py and bytecode_transformation.py, 2.8 to 2.14). So a change
+that such code makes is matched with the writes that were traced for it; without a match, its line
+is not known.
 
 Worked example: line 5, ``self.table["n"] += 1``, is traced as a write to the container at
 ``L['self'].table``. When a run of this code has changed ``L['self'].table['n']``, that container

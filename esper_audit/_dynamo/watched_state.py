@@ -48,9 +48,9 @@ class StateWatch:
         self._device = names.module_of("default_device")
 
     def poll(self, who: Callable[[bool], Written]) -> None:
-        """Note what has changed since the last poll in this thread as switched by ``who()``.
+        """Note what has changed since the last poll in this thread as switched by ``who``.
 
-        It is told whether the setting is one of all threads.
+        ``who`` is called with whether the setting holds for all threads.
         """
         seen: _Seen | None = getattr(self._here, "seen", None)
         if seen is None:

@@ -65,7 +65,7 @@ def library_code(recording: Recording) -> Iterator[Outside]:
 
 
 def is_in_eager_code(skip: SkippedFrame, recording: Recording) -> bool:
-    """Whether the code around it runs eagerly for a reason of its own, which is told there."""
+    """Whether the code around it already has an eager finding of its own."""
     eager = [made.frame for made in recording.compiles if made.runs_after is RunsAfter.EAGER]
     eager += [other.frame for other in recording.skips if other.for_good and not other.by_rule]
     return any(_is_of(place, frame) for place in skip.within for frame in eager)
