@@ -46,5 +46,6 @@ def did_you_mean(word: str, known: Collection[str]) -> str:
     """`` (did you mean 'x'?)`` for a misspelt word; empty where no known one is close to it."""
     from difflib import get_close_matches
 
-    close = get_close_matches(word, known, n=1) or [name for name in known if name.startswith(word)]
+    begun = [name for name in known if word and name.startswith(word)]
+    close = get_close_matches(word, known, n=1) or begun
     return f" (did you mean {str(close[0])!r}?)" if close else ""

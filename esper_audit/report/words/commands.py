@@ -44,6 +44,11 @@ class Typed:
 NOTHING_TYPED = Typed()
 
 
+def explained(identifier: str) -> str:
+    """The command that prints the page of a diagnosis."""
+    return shell(("esper-audit", "explain", identifier))
+
+
 def no_option(file: str) -> str:
     """A file name that no command takes for an option."""
     return f"./{file}" if file.startswith("-") else file
