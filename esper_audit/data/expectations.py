@@ -72,7 +72,7 @@ class ProgramBudget:
     """What a program may cost before it fails; None sets no bound.
 
     Recompiles are compiles in which every cache entry failed a guard; ``compiles_after_warm_up``
-    are compiles of any kind.
+    are compiles of any kind, ``graph_breaks`` are all graph breaks.
 
     ``warm_up_calls``: calls of a frame in which compiles are expected, instead of what the program
     says. ``fail_on`` are kinds of findings that fail it.
@@ -83,12 +83,13 @@ class ProgramBudget:
     compiles_after_warm_up: int | None = None
     warm_up_calls: int | None = None
     fail_on: tuple[str, ...] = ()
+    graph_breaks: int | None = None
 
     @property
-    def bounds(self) -> tuple[int, ...]:
-        """Every bound that is set."""
-        every = (self.recompiles, self.recompiles_after_warm_up, self.compiles_after_warm_up)
-        return tuple(bound for bound in every if bound is not None)
+    def bounds_compiles(self) -> bool:
+        """Whether a bound is one of compiles, which a limit or a failed compile would escape."""
+        bounds = (self.recompiles, self.recompiles_after_warm_up, self.compiles_after_warm_up)
+        return any(bound is not None for bound in bounds)
 
     @property
     def needs_warm_up(self) -> bool:
@@ -98,7 +99,7 @@ class ProgramBudget:
     @property
     def is_set(self) -> bool:
         """Whether there is anything to fail."""
-        return bool(self.fail_on or self.bounds)
+        return bool(self.fail_on) or self.bounds_compiles or self.graph_breaks is not None
 
 
 @dataclass(frozen=True, slots=True)

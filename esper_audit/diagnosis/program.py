@@ -60,7 +60,7 @@ def _failures(
 ) -> Iterator[Reason]:
     counts = count(recording, budget.warm_up_calls)
     yield from _over_bounds(counts, budget)
-    if budget.bounds:
+    if budget.bounds_compiles:
         yield from uncounted(findings)
     yield from failures_of(findings, budget.fail_on)
 
@@ -81,6 +81,7 @@ def _over_bounds(counts: Counts, budget: ProgramBudget) -> Iterator[Reason]:
             late,
             budget.compiles_after_warm_up,
         ),
+        (Counted.GRAPH_BREAKS, counts.graph_breaks, 0, budget.graph_breaks),
     ):
         yield from over_bound(counted, made, refused, allowed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Generator
 from contextlib import ExitStack
@@ -17,6 +18,7 @@ from esper_audit.pytest_plugin.asked import (
     setting,
     wish_of,
 )
+from esper_audit.torch_text.logs import has_text
 
 if TYPE_CHECKING:
     from esper_audit.api import LiveRecording
@@ -36,6 +38,16 @@ def pytest_configure(config: pytest.Config) -> None:
     for marker in MARKERS:
         config.addinivalue_line("markers", marker)
     check_options(config)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Print no records of torch's trace log: they have no text, and a failure has hundreds."""
+    logging_plugin = session.config.pluginmanager.get_plugin("logging-plugin")
+    for name in ("report_handler", "log_cli_handler"):  # caplog and a log file keep them
+        handler = getattr(logging_plugin, name, None)
+        if isinstance(handler, logging.Handler):
+            handler.addFilter(has_text)
 
 
 _WISH = pytest.StashKey[Wish]()
@@ -112,13 +124,15 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
 def _complaint(before: Recording | None, recording: Recording, wish: Wish) -> str:
     from esper_audit.api import folder
     from esper_audit.diagnosis.phases import window
-    from esper_audit.report.complaints import at_most, fail_on, no_eager_fallback
+    from esper_audit.report.complaints import at_most, at_most_breaks, fail_on, no_eager_fallback
 
     own = window(before, recording) if before is not None else recording
     used = bool(recording.compiles or recording.skips or recording.lookups.hits)
     found = []
     if wish.allowed is not None and (used or wish.strict_allowed):
         found.append(at_most(own, wish.allowed, wish.warm_up, folder()))
+    if wish.breaks is not None and (used or wish.strict_breaks):
+        found.append(at_most_breaks(own, wish.breaks, folder()))
     if wish.no_eager and (used or wish.strict_eager):
         found.append(no_eager_fallback(recording, folder()))
     if wish.kinds and (used or wish.strict_kinds):

@@ -13,14 +13,17 @@ FLAGS = {
     "recompiles_no_provenance": "don't look for the lines that write guarded state",
 }
 NUMBER = "max_recompiles"
+BREAKS = "max_graph_breaks"
 KINDS = "recompiles_fail_on"
 TEXTS = {
     NUMBER: ("N", "recompiles that a test may have, unless its marker says"),
+    BREAKS: ("N", "graph breaks that a test may have, unless its marker says"),
     KINDS: ("KIND[,KIND]", "fail tests with findings of these kinds, unless their marker says"),
 }
 MARKERS = (
     "max_recompiles(n, warm_up=None): fail above n recompiles, those in the first warm_up calls"
     " of a frame not counted",
+    "max_graph_breaks(n): fail above n graph breaks, or where no compiled code ran",
     "no_eager_fallback: fail where compiled code ran eagerly, or none ran",
     "recompiles_fail_on(*kinds): fail on findings of these kinds, or where no compiled code ran",
 )
@@ -54,16 +57,20 @@ def setting(config: pytest.Config, key: str) -> Any:
 
 def check_options(config: pytest.Config) -> None:
     """Raise pytest.UsageError for a number or a kind that is none."""
-    _allowed(config)
+    _allowed(config, NUMBER)
+    _allowed(config, BREAKS)
     _kinds(config)
 
 
-def _allowed(config: pytest.Config) -> int | None:
-    text = str(setting(config, NUMBER) or "")
+_COUNTED = {NUMBER: "recompiles", BREAKS: "graph breaks"}
+
+
+def _allowed(config: pytest.Config, key: str) -> int | None:
+    text = str(setting(config, key) or "")
     if not text:
         return None
     if not text.isdecimal():
-        raise pytest.UsageError(f"max_recompiles takes a number of recompiles, not {text!r}")
+        raise pytest.UsageError(f"{key} takes a number of {_COUNTED[key]}, not {text!r}")
     return int(text)
 
 
@@ -88,9 +95,11 @@ class Wish:
 
     allowed: int | None = None
     warm_up: int | None = None
+    breaks: int | None = None
     no_eager: bool = False
     kinds: tuple[str, ...] = ()
     strict_allowed: bool = False
+    strict_breaks: bool = False
     strict_eager: bool = False
     strict_kinds: bool = False
     fixture: bool = False
@@ -98,7 +107,8 @@ class Wish:
 
     @property
     def is_marked(self) -> bool:
-        return self.strict_allowed or self.strict_eager or self.strict_kinds or self.fixture
+        markers = (self.strict_allowed, self.strict_breaks, self.strict_eager, self.strict_kinds)
+        return any(markers) or self.fixture
 
     @property
     def is_idle(self) -> bool:
@@ -107,17 +117,19 @@ class Wish:
 
 def wish_of(item: pytest.Item) -> Wish:
     """What is asked of a test; its own markers go before options."""
-    number, kinds = (item.get_closest_marker(name) for name in (NUMBER, KINDS))
-    allowed, warm_up = _allowed(item.config), None
+    number, breaks, kinds = (item.get_closest_marker(name) for name in (NUMBER, BREAKS, KINDS))
+    allowed, warm_up = _allowed(item.config, NUMBER), None
     if number is not None:
         allowed, warm_up = _of_number(item, number)
     strict_eager = item.get_closest_marker("no_eager_fallback") is not None
     return Wish(
         allowed=allowed,
         warm_up=warm_up,
+        breaks=_allowed(item.config, BREAKS) if breaks is None else _of_breaks(item, breaks),
         no_eager=strict_eager or bool(setting(item.config, "no_eager_fallback")),
         kinds=_of_kinds(item, kinds) if kinds is not None else _kinds(item.config),
         strict_allowed=number is not None,
+        strict_breaks=breaks is not None,
         strict_eager=strict_eager,
         strict_kinds=kinds is not None,
         fixture=_uses_fixture(item),
@@ -139,13 +151,27 @@ def _of_number(item: pytest.Item, marker: pytest.Mark) -> tuple[int, int | None]
         n, warm_up = bind(*marker.args, **marker.kwargs)
     except TypeError:
         n, warm_up = -1, None
-    wrong = [v for v in (n, warm_up or 0) if isinstance(v, bool) or not isinstance(v, int) or v < 0]
-    if wrong:
+    if not (_is_number(n) and _is_number(warm_up or 0)):
         raise pytest.UsageError(
             f"{item.nodeid}: max_recompiles takes a number of recompiles and, optionally,"
             " warm_up=CALLS, as in @pytest.mark.max_recompiles(0, warm_up=2)"
         )
     return n, warm_up
+
+
+def _of_breaks(item: pytest.Item, marker: pytest.Mark) -> int:
+    values = [*marker.args, *([marker.kwargs["n"]] if list(marker.kwargs) == ["n"] else [])]
+    if len(values) != 1 or not _is_number(values[0]):
+        raise pytest.UsageError(
+            f"{item.nodeid}: max_graph_breaks takes a number of graph breaks, as in"
+            " @pytest.mark.max_graph_breaks(0)"
+        )
+    number: int = values[0]
+    return number
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def _of_kinds(item: pytest.Item, marker: pytest.Mark) -> tuple[str, ...]:

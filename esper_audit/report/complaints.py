@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.findings import Finding
 from esper_audit.data.recording import Recording
@@ -31,6 +32,15 @@ def at_most(
     else:
         budget = ProgramBudget(recompiles_after_warm_up=allowed, warm_up_calls=warm_up_calls)
     return _complaint(judge_program(recording, budget), root)
+
+
+def at_most_breaks(recording: Recording, allowed: int, root: str = "") -> str:
+    """Why a recording does not prove that its graphs break at most so many times."""
+    audit = judge_program(recording, ProgramBudget(graph_breaks=allowed))
+    if audit.verdict is not AuditVerdict.FAILED:
+        return _complaint(audit, root)
+    breaks = [finding for finding in audit.findings if finding.id is Diagnosis.GRAPH_BREAK]
+    return _with_causes(all_in_words(audit.reasons), breaks, root)
 
 
 def no_eager_fallback(recording: Recording, root: str = "") -> str:

@@ -333,3 +333,39 @@ def test_the_summary_crosses_processes(pytester, run):
 def test_a_session_that_does_not_use_it_never_imports_torch(pytester):
     pytester.makepyfile("def test_none():\n    import sys\n    assert 'torch' not in sys.modules")
     pytester.runpytest_subprocess("--recompiles").assert_outcomes(passed=1)
+
+
+BREAKS = """
+def broken(x):
+    x = x + 1
+    print("here")
+    return x * 2
+
+@pytest.mark.max_graph_breaks(1)
+def test_fine():
+    torch.compile(broken, backend="aot_eager")(torch.ones(2))
+
+@pytest.mark.max_graph_breaks(0)
+def test_wrong():
+    torch.compile(broken, backend="aot_eager")(torch.ones(2))
+
+@pytest.mark.max_graph_breaks(0)
+def test_idle():
+    pass
+
+def test_by_option():
+    torch.compile(broken, backend="aot_eager")(torch.ones(2))
+"""
+
+
+def test_graph_breaks_are_bounded_by_marker_or_option(run):
+    result = run(BREAKS, ini="max_graph_breaks = 0")
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "1 graph break, 0 allowed",
+            "graph-break: broken at *.py:* in broken",
+            "Nothing is proven: *",
+            "1 graph break, 0 allowed",
+        ]
+    )

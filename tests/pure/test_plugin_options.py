@@ -37,6 +37,8 @@ def test_an_unknown_kind_is_refused_before_any_test_runs(run, by_ini):
     ("marker", "said"),
     [
         ("recompiles_fail_on()", "recompiles_fail_on takes kinds, as in"),
+        ("max_graph_breaks()", "max_graph_breaks takes a number of graph breaks, as in"),
+        ("max_graph_breaks(n=True)", "max_graph_breaks takes a number of graph breaks, as in"),
         ("recompiles_fail_on('worse')", "'worse' can't be given here: it is a kind of change"),
     ],
 )
@@ -44,3 +46,32 @@ def test_a_marker_that_cannot_be_understood_is_refused(run, marker, said):
     result = run(f"import pytest\n@pytest.mark.{marker}\n{PLAIN}")
     assert said in result.stdout.str() + result.stderr.str()
     assert result.ret != 0
+
+
+@pytest.mark.parametrize("key", ["max_recompiles", "max_graph_breaks"])
+def test_a_number_of_an_option_that_is_none_is_refused(run, key):
+    result = run(PLAIN, ini=f"{key} = few")
+    result.stderr.fnmatch_lines([f"*{key} takes a number of *, not 'few'"])
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+
+
+TRACING = """
+import logging
+trace = logging.getLogger("torch.__trace")
+trace.propagate = False
+trace.setLevel(logging.DEBUG)
+
+def test_logs(caplog):
+    trace.debug("")
+    logging.getLogger("my.own").error("own words")
+    assert [record.name for record in caplog.records] == ["torch.__trace", "my.own"]
+    assert 0
+"""
+
+
+@pytest.mark.parametrize("options", [(), ("--log-cli-level=DEBUG",)])
+def test_records_of_torchs_trace_log_bury_no_failure(run, options):
+    result = run(TRACING, *options)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*assert 0*", "*own words*"])
+    result.stdout.no_fnmatch_line("*torch.__trace:*")
