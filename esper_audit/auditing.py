@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,17 +12,33 @@ from typing import Protocol
 from esper_audit.data.audits import Audit, Report
 from esper_audit.data.config import Config
 from esper_audit.data.expectations import Claim, Control, Question
-from esper_audit.data.jobs import Collection, Job, Replay, ReplayStatus, Variant, not_run, was_run
+from esper_audit.data.jobs import (
+    Job,
+    Replay,
+    ReplayStatus,
+    ScenarioInfo,
+    Variant,
+    not_run,
+    was_run,
+)
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import attempts_to_watch, decide_claims, is_control, judge, misses
+from esper_audit.diagnosis import (
+    attempts_to_watch,
+    decide_claims,
+    is_control,
+    judge,
+    misses,
+    testable,
+)
 from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
 from esper_audit.errors import UsageError
 from esper_audit.recording.writers import wanted, with_writers, without_writers
-from esper_audit.replay.plan import Options, check_backends, plan
+from esper_audit.replay.plan import NothingSelectedError, Options, check_backends, plan
 from esper_audit.replay.pool import Pool
+from esper_audit.replay.unloaded import left_out
 
 
 class Progress(Protocol):
@@ -68,12 +84,14 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     started = time.monotonic()
     collection, environment = pool.collect(request.paths, request.options.pythonpath)
     if not collection.scenarios:
-        _refuse_broken(collection)
+        _refuse_broken(collection.broken)
+    out = left_out(collection.broken, request.options.keyword)
+    broken = {file: why for file, why in collection.broken.items() if file not in out}
     check_backends(collection.backends, request.options.backends)
     # An accelerator's runtime does not survive a fork.
     spawn = environment.device != "cpu" and request.start != "fork"
     options = replace(request.options, spawn=request.options.spawn or spawn)
-    jobs = plan(collection.scenarios, options)
+    jobs = _jobs(collection.scenarios, options, broken)
     progress.planned(jobs)
     done: dict[str, Replay] = {}
     unproven: set[str] = set()
@@ -94,15 +112,32 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
         done = {key: replay for key, replay in done.items() if key not in unproven}
     replayed = (done.get(_key(job)) or not_run(job) for job in jobs)
     ordered = tuple(judge(replay, environment) for replay in replayed)
-    ordered += tuple(_broken(file, why, environment) for file, why in collection.broken.items())
+    ordered += tuple(_broken(file, why, environment) for file, why in broken.items())
     whole = not request.options.keyword and request.paths == tuple(request.config.paths)
     seconds = time.monotonic() - started
-    report = assemble(
-        ordered, collection.claims, environment, request.config, interrupted, whole, seconds
-    )
+    claims = testable(collection.claims, ordered) if _is_part(request) else collection.claims
+    report = assemble(ordered, claims, environment, request.config, interrupted, whole, seconds)
     known = request.paths == tuple(request.config.paths) and not collection.broken
     declared = {scenario.name: dict(scenario.params) for scenario in collection.scenarios}
-    return replace(report, declared=declared if known else None)
+    return replace(report, declared=declared if known else None, left_out=out)
+
+
+def _jobs(
+    scenarios: Sequence[ScenarioInfo], options: Options, broken: Mapping[str, str]
+) -> tuple[Job, ...]:
+    """What to replay. Where nothing is selected, files that can't be imported say why."""
+    try:
+        return plan(scenarios, options)
+    except NothingSelectedError:
+        _refuse_broken(broken)
+        raise
+
+
+def _is_part(request: Request) -> bool:
+    """Whether more could be asked for: without configured paths those given are all there is."""
+    configured = tuple(request.config.paths)
+    elsewhere = bool(configured) and request.paths != configured
+    return bool(request.options.keyword or request.options.params) or elsewhere
 
 
 def _prove_undisturbed(
@@ -171,11 +206,11 @@ def _broken(file: str, why: str, environment: Environment) -> Audit:
     )
 
 
-def _refuse_broken(collection: Collection) -> None:
-    if collection.broken:
-        files = "\n".join(f"  {file}: {why}" for file, why in collection.broken.items())
+def _refuse_broken(broken: Mapping[str, str]) -> None:
+    if broken:
+        files = "\n".join(f"  {file}: {why}" for file, why in broken.items())
         raise UsageError(
-            f"{len(collection.broken)} scenario file(s) can't be imported:\n{files}",
+            f"{len(broken)} scenario file(s) can't be imported:\n{files}",
             "Fix them, or give the paths of the other files.",
         )
 

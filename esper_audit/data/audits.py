@@ -127,6 +127,7 @@ class Report:
     scenarios of the configured suite with the values of their parameters, whichever of them were
     replayed; None where the run was of other paths, or a file could not be imported.
     ``control_missed``: a backend caught no negative control, so the run proves nothing.
+    ``left_out`` are files that can't be imported and that ``-k`` left out.
     """
 
     environment: Environment
@@ -141,6 +142,7 @@ class Report:
     control_missed: bool = False
     interrupted: bool = False
     wall_seconds: float = 0.0
+    left_out: tuple[str, ...] = ()
 
 
 def backends_of(audits: Iterable[Audit]) -> list[str]:

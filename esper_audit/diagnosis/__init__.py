@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from esper_audit.diagnosis.audit import DEFAULT_OPTIONS, judge
 from esper_audit.diagnosis.causes import attempts_to_watch, root_causes
-from esper_audit.diagnosis.claims import decide_claims, matches
+from esper_audit.diagnosis.claims import decide_claims, matches, testable
 from esper_audit.diagnosis.controls import caught, is_control, misses
 from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import eager_findings
@@ -39,4 +39,5 @@ __all__ = [
     "parse_kinds",
     "ran_compiled",
     "root_causes",
+    "testable",
 ]

@@ -32,6 +32,16 @@ def decide_claims(claims: Iterable[Claim], audits: Sequence[Audit]) -> tuple[Cla
     )
 
 
+def testable(claims: Iterable[Claim], audits: Sequence[Audit]) -> tuple[Claim, ...]:
+    """The claims that these audits could have tested: a part of the suite tells no others."""
+    return tuple(claim for claim in claims if any(_is_about(claim, audit) for audit in audits))
+
+
+def _is_about(claim: Claim, audit: Audit) -> bool:
+    observed = any(seen.claim == claim.id for seen in audit.recording.observations)
+    return (observed or claim.id in audit.claims) and matches(audit.parameters, claim.about)
+
+
 def _decide(claim: Claim, backend: str, audits: Sequence[Audit]) -> ClaimResult:
     confirmed: dict[str, Reason | None] = {}
     refuted: dict[str, Reason | None] = {}

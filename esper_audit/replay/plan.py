@@ -43,6 +43,10 @@ class Options:
     root: str = ""
 
 
+class NothingSelectedError(UsageError):
+    """No scenario has a title and parameters as asked for."""
+
+
 def plan(scenarios: Sequence[ScenarioInfo], options: Options) -> tuple[Job, ...]:
     """The jobs to replay, in the order of the report.
 
@@ -60,7 +64,9 @@ def plan(scenarios: Sequence[ScenarioInfo], options: Options) -> tuple[Job, ...]
     chosen = tuple(job for job in jobs if selected(job.title))
     if not chosen:
         names = ", ".join(scenario.name for scenario in scenarios) or "none"
-        raise UsageError("Nothing is selected: no scenario matches.", f"Scenarios: {names}.")
+        raise NothingSelectedError(
+            "Nothing is selected: no scenario matches.", f"Scenarios: {names}."
+        )
     return chosen
 
 

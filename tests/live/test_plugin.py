@@ -289,15 +289,6 @@ def test_x():
     result.stdout.fnmatch_lines(["*max_recompiles takes a number of recompiles*"])
 
 
-@pytest.mark.parametrize(
-    ("args", "ini"), [(["--max-recompiles", "few"], ""), ([], "max_recompiles = few")]
-)
-def test_a_wrong_number_is_told_at_once(run, args, ini):
-    result = run(TWO, *args, ini=ini)
-    assert result.ret == pytest.ExitCode.USAGE_ERROR
-    result.stderr.fnmatch_lines(["*max_recompiles takes a number of recompiles, not 'few'*"])
-
-
 def test_kinds_fail_a_test_by_marker_or_option_and_the_marker_goes_first(run):
     tests = """
 def test_drive():
@@ -340,32 +331,20 @@ def broken(x):
     x = x + 1
     print("here")
     return x * 2
-
+def drive_broken():
+    torch.compile(broken, backend="aot_eager")(torch.ones(2))
 @pytest.mark.max_graph_breaks(1)
-def test_fine():
-    torch.compile(broken, backend="aot_eager")(torch.ones(2))
-
+def test_fine(): drive_broken()
 @pytest.mark.max_graph_breaks(0)
-def test_wrong():
-    torch.compile(broken, backend="aot_eager")(torch.ones(2))
-
+def test_wrong(): drive_broken()
 @pytest.mark.max_graph_breaks(0)
-def test_idle():
-    pass
-
-def test_by_option():
-    torch.compile(broken, backend="aot_eager")(torch.ones(2))
+def test_idle(): pass
+def test_by_option(): drive_broken()
 """
 
 
 def test_graph_breaks_are_bounded_by_marker_or_option(run):
     result = run(BREAKS, ini="max_graph_breaks = 0")
     result.assert_outcomes(passed=1, failed=3)
-    result.stdout.fnmatch_lines(
-        [
-            "1 graph break, 0 allowed",
-            "graph-break: broken at *.py:* in broken",
-            "Nothing is proven: *",
-            "1 graph break, 0 allowed",
-        ]
-    )
+    over = ["1 graph break, 0 allowed", "graph-break: broken at *.py:* in broken"]
+    result.stdout.fnmatch_lines([*over, "Nothing is proven: *", over[0]])

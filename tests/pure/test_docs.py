@@ -110,7 +110,7 @@ def raised_messages() -> list[tuple[str, list[str]]]:
     for path in sorted((ROOT / "esper_audit").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             name = getattr(getattr(node, "func", None), "id", "")
-            if name in ("UsageError", "IncompleteError") and node.args:  # type: ignore[attr-defined]
+            if name in ("UsageError", "IncompleteError", "NothingSelectedError") and node.args:  # type: ignore[attr-defined]
                 parts = [
                     part.value
                     for part in ast.walk(node.args[0])  # type: ignore[attr-defined]
