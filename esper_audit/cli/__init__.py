@@ -35,13 +35,18 @@ def main() -> None:
             print(error, file=sys.stderr)
             sys.exit(ExitCode.USAGE)
         if hasattr(error, "format_message"):  # typer's own, of a wrong command line
-            _complain(error.format_message(), "See `esper-audit --help`.")
+            _complain(error.format_message(), f"See `{_command(error)} --help`.")
             sys.exit(ExitCode.USAGE)
         import traceback
 
         traceback.print_exc()
         _complain("This is a defect of esper-audit, not of your code.", "Please report it.")
         sys.exit(ExitCode.INCOMPLETE)
+
+
+def _command(error: Exception) -> str:
+    """The command that a wrong command line is of."""
+    return str(getattr(getattr(error, "ctx", None), "command_path", "esper-audit"))
 
 
 def _complain(message: str, hint: str) -> None:

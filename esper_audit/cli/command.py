@@ -97,12 +97,17 @@ def command(
 def with_options(*groups: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A function whose parameters of these types are spread into one for each of their fields."""
 
+    from esper_audit.cli.values import checked
+
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         hints = get_type_hints(function, include_extras=True)
         names = {name: hint for name, hint in hints.items() if hint in groups}
         own = inspect.signature(function).parameters.values()
         parameters = [
-            parameter.replace(annotation=hints[parameter.name], kind=parameter.KEYWORD_ONLY)
+            parameter.replace(
+                annotation=checked(parameter.name, hints[parameter.name]),
+                kind=parameter.KEYWORD_ONLY,
+            )
             for parameter in own
             if parameter.name not in names
         ]
@@ -124,9 +129,16 @@ def with_options(*groups: type[Any]) -> Callable[[Callable[..., Any]], Callable[
 
 
 def _parameters(group: type[Any]) -> list[inspect.Parameter]:
+    from esper_audit.cli.values import checked
+
     hints = get_type_hints(group, include_extras=True)
     kind = inspect.Parameter.KEYWORD_ONLY
     return [
-        inspect.Parameter(field.name, kind, default=field.default, annotation=hints[field.name])
+        inspect.Parameter(
+            field.name,
+            kind,
+            default=field.default,
+            annotation=checked(field.name, hints[field.name]),
+        )
         for field in group.__dataclass_fields__.values()
     ]

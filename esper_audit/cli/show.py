@@ -32,7 +32,10 @@ def show(
     width: Annotated[
         int,
         typer.Option(
-            min=40, metavar="N", help="Make an exported report N columns wide. The default is 100."
+            min=40,
+            max=10_000,
+            metavar="N",
+            help="Make an exported report N columns wide. The default is 100.",
         ),
     ] = 100,
     words: Words,

@@ -71,9 +71,8 @@ def test_every_exit_code_is_documented():
 
 def test_every_configuration_key_is_documented():
     text = read("reference/configuration.md")
-    for field in msgspec.structs.fields(config.Config):
-        if field.name != "root":
-            assert f"| `{field.encode_name}` |" in text, field.encode_name
+    for field in msgspec.structs.fields(config.Settings):
+        assert f"| `{field.encode_name}` |" in text, field.encode_name
     for dtype, (rtol, atol) in DEFAULT_TOLERANCES.items():
         written = re.search(rf"{dtype}\s+`\[(\S+), (\S+)\]`", text)
         assert written is not None and tuple(map(float, written.groups())) == (rtol, atol)
@@ -125,8 +124,10 @@ def test_every_message_is_documented(file, parts):
     text = read("reference/messages.md")
     telling = [part.strip(" \n:.,()[") for part in parts if len(part.strip()) > 6]
     telling = [part for part in telling if part not in ("no parameters", "a file without suffix")]
-    # config.py names the table by a constant, then passes on what msgspec says.
-    assert telling or file == "config.py", f"{file}: a message of variables alone says nothing"
+    # Two files make their message of what they were told is wrong.
+    assert telling or file in ("config.py", "values.py"), (
+        f"{file}: a message of variables alone says nothing"
+    )
     for part in telling:
         assert part in text, part
 

@@ -126,3 +126,30 @@ def test_without_a_command_the_help_is_printed_as_it_is():
     assert result.stdout == ""
     assert result.stderr.lstrip().startswith("Usage: esper-audit [OPTIONS] COMMAND")
     assert "See `esper-audit --help`" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("run --time-limit nan x.py", "--time-limit is nan, but must be a number, 0.1 or more."),
+        ("run --time-limit -5 x.py", "--time-limit is -5, but must be a number, 0.1 or more."),
+        ("run --time-limit 1e300 x.py", "--time-limit is 1e+300, but must be a number, 1000000000"),
+        ("gate --repeat 0 x.py", "--repeat is 0, but must be a whole number, 1 or more."),
+        ("run -j 1.5 x.py", "--jobs is '1.5', but must be a whole number, 0 or more."),
+        ("run --max-compile-share nan x.py", "is nan, but must be a number from 0 to 1."),
+        (f"run --max-compiles {10**20} x.py", "but must be a whole number, 1000000000 or less."),
+        ("exec --heartbeat inf x.py", "--heartbeat is inf, but must be a number, 0.1 or more."),
+        ("show --width 10 x", "--width is 10, but must be a whole number from 40 to 10000."),
+        ("list --format xml", "--format is 'xml', but must be one of rich or json."),
+        ("run --dynamic maybe x.py", "--dynamic is 'maybe', but must be one of auto, true or"),
+        ("schema reprot", "or comparison (did you mean 'report'?)."),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_in_words_of_our_own(monkeypatch, capsys, words, said):
+    monkeypatch.setattr(sys, "argv", ["esper-audit", *words.split()])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    err = capsys.readouterr().err
+    assert said in err
+    assert len(err.splitlines()) == 1, "no words of typer's or pydantic's"
