@@ -93,16 +93,18 @@ def gate(
     """Replay scenarios, or load saved audits, and compare them with the committed baseline."""
     from esper_audit.cli.output import check_places, finish, write_files
     from esper_audit.data.baseline_file import load_baseline
-    from esper_audit.data.config import load_config
+    from esper_audit.data.config import config_for
     from esper_audit.data.storage import check_writable
     from esper_audit.diagnosis import Door, parse_kinds
-    from esper_audit.gating import Baseline, accepting, failing_kinds
+    from esper_audit.gating import Baseline, accepting, failing_kinds, load_audit, saved_among
     from esper_audit.gating import gate as hold
     from esper_audit.report.formats import parse_outputs, saved
     from esper_audit.report.words.commands import printable
 
     started = time.monotonic()
-    config = load_config(Path.cwd())
+    scenarios = tuple(paths or ())
+    recorded = saved_among(scenarios, gating.repeat)
+    config = config_for(() if recorded else scenarios)
     path = gating.baseline or Path(config.baseline)
     outputs, kept = parse_outputs(words.output or ()), saved(gating.save)
     fail_on = failing_kinds(parse_kinds(gating.fail_on, Door.GATE), gating.allow_improvement)
@@ -110,7 +112,11 @@ def gate(
     check_places([*outputs, *kept], [path, *map(Path, paths or ())])
     if gating.update_baseline:
         check_writable(path)
-    audits = _audits(tuple(paths or ()), gating, replaying, config, baseline)
+    if recorded:
+        replaying.refuse("saved audits are what they are")
+        audits: Audits = [load_audit(path) for path in recorded]
+    else:
+        audits = _replayed(scenarios, gating, replaying, config, baseline)
     write_files(audits[0], kept, words.verbosity)  # first of all: an audit takes long
     gated = hold(audits, baseline, fail_on, config.root)
     accept = accepting(sys.argv[2:], gated.report.results)
@@ -122,19 +128,15 @@ def gate(
     finish(report, words, outputs)
 
 
-def _audits(
+def _replayed(
     paths: tuple[str, ...],
     gating: Gating,
     replaying: Replaying,
     config: Config,
     baseline: Baseline,
 ) -> Audits:
-    from esper_audit.gating import load_audit, replayed, saved_among
+    from esper_audit.gating import replayed
 
-    saved = saved_among(paths, gating.repeat)
-    if saved:
-        replaying.refuse("saved audits are what they are")
-        return [load_audit(path) for path in saved]
     request = replaying.request(paths, config)
     return replayed(request, partial(_opened, replaying), gating.repeat, baseline)
 

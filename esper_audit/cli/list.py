@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from esper_audit.cli.command import command
@@ -21,11 +20,11 @@ def list_(*, paths: Paths = None, output_format: PlainOption = Plain.RICH) -> No
     Files that can't be imported are named last, with exit code 2.
     """
     from esper_audit.auditing import chosen_paths
-    from esper_audit.data.config import load_config
+    from esper_audit.data.config import config_for
     from esper_audit.errors import UsageError
     from esper_audit.replay.pool import open_pool
 
-    config = load_config(Path.cwd())
+    config = config_for(paths or ())
     with open_pool(1) as pool:
         collection, _ = pool.collect(chosen_paths(tuple(paths or ()), config), config.pythonpath)
     _print(collection, output_format)

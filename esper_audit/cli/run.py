@@ -24,13 +24,13 @@ def run(
     from esper_audit.auditing import run_audit
     from esper_audit.cli.output import check_places, finish, stderr
     from esper_audit.cli.progress import LiveProgress
-    from esper_audit.data.config import load_config
+    from esper_audit.data.config import config_for
     from esper_audit.diagnosis import Door, parse_kinds
     from esper_audit.report.formats import parse_outputs, saved
 
-    config = load_config(Path.cwd())
-    outputs = (*saved(save), *parse_outputs(words.output or ()))
     chosen = tuple(paths or ())
+    config = config_for(chosen)
+    outputs = (*saved(save), *parse_outputs(words.output or ()))
     request = replaying.request(chosen, config, parse_kinds(fail_on, Door.RUN))
     check_places(outputs, [Path(path) for path in chosen])
     with replaying.pool() as pool, LiveProgress(stderr()) as progress:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, NoReturn, overload
 
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim
@@ -87,12 +87,14 @@ def scenario(
         spawn: give it a freshly started Python instead of a forked one.
 
     Raises:
-        UsageError: a parameter is declared that the function doesn't take, or the reverse.
+        UsageError: a parameter is declared that the function doesn't take, or the reverse; or
+            a limit, a bound or a tolerance is no number that it can be.
     """
 
     def declare(wrapped: Callable[..., None]) -> Scenario:
         declared = {name: tuple(values) for name, values in (params or {}).items()}
         _check_parameters(wrapped, declared)
+        _check_limits(wrapped, time_limit, budget, tolerances or {})
         return Scenario(
             function=wrapped,
             name=wrapped.__name__,
@@ -128,6 +130,28 @@ def _check_parameters(function: Callable[..., None], declared: Mapping[str, Sequ
     empty = [name for name, values in declared.items() if not values]
     if empty:
         raise UsageError(f"The scenario {function.__name__} has no values for {empty}.")
+
+
+def _check_limits(
+    function: Callable[..., None],
+    time_limit: object,
+    budget: Budget,
+    tolerances: Mapping[str, object],
+) -> None:
+    """As of the same keys in ``[tool.esper-audit]``."""
+    from esper_audit.data.config import wrong_settings
+
+    bounds = {field.name: getattr(budget, field.name) for field in fields(budget)}
+    given: dict[str, Any] = {
+        "tolerances": {n: list(v) if isinstance(v, tuple) else v for n, v in tolerances.items()},
+        "budget": {n.replace("_", "-"): v for n, v in bounds.items() if v is not None},
+    }
+    given |= {"time-limit": time_limit} if time_limit is not None else {}
+    for wrong in wrong_settings(given):
+        name = " ".join(wrong.place).replace("-", "_")
+        raise UsageError(
+            f"The scenario {function.__name__} has a wrong limit: {name} {wrong.said}."
+        )
 
 
 def value_text(value: Any) -> str:
