@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport, Report
+from esper_audit.data.findings import Finding
 from esper_audit.data.jobs import was_run
 from esper_audit.data.recording import Program
 from esper_audit.data.verdicts import AuditVerdict
@@ -12,7 +14,7 @@ from esper_audit.diagnosis import is_control
 from esper_audit.report.answer import done_of
 from esper_audit.report.blocks import is_not_recorded
 from esper_audit.report.sections import Closing, Line, line
-from esper_audit.report.words.commands import Typed, no_option, shell
+from esper_audit.report.words.commands import Typed, explained, no_option, shell
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import all_in_words
@@ -31,11 +33,19 @@ _RESULTS = {
 }
 
 
-def run_closing(report: Report, verbosity: int, typed: Typed) -> Closing:
-    """Of a run: how many audits failed, and the command that shows why."""
+def about(findings: Iterable[Finding]) -> Line | None:
+    """Where to read about the diagnoses of a report, by the first of its findings."""
+    first = next(iter(findings), None)
+    return line(f"About a diagnosis: {explained(first.id)}") if first is not None else None
+
+
+def run_closing(
+    report: Report, findings: Iterable[Finding], verbosity: int, typed: Typed
+) -> Closing:
+    """Of a run that shows ``findings``: how many audits failed, and the command that says why."""
     lead, command = _after_run(report, verbosity, typed)
     verdict = line(_run_verdict(report), style=answer_style(report.verdict))
-    return Closing(line(_run_facts(report)), verdict, lead, command)
+    return Closing(line(_run_facts(report)), about(findings), verdict, lead, command)
 
 
 def _after_run(report: Report, verbosity: int, typed: Typed) -> tuple[str, str]:
@@ -87,7 +97,8 @@ def program_closing(report: ProgramReport, facts: Line) -> Closing:
         worst = next((audit for audit in judged if audit.verdict is AuditVerdict.FAILED), judged[0])
         said = f"{_VERDICTS[worst.verdict]}: {all_in_words(worst.reasons)}."
         verdict = line(said, style=answer_style(worst.verdict))
-    return Closing(facts, verdict, *_after_program(report.audits[0], report.root))
+    found = (*report.differences, *(f for audit in report.audits for f in audit.findings))
+    return Closing(facts, about(found), verdict, *_after_program(report.audits[0], report.root))
 
 
 _VERDICTS: dict[AuditVerdict | None, str] = {

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from esper_audit.data.changes import Change, ChangeKind, ComparedAudit, ComparisonReport, Entry
+from esper_audit.report.closings import about
 from esper_audit.report.gate import about_cause
-from esper_audit.report.sections import Item, Line, Page, Section, Style, Table, item, line
+from esper_audit.report.sections import Closing, Item, Line, Page, Section, Style, Table, item, line
 from esper_audit.report.words.marks import ANSWER_STYLES
 from esper_audit.report.words.numbers import agree, several, share
 from esper_audit.report.words.reasons import in_words
@@ -40,7 +41,9 @@ def comparison_page(report: ComparisonReport, verbosity: int = 0) -> Page:
     found = tuple(_cause(r, c, report.root) for r in shown for c in _of_causes(r))
     if found:
         sections.append(Section("Causes that differ", found))
-    return Page(headline, tuple(sections))
+    found_in = (change.finding for r in shown for change in r.changes)
+    closing = Closing(about=about(finding for finding in found_in if finding is not None))
+    return Page(headline, tuple(sections), closing)
 
 
 def _of_causes(result: ComparedAudit) -> Iterator[Change]:

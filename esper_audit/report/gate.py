@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from esper_audit.data.changes import UNSURE, Change, ChangeKind, ComparedAudit, GateReport
+from esper_audit.data.findings import Finding
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.report.blocks import details, head
+from esper_audit.report.closings import about
 from esper_audit.report.sections import (
     Closing,
     Item,
@@ -80,18 +82,26 @@ def gate_page(report: GateReport, verbosity: int = 0) -> Page:
     if verbosity < 0:
         return Page((headline,), closing=_closing(report))
     shown = [r for r in report.results if r.kind is not ChangeKind.SAME or verbosity > 0]
-    closing = _closing(report, line(_facts(report)))
+    closing = _closing(report, line(_facts(report)), about(_findings(shown)))
     return Page((headline,), tuple(_sections(shown, report)), closing)
 
 
-def _closing(report: GateReport, facts: Line | None = None) -> Closing:
+def _findings(results: Sequence[ComparedAudit]) -> Iterator[Finding]:
+    """Those whose details are shown: not of what has improved."""
+    for change in (change for result in results for change in result.changes):
+        if change.finding is not None and change.kind is not ChangeKind.IMPROVED:
+            yield change.finding
+
+
+def _closing(report: GateReport, facts: Line | None = None, about: Line | None = None) -> Closing:
     """Of a quiet report, the answer is not far enough away to be told again."""
     verdict = None
     if facts is not None and report.verdict is not AuditVerdict.PASSED:
         verdict = line(gate_answer(report), style=answer_style(report.verdict))
     if report.accept and report.verdict is AuditVerdict.FAILED:
-        return Closing(facts, verdict, "If this is meant, accept it:", report.accept)
-    return Closing(facts, verdict)
+        lead = "If this is meant, accept it:"
+        return Closing(facts, about, verdict, lead, report.accept)
+    return Closing(facts, about, verdict)
 
 
 def cause(change: Change, root: str = "") -> str:

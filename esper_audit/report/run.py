@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.data.audits import Audit, ClaimResult, Report
 from esper_audit.data.diagnoses import Diagnosis
-from esper_audit.data.findings import Pattern
+from esper_audit.data.findings import Finding, Pattern
 from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
@@ -71,8 +71,15 @@ def run_page(report: Report, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -
     headline = item(said, *alternatives(report))
     if verbosity < 0:
         return Page((headline,))
-    closing = run_closing(report, verbosity, typed)
+    closing = run_closing(report, _findings(report), verbosity, typed)
     return Page((headline,), tuple(_sections(report, verbosity)), closing)
+
+
+def _findings(report: Report) -> Iterator[Finding]:
+    """Those of the failed audits, as far as they are told: the costliest first."""
+    failed = [audit for audit in report.audits if _is_telling(audit, report)]
+    yield from (cause.finding for cause in causes(failed))
+    yield from (finding for audit in failed for finding in audit.findings)
 
 
 def _sections(report: Report, verbosity: int) -> Iterator[Section]:

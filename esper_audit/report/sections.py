@@ -88,10 +88,11 @@ class Section:
 class Closing:
     """How a report ends: where it was made, the verdict, and the one command to run next.
 
-    ``lead`` says what the command is for.
+    ``about`` says where to read about what was found, ``lead`` what the command is for.
     """
 
     facts: Line | None = None
+    about: Line | None = None
     verdict: Line | None = None
     lead: str = ""
     command: str = ""

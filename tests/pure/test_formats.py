@@ -100,6 +100,27 @@ def test_every_format_holds_the_command_that_accepts_the_state(form):
     assert ACCEPT in render(BROKEN, form)
 
 
+PAGED = ("run", "gate", "comparison", "program")
+COMMAND = "esper-audit explain float-specialized"
+
+
+@pytest.mark.parametrize("name", PAGED)
+@pytest.mark.parametrize("form", [Format.RICH, Format.PLAIN, Format.MARKDOWN])
+@pytest.mark.parametrize("verbosity", [0, 1])
+def test_a_report_names_the_page_of_its_first_diagnosis_once(name, form, verbosity):
+    assert render(DOCUMENTS[name], form, verbosity).count(COMMAND) == 1
+
+
+@pytest.mark.parametrize("form", [Format.JUNIT, Format.GITHUB])
+def test_each_problem_that_a_ci_shows_names_its_page(form):
+    assert f"more: {COMMAND}" in render(BROKEN, form)
+
+
+@pytest.mark.parametrize("name", ["gate passed", "gate with an error"])
+def test_a_report_without_a_diagnosis_names_no_page(name):
+    assert "esper-audit explain" not in render(DOCUMENTS[name], Format.PLAIN)
+
+
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_sarif_fits_the_official_schema(name):
     log = json.loads(render(DOCUMENTS[name], Format.SARIF))

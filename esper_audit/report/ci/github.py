@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from esper_audit.report.ci.cases import Cases, Problem
+from esper_audit.report.words.commands import explained
 from esper_audit.report.words.paths import relative
 
 
@@ -23,7 +24,7 @@ def github(whole: Cases) -> str:
 def _annotation(problem: Problem, root: str) -> str:
     level = "error" if problem.fails else "notice"
     properties = ",".join(f"{name}={_property(value)}" for name, value in _fields(problem, root))
-    text = "\n".join([problem.message, *problem.details])
+    text = "\n".join([problem.message, *problem.details, f"more: {explained(problem.rule)}"])
     return f"::{level} {properties}::{_data(text)}"
 
 

@@ -7,6 +7,7 @@ import re
 import junitparser
 
 from esper_audit.report.ci.cases import Case, Cases, Problem, Status
+from esper_audit.report.words.commands import explained
 from esper_audit.report.words.paths import place, relative
 
 # What XML 1.0 can't hold, however it is escaped.
@@ -53,7 +54,8 @@ def _case(case: Case, root: str) -> junitparser.TestCase:
 
 def _text(problem: Problem, root: str) -> str:
     where = [f"  at {place(problem.location, root)}"] if problem.location is not None else []
-    return "\n".join([problem.message, *where, *(f"  {detail}" for detail in problem.details)])
+    details = (f"  {detail}" for detail in (*problem.details, f"more: {explained(problem.rule)}"))
+    return "\n".join([problem.message, *where, *details])
 
 
 def _clean(text: str) -> str:

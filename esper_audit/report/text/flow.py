@@ -55,8 +55,8 @@ def _rows(found: Item, indent: int = 0) -> Iterator[Row]:
 
 
 def _closing(closing: Closing) -> Iterator[Row]:
-    if closing.facts is not None:
-        yield from (BLANK, Row(muted(closing.facts)))
+    if said := [found for found in (closing.facts, closing.about) if found is not None]:
+        yield from (BLANK, *(Row(muted(found)) for found in said))
     if closing.verdict is not None:
         yield from (BLANK, Row(closing.verdict, strong=True))
     if closing.command:

@@ -93,8 +93,9 @@ def _item(item: Item, indent: str) -> Iterator[str]:
 
 
 def _closing(closing: Closing) -> Iterator[str]:
-    if closing.facts is not None:
-        yield from (_text(closing.facts.text), "")
+    for found in (closing.facts, closing.about):
+        if found is not None:
+            yield from (_text(found.text), "")
     if closing.command:
         longest = max(map(len, re.findall("`+", closing.command)), default=0)
         fence = "`" * max(3, longest + 1)
