@@ -13,6 +13,7 @@ from esper_audit.data.findings import Finding, FrameSummary
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.storage import save
+from esper_audit.data.text import encodable
 from esper_audit.diagnosis import count, judge_program
 from esper_audit.report.blocks import blocks
 from esper_audit.report.complaints import at_most
@@ -152,7 +153,7 @@ class assert_max_recompiles:  # noqa: N801  # it reads as a function, and is one
 
 def folder() -> str:
     """From where reports shorten paths."""
-    return str(Path.cwd())
+    return encodable(str(Path.cwd()))
 
 
 def check(complaint: str) -> None:

@@ -24,6 +24,7 @@ from esper_audit.data.jobs import (
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
+from esper_audit.data.text import encodable
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import (
     attempts_to_watch,
@@ -229,7 +230,7 @@ def assemble(
     control = Control(dict(wanted.params), wanted.verdict, whole) if wanted else None
     return Report(
         environment=environment,
-        root=config.root,
+        root=encodable(config.root),
         verdict=overall(audits, interrupted, control),
         audits=audits,
         claims=decide_claims(claims, audits),

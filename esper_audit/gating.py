@@ -17,6 +17,7 @@ from esper_audit.data.changes import ChangeKind, ComparedAudit, ComparisonReport
 from esper_audit.data.jobs import was_run
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.storage import write_atomically
+from esper_audit.data.text import encodable
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import CHANGES
 from esper_audit.diagnosis.ranks import missing_ranks
@@ -36,7 +37,7 @@ from esper_audit.gate import (
 )
 from esper_audit.program.saved import is_saved, load_report
 from esper_audit.replay.pool import Pool
-from esper_audit.report.words.commands import printable, shell, without
+from esper_audit.report.words.commands import shell, without
 
 Audits = Sequence[Report | ProgramReport]
 Replaying = Callable[[], AbstractContextManager[tuple[Pool, Progress]]]
@@ -94,8 +95,8 @@ def gate(audits: Audits, baseline: Baseline, fail_on: tuple[str, ...], root: str
     results = hold_against(measured, baseline.entries, fail_on, declared)
     doubt = doubt_of(audits)
     report = GateReport(
-        root=audits[0].root or root,
-        baseline=printable(str(baseline.path.absolute())),
+        root=audits[0].root or encodable(root),
+        baseline=encodable(str(baseline.path.absolute())),
         verdict=verdict_of(results, doubt),
         results=results,
         known=tuple(dict.fromkeys(entry.subject.environment for entry in baseline.entries)),
@@ -189,9 +190,9 @@ def compare_saved(first: Path, second: Path) -> ComparisonReport:
     sides = [Side(name, measure([audit])) for name, audit in zip(names, audits, strict=True)]
     before, after = align(*sides)
     return ComparisonReport(
-        root=audits[1].root or str(Path.cwd()),
-        first=printable(before.name),
-        second=printable(after.name),
+        root=audits[1].root or encodable(str(Path.cwd())),
+        first=encodable(before.name),
+        second=encodable(after.name),
         results=compare(before.audits, after.audits),
         doubt=_doubt_of_sides(sides, audits),
     )
@@ -203,7 +204,7 @@ def _doubt_of_sides(sides: Sequence[Side], audits: Audits) -> Reason | None:
         if cause is None and all(measured.verdict in _SAY_NOTHING for measured in side.audits):
             cause = Reason(why=Why.NOTHING_JUDGED)
         if cause is not None:
-            return Reason(why=Why.SIDE_IN_DOUBT, text=printable(side.name), cause=cause)
+            return Reason(why=Why.SIDE_IN_DOUBT, text=encodable(side.name), cause=cause)
     return None
 
 

@@ -23,12 +23,13 @@ def doctor(*, output_format: PlainOption = Plain.RICH) -> None:
 
     from esper_audit.cli.exit_codes import CODES
     from esper_audit.cli.output import stdout
+    from esper_audit.data.text import to_json
     from esper_audit.data.verdicts import AuditVerdict
     from esper_audit.doctor import check_up
 
     result = check_up()
     if output_format is Plain.JSON:
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(result)).decode() + "\n")
+        sys.stdout.write(msgspec.json.format(to_json(result)).decode() + "\n")
     else:
         stdout().print(_report(result))
     sys.exit(CODES[AuditVerdict.PASSED if result.healthy else AuditVerdict.ERROR])

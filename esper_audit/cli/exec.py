@@ -248,8 +248,9 @@ def _outputs(words: ExecWords, recording: Path | None, script: list[Path]) -> tu
 def _report(words: ExecWords, outputs: tuple[Output, ...], root: str, audit: ProgramAudit) -> None:
     from esper_audit.cli.output import print_program, write_files
     from esper_audit.data.audits import ProgramReport
+    from esper_audit.data.text import encodable
 
-    report = ProgramReport(root=root, audits=(audit,))
+    report = ProgramReport(root=encodable(root), audits=(audit,))
     if not audit.rank or audit.verdict is not None:  # `show` merges what all ranks have saved
         print_program(report, words.format, words.verbosity)
     write_files(report, outputs, words.verbosity)

@@ -95,11 +95,11 @@ def gate(
     from esper_audit.data.baseline_file import load_baseline
     from esper_audit.data.config import config_for
     from esper_audit.data.storage import check_writable
+    from esper_audit.data.text import encodable
     from esper_audit.diagnosis import Door, parse_kinds
     from esper_audit.gating import Baseline, accepting, failing_kinds, load_audit, saved_among
     from esper_audit.gating import gate as hold
     from esper_audit.report.formats import parse_outputs, saved
-    from esper_audit.report.words.commands import printable
 
     started = time.monotonic()
     scenarios = tuple(paths or ())
@@ -124,7 +124,7 @@ def gate(
     gated = replace(gated, report=replace(gated.report, accept=accept, wall_seconds=seconds))
     report = gated.report
     if gating.update_baseline:
-        report = gated.update(printable(gating.reason), partial(_is_wanted, gating, words))
+        report = gated.update(encodable(gating.reason), partial(_is_wanted, gating, words))
     finish(report, words, outputs)
 
 

@@ -40,10 +40,11 @@ def _print(collection: Collection, output_format: Plain) -> None:
     import msgspec
 
     from esper_audit.cli.output import stdout, stdout_that_may_end
+    from esper_audit.data.text import to_json
 
     with stdout_that_may_end():
         if output_format is Plain.JSON:
-            sys.stdout.write(msgspec.json.format(msgspec.json.encode(collection)).decode() + "\n")
+            sys.stdout.write(msgspec.json.format(to_json(collection)).decode() + "\n")
         else:
             stdout().print(_table(collection))
 

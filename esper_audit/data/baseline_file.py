@@ -9,6 +9,7 @@ import msgspec
 
 from esper_audit.data.changes import Entry
 from esper_audit.data.storage import UNREADABLE, read
+from esper_audit.data.text import to_json
 from esper_audit.errors import UsageError
 
 VERSION = 1
@@ -24,8 +25,8 @@ _AGAIN = (
 
 def dumps_baseline(entries: Sequence[Entry]) -> bytes:
     """The file's text. Every line but the first and last is one entry, whatever its neighbours."""
-    head = msgspec.json.encode({"kind": "baseline", "schema_version": VERSION})
-    lines = [b"," + msgspec.json.format(msgspec.json.encode(entry), indent=0) for entry in entries]
+    head = to_json({"kind": "baseline", "schema_version": VERSION})
+    lines = [b"," + msgspec.json.format(to_json(entry), indent=0) for entry in entries]
     return b"\n".join([b"[" + msgspec.json.format(head, indent=0), *lines, b"]", b""])
 
 

@@ -197,5 +197,8 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 def said(error: BaseException) -> str:
-    """``KeyError: 'x'``."""
-    return f"{type(error).__name__}: {error}"
+    """``KeyError: 'x'``; the name alone of an error whose own words raise."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return f"{type(error).__name__}: "

@@ -13,6 +13,7 @@ import msgspec
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.recording import Recording
+from esper_audit.data.text import encodable, to_json
 from esper_audit.errors import UsageError
 
 SCHEMA_VERSION = 2
@@ -41,8 +42,8 @@ def dumps(document: Document) -> bytes:
     """The document as indented JSON, ending in a newline."""
     kind = next(kind for kind, cls in KINDS.items() if type(document) is cls)
     head = {"schema_version": SCHEMA_VERSION, "kind": kind}
-    body = head | cast("dict[str, Any]", msgspec.to_builtins(document))
-    return msgspec.json.format(msgspec.json.encode(body), indent=1) + b"\n"
+    body = head | cast("dict[str, Any]", msgspec.to_builtins(encodable(document)))
+    return msgspec.json.format(to_json(body), indent=1) + b"\n"
 
 
 def loads(data: bytes, cls: type[T], name: str = "the data") -> T:

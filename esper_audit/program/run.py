@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from esper_audit.data.notices import HookError
 from esper_audit.data.recording import Environment, Program, Recording
 from esper_audit.data.steps import Phase
+from esper_audit.data.text import encodable
 from esper_audit.errors import AuditError, ExitCode, IncompleteError
 from esper_audit.program.endings import (
     Ending,
@@ -181,10 +182,8 @@ class ProgramRun:
     def _hand_over(self, ending: Ending, keep_journal: bool) -> None:
         if self._recorder is not None:
             self._recorder.__exit__(None, None, None)
-        recording = replace(
-            self.recording(),
-            program=replace(self._program, ended=ending.words, exit_code=ending.code),
-        )
+        program = replace(self._program, ended=ending.words, exit_code=ending.code)
+        recording = encodable(replace(self.recording(), program=program))
         self._verdict_code = self._finished(recording, ending)
         if self._journal is not None and not keep_journal:
             self._journal.remove()

@@ -10,6 +10,7 @@ import msgspec
 from esper_audit.data.audits import ProgramAudit
 from esper_audit.data.recording import Recording
 from esper_audit.data.storage import Document, load, load_any, read
+from esper_audit.data.text import encodable
 from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.ranks import merge
 from esper_audit.errors import UsageError
@@ -22,13 +23,18 @@ def load_report(path: Path) -> Document:
     Raises UsageError where there is none.
     """
     if is_folder(path):
-        return merge([_audit(recording) for recording in _recordings(path)], str(Path.cwd()))
+        return merge([_audit(recording) for recording in _recordings(path)], _here())
     if path.suffix == SUFFIX:
-        return merge([_audit(path)], str(Path.cwd()))
+        return merge([_audit(path)], _here())
     document = load_any(path)
     if isinstance(document, Recording):
-        return merge([judge_program(document)], str(Path.cwd()))
+        return merge([judge_program(document)], _here())
     return document
+
+
+def _here() -> str:
+    """From where the report shortens paths."""
+    return encodable(str(Path.cwd()))
 
 
 def is_folder(path: Path) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.storage import load
+from esper_audit.data.text import on_disk, to_json
 from esper_audit.errors import AuditError
 from esper_audit.program.launch import Target
 from esper_audit.recording.writers import unexplained, with_writers, without_writers
@@ -39,23 +40,23 @@ def watched_run(target: Target, first: Recording) -> Recording:
         return unexplained(first, Reason(why=Why.NO_PLACE))
     with tempfile.TemporaryDirectory(prefix="esper-audit-") as folder:
         watch, saved = Path(folder) / "watch.json", Path(folder) / "recording.json"
-        watch.write_bytes(msgspec.json.encode(wanted))
+        watch.write_bytes(to_json(wanted))
         command = [sys.executable, "-m", "esper_audit", "exec", "--watch", str(watch)]
         if first.program is not None and first.program.recompile_limit is not None:
             command += ["--recompile-limit", str(first.program.recompile_limit)]
         command += ["--save", str(saved), *(() if target.is_module else ("--",)), *target.argv]
         environment = {name: text for name, text in os.environ.items() if name not in _OF_RANKS}
-        subprocess.run(
-            command,
-            cwd=first.program.folder if first.program is not None else None,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            check=False,
-        )
         try:
+            subprocess.run(
+                command,
+                cwd=on_disk(first.program.folder) if first.program is not None else None,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
             return with_writers(first, load(saved, Recording))
-        except AuditError as error:
+        except (AuditError, OSError) as error:  # the latter where its folder is gone
             lost = Reason(why=Why.RESULT_LOST, text=str(error))
             return without_writers(first, Reason(why=Why.WATCHED_FAILED, cause=lost))

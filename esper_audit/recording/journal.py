@@ -15,6 +15,7 @@ from esper_audit.data.notices import HookError
 from esper_audit.data.recording import Program, Recording
 from esper_audit.data.steps import Lookups
 from esper_audit.data.storage import SCHEMA_VERSION
+from esper_audit.data.text import encodable, to_json
 
 SUFFIX = ".partial"
 KIND = "journal"
@@ -47,7 +48,8 @@ class Journal:
             self._is_ours = True
         except OSError:
             return
-        body = msgspec.to_builtins(replace(recording, program=program, complete=False))
+        head = encodable(replace(recording, program=program, complete=False))
+        body = msgspec.to_builtins(head)
         self._write({"schema_version": SCHEMA_VERSION, "kind": KIND} | body)
 
     def note(self, event: Event, lookups: Lookups) -> None:
@@ -63,7 +65,7 @@ class Journal:
         if self._file is None or os.getpid() != self._pid:
             return
         try:
-            self._file.write(msgspec.json.encode(line) + b"\n")
+            self._file.write(to_json(line) + b"\n")
             self._file.flush()
         except OSError:  # a full disk: what is written stays, the program goes on
             self._file = None

@@ -16,6 +16,7 @@ from esper_audit.data.notices import HookError
 from esper_audit.data.places import Location
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Lookups, Phase
+from esper_audit.data.text import encodable
 from esper_audit.recording import marks
 from esper_audit.recording.ledger import Draft, Ledger, Mark, OnEvent, unrecognized
 from esper_audit.recording.stances import Calls, Stances
@@ -119,7 +120,7 @@ class Recorder:
 
     def mark_step(self, label: str) -> None:
         """From here on, events belong to the next step, which has this name."""
-        self._mark = Mark(self._marked, self._mark.phase, label)
+        self._mark = Mark(self._marked, self._mark.phase, str(label))
         self._marked += 1
 
     def mark_steady(self) -> None:
@@ -134,7 +135,7 @@ class Recorder:
         """What was recorded up to now, as plain frozen data."""
         with self._lock:
             compiles = tuple(self._kept.compiles())
-            return Recording(
+            found = Recording(
                 environment=_dynamo.environment(),
                 compiles=compiles,
                 deferred=tuple(self._kept.later),
@@ -153,6 +154,7 @@ class Recorder:
                 graphs_before=self._counters_before.get("unique_graphs", 0),
                 seconds=self._kept.seconds,
             )
+        return encodable(found)
 
     def _all_stances(self) -> tuple[Stance, ...]:
         """The last one with the calls up to now."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterable
@@ -12,6 +13,7 @@ from types import ModuleType
 
 from esper_audit.data.expectations import Claim
 from esper_audit.data.jobs import Collection, ScenarioInfo
+from esper_audit.data.reasons import said
 from esper_audit.errors import UsageError
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.scenario_api import Scenario, value_text
@@ -46,8 +48,9 @@ def _hidden(path: Path, folder: Path) -> bool:
 
 def import_file(path: Path) -> ModuleType:
     """Import a scenario file under a name of its own; whatever it raises goes to the caller."""
-    digest = hashlib.sha256(str(path).encode()).hexdigest()[:8]
-    name = f"esper_audit_scenarios_{digest}_{path.stem}"
+    digest = hashlib.sha256(os.fsencode(path)).hexdigest()[:8]
+    stem = path.stem.encode("utf-8", "replace").decode()  # torch writes the name into code
+    name = f"esper_audit_scenarios_{digest}_{stem}"
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -117,7 +120,7 @@ def extend_path(pythonpath: Iterable[str]) -> None:
 def _cause(error: BaseException) -> str:
     where = traceback.extract_tb(error.__traceback__)
     last = f" ({where[-1].filename}:{where[-1].lineno})" if where else ""
-    return f"{type(error).__name__}: {error}{last}"
+    return f"{said(error)}{last}"
 
 
 def _info(scenario: Scenario, path: Path) -> ScenarioInfo:

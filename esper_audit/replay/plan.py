@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from esper_audit.data.expectations import NO_BUDGET, Budget
 from esper_audit.data.jobs import CompileOptions, Job, ScenarioInfo
+from esper_audit.data.text import encodable
 from esper_audit.errors import UsageError, did_you_mean
 
 ALL = "all"
@@ -139,7 +140,7 @@ def parse_params(texts: Iterable[str]) -> dict[str, list[str]]:
     """``NAME=VALUE`` texts of the command line; a value may be a list with commas."""
     params: dict[str, list[str]] = {}
     for text in texts:
-        name, equals, values = text.partition("=")
+        name, equals, values = encodable(text).partition("=")
         if not (name and equals and values):
             raise UsageError(
                 f"--param takes NAME=VALUE, not {text!r}.", "For example: --param alpha=all."
@@ -152,7 +153,7 @@ class KeywordMatcher:
     """Whether a title matches an expression of name parts with ``and``, ``or``, ``not``, ``()``."""
 
     def __init__(self, expression: str) -> None:
-        self._expression = expression.strip()
+        self._expression = encodable(expression).strip()
         if self._expression:
             self("")  # an expression that can't be evaluated fails here, before anything runs
 

@@ -168,7 +168,7 @@ def _result(process: LoneProcess, job: Job, lost: list[Job] | None) -> Replay | 
     """The replay of a process that is over; None where the job goes among the ``lost``."""
     try:
         replay = msgspec.json.decode(process.answer(), type=Replay)
-        return replace(replay, log=_tail(job.log_path))
+        return replace(replay, job=job, log=_tail(job.log_path))  # its paths as they are
     except NoAnswer as died:
         if died.exit_code == _SERVER_DIED and lost is not None:
             lost.append(job)

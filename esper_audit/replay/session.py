@@ -88,7 +88,7 @@ class ReplaySession:
     @contextmanager
     def event(self, label: str) -> Iterator[None]:
         """Name what happens between two steps; the next step carries the label."""
-        self._events.append(label)
+        self._events.append(str(label))
         yield
 
     def observe(self, claim: Claim, holds: bool, because: str) -> None:
@@ -100,7 +100,7 @@ class ReplaySession:
 
     def note(self, text: str) -> None:
         """Add a remark to the report."""
-        self._note(Reason(why=Why.REMARK, text=text))
+        self._note(Reason(why=Why.REMARK, text=str(text)))
 
     def _note(self, note: Reason) -> None:
         if note not in self.notes:

@@ -15,11 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
-import msgspec
-
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.places import Location
-from esper_audit.data.reasons import Reason, Why
+from esper_audit.data.reasons import Reason, Why, said
+from esper_audit.data.text import encodable, on_disk, to_json
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.scenario_api import Scenario, SkipScenario
 
@@ -41,7 +40,7 @@ def collect_in_process(paths: tuple[str, ...], pythonpath: tuple[str, ...]) -> b
 
     with _quiet():
         collection = replace(collect(paths, pythonpath), backends=_dynamo.backends())
-    return msgspec.json.encode([collection, _dynamo.environment()])
+    return to_json([collection, _dynamo.environment()])
 
 
 @contextmanager
@@ -64,7 +63,7 @@ def run_job(job: Job) -> bytes:
     started = time.perf_counter()
     result = replay(job)
     result = replace(result, wall_seconds=time.perf_counter() - started)
-    return msgspec.json.encode(result)
+    return to_json(result)
 
 
 def _log_to(path: str) -> None:
@@ -133,9 +132,11 @@ def find_scenario(job: Job) -> tuple[Scenario, dict[str, object]]:
     from esper_audit.replay.collect import extend_path, import_file, scenarios_in
 
     extend_path(job.pythonpath)
-    module = import_file(Path(job.file))
-    scenario = next(scenario for scenario in scenarios_in(module) if scenario.name == job.scenario)
-    return scenario, {name: scenario.params[name][place] for name, place in job.choices.items()}
+    module = import_file(Path(on_disk(job.file)))
+    scenario = next(s for s in scenarios_in(module) if encodable(s.name) == job.scenario)
+    values = {encodable(name): (name, values) for name, values in scenario.params.items()}
+    chosen = ((values[name], place) for name, place in job.choices.items())
+    return scenario, {name: declared[place] for (name, declared), place in chosen}
 
 
 @contextmanager
@@ -166,8 +167,8 @@ def _time_limit(seconds: float) -> Iterator[None]:
 def _described(error: BaseException, job: Job) -> Reason:
     """The exception with the scenario's own line, which tells more than a line inside torch."""
     frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename == job.file] or frames[-1:]
+    own = [frame for frame in frames if encodable(frame.filename) == job.file] or frames[-1:]
     place = Location(own[-1].filename, own[-1].lineno or 0) if own else None
-    first = str(error).strip().splitlines()[:1]
-    text = f"{type(error).__name__}: {first[0] if first else ''}"
+    kind, _, first = said(error).partition(": ")
+    text = f"{kind}: {next(iter(first.strip().splitlines()), '')}"
     return Reason(why=Why.SCENARIO_RAISED, text=text, location=place)

@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import PurePath
 
+from esper_audit.data.text import encodable
 from esper_audit.torch_text.guard_trees import tree_of
 from esper_audit.torch_text.user_terms import Known, Unknown, rewritten
 
@@ -33,7 +34,7 @@ def frame_key(file: str, name: str, root: str) -> str:
     Resume functions carry the line of their graph break in their name (torch 2.8 to 2.14).
     """
     name = _RESUME_LINE.sub(r"\1", name)
-    return f"{_portable(PurePath(file), root).as_posix()}:{name}"
+    return encodable(f"{_portable(PurePath(file), root).as_posix()}:{name}")
 
 
 def _portable(path: PurePath, root: str) -> PurePath:

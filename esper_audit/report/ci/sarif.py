@@ -11,6 +11,7 @@ import msgspec
 
 from esper_audit import __version__
 from esper_audit.data.places import Location
+from esper_audit.data.text import to_json
 from esper_audit.report.ci.cases import Cases, Problem, rule_text
 from esper_audit.report.words.paths import relative
 
@@ -39,7 +40,7 @@ def sarif(whole: Cases) -> str:
         "properties": {"answer": whole.answer, "accept": whole.accept},
     }
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return msgspec.json.format(msgspec.json.encode(log), indent=1).decode() + "\n"
+    return msgspec.json.format(to_json(log), indent=1).decode() + "\n"
 
 
 def _bases(root: str) -> dict[str, Any]:

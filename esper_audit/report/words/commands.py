@@ -70,12 +70,7 @@ def without(
 
 def shell(words: Iterable[str]) -> str:
     """A command line that a shell reads back as these words, on one line whatever they hold."""
-    return " ".join(_quoted(printable(word)) for word in words)
-
-
-def printable(text: str) -> str:
-    """The text without bytes of a file name or argument that are no text (PEP 383)."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return " ".join(_quoted(word) for word in words)
 
 
 def _quoted(word: str) -> str:
@@ -91,6 +86,8 @@ def _escaped(character: str) -> str:
     code = ord(character)
     if character.isprintable():
         return character
+    if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is no UTF-8 (PEP 383)
+        return f"\\x{code - 0xDC00:02x}"
     if code > 0xFFFF:
         return f"\\U{code:08x}"
     return f"\\x{code:02x}" if code < 128 else f"\\u{code:04x}"
