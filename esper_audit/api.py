@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.clean import clean
 from esper_audit.data.findings import Finding, FrameSummary
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Phase
@@ -75,7 +76,9 @@ class LiveRecording:
         """What happened in one sentence, and all findings, as text."""
         from esper_audit.report.program import summary
 
-        return "\n".join(filter(None, [summary(self.audit), blocks(self.findings, folder())]))
+        return "\n".join(
+            filter(None, [clean(summary(self.audit)), blocks(self.findings, folder())])
+        )
 
     def save(self, path: str | Path) -> None:
         """Save the recording as JSON; raises UsageError where it can't be written."""

@@ -52,6 +52,8 @@ def _command(error: Exception) -> str:
 def _complain(message: str, hint: str) -> None:
     if sys.stderr is None:  # print would take stdout instead
         return
-    print(f"esper-audit: {message}", file=sys.stderr)
+    from esper_audit.data.clean import clean_lines
+
+    print(f"esper-audit: {clean_lines(message)}", file=sys.stderr)
     if hint:
-        print(f"  {hint}", file=sys.stderr)
+        print(f"  {clean_lines(hint)}", file=sys.stderr)

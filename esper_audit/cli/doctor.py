@@ -19,17 +19,15 @@ def doctor(*, output_format: PlainOption = Plain.RICH) -> None:
 
     It ends with exit code 3 where a hook sees nothing.
     """
-    import msgspec
-
     from esper_audit.cli.exit_codes import CODES
     from esper_audit.cli.output import stdout
-    from esper_audit.data.text import to_json
+    from esper_audit.data.clean import json_text
     from esper_audit.data.verdicts import AuditVerdict
     from esper_audit.doctor import check_up
 
     result = check_up()
     if output_format is Plain.JSON:
-        sys.stdout.write(msgspec.json.format(to_json(result)).decode() + "\n")
+        sys.stdout.write(f"{json_text(result)}\n")
     else:
         stdout().print(_report(result))
     sys.exit(CODES[AuditVerdict.PASSED if result.healthy else AuditVerdict.ERROR])
@@ -40,22 +38,24 @@ def _report(result: CheckUp) -> Group:
     from rich.table import Table
     from rich.text import Text
 
+    from esper_audit.cli.output import shown
+
     environment = result.environment
     facts = Table(box=None, pad_edge=False, show_header=False)
     facts.add_column(no_wrap=True)
     facts.add_column(overflow="fold")
-    facts.add_row("torch", environment.torch)
-    facts.add_row("Python", f"{environment.python} on {environment.platform}")
-    facts.add_row("devices", ", ".join(result.devices))
-    facts.add_row("backends", ", ".join(result.backends))
+    facts.add_row("torch", shown(environment.torch))
+    facts.add_row("Python", shown(f"{environment.python} on {environment.platform}"))
+    facts.add_row("devices", shown(", ".join(result.devices)))
+    facts.add_row("backends", shown(", ".join(result.backends)))
     for name, value in (environment.settings | result.caches).items():
-        facts.add_row(name, value)
+        facts.add_row(shown(name), shown(value))
     checks = Table(box=None, pad_edge=False, show_header=False)
     for check in result.checks:
         bad = Text("lost", style="yellow") if check.optional else Text("FAILED", style="bold red")
         mark = Text("ok", style="green") if check.passed else bad
-        checks.add_row(mark, check.name, Text(check.detail, style="dim"))
-    lost = [Text(f"torch has no {part.name}. Lost: {part.lost}.") for part in result.lost]
+        checks.add_row(mark, shown(check.name), shown(check.detail, style="dim"))
+    lost = [shown(f"torch has no {part.name}. Lost: {part.lost}.") for part in result.lost]
     return Group(facts, Text(""), checks, *lost)
 
 

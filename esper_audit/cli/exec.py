@@ -258,7 +258,9 @@ def _report(words: ExecWords, outputs: tuple[Output, ...], root: str, audit: Pro
 
 def _say(text: str) -> None:
     if sys.stderr is not None:  # print would take stdout instead, which is the program's
-        print(f"esper-audit: {text}", file=sys.stderr)
+        from esper_audit.data.clean import clean
+
+        print(f"esper-audit: {clean(text)}", file=sys.stderr)
 
 
 def _say_nothing(*_: object) -> None:

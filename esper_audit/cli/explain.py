@@ -64,12 +64,10 @@ def explain(
 
 
 def _print_json(rules: Sequence[Rule], *, is_one: bool) -> None:
-    import msgspec
-
-    from esper_audit.data.text import to_json
+    from esper_audit.data.clean import json_text
 
     facts = rules[0].facts if is_one else [rule.facts for rule in rules]
-    sys.stdout.write(msgspec.json.format(to_json(facts)).decode() + "\n")
+    sys.stdout.write(f"{json_text(facts)}\n")
 
 
 def _draw(rules: Sequence[Rule], *, is_one: bool) -> None:

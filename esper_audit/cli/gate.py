@@ -156,10 +156,12 @@ def _is_wanted(gating: Gating, words: Words, report: GateReport) -> bool:
     if gating.yes or not all(stream is not None and stream.isatty() for stream in streams):
         return True
     from esper_audit.cli.output import stderr
+    from esper_audit.data.clean import clean
     from esper_audit.report.formats import print_document
 
     print_document(replace(report, accept=""), stderr(), words.verbosity)
-    print(f"\nAccept this into {report.baseline}? [y/N] ", end="", file=sys.stderr, flush=True)
+    question = f"\nAccept this into {clean(report.baseline)}? [y/N] "
+    print(question, end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 

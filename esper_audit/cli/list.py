@@ -37,14 +37,12 @@ def list_(*, paths: Paths = None, output_format: PlainOption = Plain.RICH) -> No
 
 
 def _print(collection: Collection, output_format: Plain) -> None:
-    import msgspec
-
     from esper_audit.cli.output import stdout, stdout_that_may_end
-    from esper_audit.data.text import to_json
+    from esper_audit.data.clean import json_text
 
     with stdout_that_may_end():
         if output_format is Plain.JSON:
-            sys.stdout.write(msgspec.json.format(to_json(collection)).decode() + "\n")
+            sys.stdout.write(f"{json_text(collection)}\n")
         else:
             stdout().print(_table(collection))
 
@@ -52,13 +50,15 @@ def _print(collection: Collection, output_format: Plain) -> None:
 def _table(collection: Collection) -> Table:
     from rich.table import Table
 
+    from esper_audit.cli.output import shown
+
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("scenario", overflow="fold")
     table.add_column("question and parameters", overflow="fold")
     for scenario in collection.scenarios:
-        table.add_row(scenario.name, scenario.question)
+        table.add_row(shown(scenario.name), shown(scenario.question))
         for name, values in scenario.params.items():
-            table.add_row("", f"  {name} = {', '.join(values)}", style="dim")
+            table.add_row("", shown(f"  {name} = {', '.join(values)}"), style="dim")
     return table
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import NoReturn
 
 from rich.console import Console
+from rich.text import Text
 
 from esper_audit.cli.exit_codes import code_of
 from esper_audit.cli.options import Words
 from esper_audit.data.audits import ProgramReport
+from esper_audit.data.clean import clean
 from esper_audit.data.storage import Document, check_writable, write_atomically
 from esper_audit.errors import IncompleteError, UsageError
 from esper_audit.report.formats import Format, Output, print_document, render
@@ -35,6 +37,11 @@ def stdout() -> Console:
 def stderr() -> Console:
     """For words about the run."""
     return _Console(stderr=True, highlight=False)
+
+
+def shown(text: str, style: str = "") -> Text:
+    """Words of a program or of torch for rich: nothing in them is markup or steers a terminal."""
+    return Text(clean(text), style=style)
 
 
 def write_report(

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from esper_audit.data.audits import Audit
+from esper_audit.data.clean import clean
 from esper_audit.data.jobs import Job
 
 
@@ -44,7 +45,7 @@ class LiveProgress:
         self._progress.update(self._task, description="replaying", total=len(jobs), completed=0)
 
     def running(self, titles: frozenset[str]) -> None:
-        self._progress.update(self._task, now=", ".join(sorted(titles)))
+        self._progress.update(self._task, now=clean(", ".join(sorted(titles))))
 
     def finished(self, audit: Audit) -> None:
         self._progress.update(self._task, advance=1)

@@ -12,8 +12,9 @@ import msgspec
 
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.clean import json_text
 from esper_audit.data.recording import Recording
-from esper_audit.data.text import encodable, to_json
+from esper_audit.data.text import encodable
 from esper_audit.errors import UsageError
 
 SCHEMA_VERSION = 2
@@ -43,7 +44,7 @@ def dumps(document: Document) -> bytes:
     kind = next(kind for kind, cls in KINDS.items() if type(document) is cls)
     head = {"schema_version": SCHEMA_VERSION, "kind": kind}
     body = head | cast("dict[str, Any]", msgspec.to_builtins(encodable(document)))
-    return msgspec.json.format(to_json(body), indent=1) + b"\n"
+    return f"{json_text(body)}\n".encode()
 
 
 def loads(data: bytes, cls: type[T], name: str = "the data") -> T:

@@ -171,6 +171,8 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     """On demand: each test in which torch.compile compiled, those that cost most first."""
     if not setting(config, "recompiles"):
         return
+    from esper_audit.data.clean import clean
+
     reports = [report for group in terminalreporter.stats.values() for report in group]
     said = {r.nodeid: getattr(r, _ATTRIBUTE) for r in reports if hasattr(r, _ATTRIBUTE)}
     told = {name: facts for name, facts in said.items() if facts["compiles"] or facts["eager"]}
@@ -178,7 +180,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
     if not told:
         terminalreporter.line("Nothing was compiled.")
     for name, facts in sorted(told.items(), key=lambda pair: -pair[1]["seconds"]):
-        terminalreporter.line(f"{name}: {_line(facts)}")
+        terminalreporter.line(f"{clean(name)}: {_line(facts)}")
         for text in facts["text"].splitlines():
             terminalreporter.line(f"    {text}")
 

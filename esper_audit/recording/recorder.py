@@ -11,6 +11,7 @@ from types import TracebackType
 
 from esper_audit import _dynamo
 from esper_audit._dynamo import Begin, End, Returned, Stages
+from esper_audit.data.clean import clean
 from esper_audit.data.compiles import DeferredWork, RunsAfter, SkippedFrame, Stance
 from esper_audit.data.notices import HookError
 from esper_audit.data.places import Location
@@ -88,7 +89,7 @@ class Recorder:
             with suppress(Exception):  # a stderr that is broken is no reason to raise here
                 print(
                     f"esper-audit: {len(self._kept.errors)} errors in the recorder's own hooks;"
-                    f" the first: {self._kept.errors[0].gist}",
+                    f" the first: {clean(self._kept.errors[0].gist)}",
                     file=sys.stderr,
                 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from esper_audit.data.clean import clean
 from esper_audit.data.compiles import STATE_KINDS
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding, Writer
@@ -97,7 +98,8 @@ def attempts(finding: Finding) -> list[str]:
 
 def block(finding: Finding, root: str = "") -> str:
     """Head and details as one text."""
-    return "\n".join([head(finding, root), *(f"    {line}" for line in details(finding, root))])
+    lines = [head(finding, root), *(f"    {line}" for line in details(finding, root))]
+    return "\n".join(map(clean, lines))
 
 
 def blocks(findings: Sequence[Finding], root: str = "") -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.clean import clean
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.findings import Finding
@@ -91,4 +92,4 @@ def _complaint(audit: ProgramAudit, root: str) -> str:
 
 
 def _with_causes(said: str, findings: Sequence[Finding], root: str) -> str:
-    return "\n".join(filter(None, [said, blocks(findings, root)]))
+    return "\n".join(filter(None, [clean(said), blocks(findings, root)]))

@@ -1,14 +1,16 @@
 """A report as data: what it says, in which order, and which words stand out. No layout.
 
 Builders (``run``, ``program``, ``gate``) make a Page of judged data; a renderer turns any Page into
-text. Neither knows of the other, so a new renderer shows every kind of report.
+text. Neither knows of the other, so a new renderer shows every kind of report. Texts are cleaned as
+they become part of a page, so that no builder and no renderer can forget it.
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from enum import StrEnum
+
+from esper_audit.data.clean import clean
 
 
 class Style(StrEnum):
@@ -31,6 +33,9 @@ class Span:
 
     text: str
     style: Style = Style.PLAIN
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", clean(self.text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +76,9 @@ class Table:
     numbers: frozenset[int] = frozenset()
     breaks: bool = False
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "heads", tuple(map(clean, self.heads)))
+
 
 Block = Item | Table
 
@@ -82,6 +90,9 @@ class Section:
     title: str
     body: tuple[Block, ...]
     notes: tuple[Line, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", clean(self.title))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +108,10 @@ class Closing:
     lead: str = ""
     command: str = ""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lead", clean(self.lead))
+        object.__setattr__(self, "command", clean(self.command))
+
 
 @dataclass(frozen=True, slots=True)
 class Page:
@@ -107,18 +122,9 @@ class Page:
     closing: Closing = Closing()
 
 
-# A terminal obeys some, XML holds none of them, and half a surrogate pair can't be encoded.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-def _printable(text: str) -> str:
-    """The text without what is no text: control characters, halves of surrogate pairs."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text).expandtabs(4)
-
-
 def words(text: str, style: Style = Style.PLAIN) -> Span:
-    """A span, whatever the values of a program in it hold."""
-    return Span(_printable(text), style)
+    """A span of one style."""
+    return Span(text, style)
 
 
 def line(*parts: str | Span, style: Style = Style.PLAIN, verbatim: bool = False) -> Line:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from esper_audit.data.audits import Audit, ProgramReport, Report
 from esper_audit.data.changes import (
@@ -15,6 +16,7 @@ from esper_audit.data.changes import (
     ComparisonReport,
     GateReport,
 )
+from esper_audit.data.clean import clean
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.jobs import was_run
@@ -62,6 +64,24 @@ _STATUS = {
 }
 
 
+def _clean(made: Any, *fields: str) -> None:
+    """Clean the texts of what is made, so that no builder and no format can forget it."""
+    for field in fields:
+        object.__setattr__(made, field, _cleaned(getattr(made, field)))
+
+
+def _cleaned(found: Any) -> Any:
+    match found:
+        case str():
+            return clean(found)
+        case tuple():
+            return tuple(map(clean, found))
+        case Location():
+            return Location(clean(found.file), found.line, clean(found.function))
+        case _:
+            return found
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One thing to look at. ``rule`` is a diagnosis or a key of RULES.
@@ -77,6 +97,9 @@ class Problem:
     location: Location | None = None
     key: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        _clean(self, "message", "details", "location", "key")
+
 
 @dataclass(frozen=True, slots=True)
 class Case:
@@ -89,6 +112,9 @@ class Case:
     problems: tuple[Problem, ...] = ()
     seconds: float = 0.0
 
+    def __post_init__(self) -> None:
+        _clean(self, "name", "group", "reason")
+
 
 @dataclass(frozen=True, slots=True)
 class Cases:
@@ -99,6 +125,9 @@ class Cases:
     root: str = ""
     accept: str = ""
     seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        _clean(self, "answer", "root", "accept")
 
     @property
     def completed(self) -> bool:

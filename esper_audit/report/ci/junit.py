@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import junitparser
 
 from esper_audit.report.ci.cases import Case, Cases, Problem, Status
 from esper_audit.report.words.commands import explained
 from esper_audit.report.words.paths import place, relative
-
-# What XML 1.0 can't hold, however it is escaped.
-_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(whole: Cases) -> str:
@@ -19,9 +14,9 @@ def junit(whole: Cases) -> str:
     suite = junitparser.TestSuite("esper-audit")
     for case in whole.cases:
         suite.add_testcase(_case(case, whole.root))
-    suite.add_property("answer", _clean(whole.answer))
+    suite.add_property("answer", whole.answer)
     if whole.accept:
-        suite.add_property("accept", _clean(whole.accept))
+        suite.add_property("accept", whole.accept)
     suite.update_statistics()
     suite.time = whole.seconds or suite.time
     document = junitparser.JUnitXml("esper-audit")
@@ -32,7 +27,7 @@ def junit(whole: Cases) -> str:
 
 
 def _case(case: Case, root: str) -> junitparser.TestCase:
-    made = junitparser.TestCase(_clean(case.name), _clean(case.group), case.seconds)
+    made = junitparser.TestCase(case.name, case.group, case.seconds)
     where = next(
         (problem.location for problem in case.problems if problem.location is not None), None
     )
@@ -43,11 +38,11 @@ def _case(case: Case, root: str) -> junitparser.TestCase:
     }
     if case.status in results:
         rules = dict.fromkeys(problem.rule for problem in case.problems)
-        result = results[case.status](_clean(case.reason), ", ".join(rules) or None)
-        result.text = _clean("\n\n".join(_text(problem, root) for problem in case.problems))
+        result = results[case.status](case.reason, ", ".join(rules) or None)
+        result.text = "\n\n".join(_text(problem, root) for problem in case.problems)
         made.result = [result]
         if where is not None:
-            made._elem.set("file", _clean(relative(where.file, root)))
+            made._elem.set("file", relative(where.file, root))
             made._elem.set("line", str(where.line))
     return made
 
@@ -56,7 +51,3 @@ def _text(problem: Problem, root: str) -> str:
     where = [f"  at {place(problem.location, root)}"] if problem.location is not None else []
     details = (f"  {detail}" for detail in (*problem.details, f"more: {explained(problem.rule)}"))
     return "\n".join([problem.message, *where, *details])
-
-
-def _clean(text: str) -> str:
-    return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)

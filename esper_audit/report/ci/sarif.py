@@ -7,11 +7,9 @@ from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from esper_audit import __version__
+from esper_audit.data.clean import json_text
 from esper_audit.data.places import Location
-from esper_audit.data.text import to_json
 from esper_audit.report.ci.cases import Cases, Problem, rule_text
 from esper_audit.report.words.paths import relative
 
@@ -40,7 +38,7 @@ def sarif(whole: Cases) -> str:
         "properties": {"answer": whole.answer, "accept": whole.accept},
     }
     log = {"$schema": _SCHEMA, "version": "2.1.0", "runs": [run]}
-    return msgspec.json.format(to_json(log), indent=1).decode() + "\n"
+    return f"{json_text(log)}\n"
 
 
 def _bases(root: str) -> dict[str, Any]:
