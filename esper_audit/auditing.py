@@ -40,6 +40,8 @@ from esper_audit.recording.writers import wanted, with_writers, without_writers
 from esper_audit.replay.plan import NothingSelectedError, Options, check_backends, plan
 from esper_audit.replay.pool import Pool
 from esper_audit.replay.unloaded import left_out
+from esper_audit.report.words.numbers import several
+from esper_audit.report.words.reasons import in_words
 
 
 class Progress(Protocol):
@@ -83,9 +85,11 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     Raises UsageError where nothing can be replayed as asked.
     """
     started = time.monotonic()
-    collection, environment = pool.collect(request.paths, request.options.pythonpath)
+    collection, environment = pool.collect(
+        request.paths, request.options.pythonpath, request.config.import_time_limit
+    )
     if not collection.scenarios:
-        _refuse_broken(collection.broken)
+        refuse_broken(collection.broken)
     out = left_out(collection.broken, request.options.keyword)
     broken = {file: why for file, why in collection.broken.items() if file not in out}
     check_backends(collection.backends, request.options.backends)
@@ -124,13 +128,13 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
 
 
 def _jobs(
-    scenarios: Sequence[ScenarioInfo], options: Options, broken: Mapping[str, str]
+    scenarios: Sequence[ScenarioInfo], options: Options, broken: Mapping[str, Reason]
 ) -> tuple[Job, ...]:
     """What to replay. Where nothing is selected, files that can't be imported say why."""
     try:
         return plan(scenarios, options)
     except NothingSelectedError:
-        _refuse_broken(broken)
+        refuse_broken(broken)
         raise
 
 
@@ -196,22 +200,23 @@ def _key(job: Job) -> str:
     return f"{job.title} {sorted(job.choices.items())} {job.options.backend}"
 
 
-def _broken(file: str, why: str, environment: Environment) -> Audit:
+def _broken(file: str, why: Reason, environment: Environment) -> Audit:
     """The audit of a file that can't be imported: it costs itself, the others are replayed."""
     return Audit(
         recording=Recording(environment=environment),
         scenario=Path(file).name,
         file=file,
         verdict=AuditVerdict.ERROR,
-        reasons=(Reason(why=Why.NOT_IMPORTED, text=why),),
+        reasons=(why,),
     )
 
 
-def _refuse_broken(broken: Mapping[str, str]) -> None:
+def refuse_broken(broken: Mapping[str, Reason]) -> None:
+    """Raise UsageError, with why, where a file can't be imported."""
     if broken:
-        files = "\n".join(f"  {file}: {why}" for file, why in broken.items())
+        files = "\n".join(f"  {file}: {in_words(why)}" for file, why in broken.items())
         raise UsageError(
-            f"{len(broken)} scenario file(s) can't be imported:\n{files}",
+            f"{several(len(broken), 'scenario file')} can't be imported:\n{files}",
             "Fix them, or give the paths of the other files.",
         )
 

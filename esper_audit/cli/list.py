@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from esper_audit.cli.command import command
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from esper_audit.data.jobs import Collection
+    from esper_audit.data.reasons import Reason
 
 
 def list_(*, paths: Paths = None, output_format: PlainOption = Plain.RICH) -> None:
@@ -19,32 +21,36 @@ def list_(*, paths: Paths = None, output_format: PlainOption = Plain.RICH) -> No
 
     Files that can't be imported are named last, with exit code 2.
     """
-    from esper_audit.auditing import chosen_paths
+    from esper_audit.auditing import chosen_paths, refuse_broken
     from esper_audit.data.config import config_for
-    from esper_audit.errors import UsageError
     from esper_audit.replay.pool import open_pool
 
     config = config_for(paths or ())
     with open_pool(1) as pool:
-        collection, _ = pool.collect(chosen_paths(tuple(paths or ()), config), config.pythonpath)
+        chosen = chosen_paths(tuple(paths or ()), config)
+        collection, _ = pool.collect(chosen, config.pythonpath, config.import_time_limit)
     _print(collection, output_format)
-    if collection.broken:
-        broken = collection.broken.items()
-        raise UsageError(
-            "\n".join(f"{file} can't be imported: {why}" for file, why in broken),
-            "Fix them, or give the paths of the other files.",
-        )
+    refuse_broken(collection.broken)
 
 
 def _print(collection: Collection, output_format: Plain) -> None:
+    import msgspec
+
     from esper_audit.cli.output import stdout, stdout_that_may_end
     from esper_audit.data.clean import json_text
 
     with stdout_that_may_end():
         if output_format is Plain.JSON:
-            sys.stdout.write(f"{json_text(collection)}\n")
+            plain = msgspec.to_builtins(collection) | {"broken": _in_words(collection.broken)}
+            sys.stdout.write(f"{json_text(plain)}\n")
         else:
             stdout().print(_table(collection))
+
+
+def _in_words(broken: Mapping[str, Reason]) -> dict[str, str]:
+    from esper_audit.report.words.reasons import in_words
+
+    return {file: in_words(why) for file, why in broken.items()}
 
 
 def _table(collection: Collection) -> Table:

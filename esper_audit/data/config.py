@@ -75,6 +75,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="
     params: dict[str, list[str]] = {}
     tolerances: dict[str, tuple[Tolerance, Tolerance]] = {}
     time_limit: Seconds = 120.0
+    import_time_limit: Seconds = 30.0
     question: QuestionConfig = QuestionConfig()
     control: ControlConfig | None = None
     budget: BudgetConfig = BudgetConfig()

@@ -126,7 +126,7 @@ class ScenarioInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Collection:
-    """All scenarios and claims of the given paths, and the files that could not be imported.
+    """All scenarios and claims of the given paths, and why which files could not be imported.
 
     ``backends`` are those that torch.compile knows once the files are imported.
     """
@@ -134,4 +134,4 @@ class Collection:
     scenarios: tuple[ScenarioInfo, ...] = ()
     claims: tuple[Claim, ...] = ()
     backends: tuple[str, ...] = ()
-    broken: dict[str, str] = field(default_factory=dict)
+    broken: dict[str, Reason] = field(default_factory=dict)

@@ -106,6 +106,7 @@ class Why(StrEnum):
     PROCESS_EXITED = "process-exited"
     PROCESS_KILLED = "process-killed"
     NOT_IMPORTED = "not-imported"
+    IMPORT_LATE = "import-late"
     # Why no writer is named.
     IS_ARGUMENT = "is-argument"
     NO_PLACE = "no-place"

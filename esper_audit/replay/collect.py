@@ -7,16 +7,20 @@ import importlib.util
 import os
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 
 from esper_audit.data.expectations import Claim
 from esper_audit.data.jobs import Collection, ScenarioInfo
-from esper_audit.data.reasons import said
+from esper_audit.data.reasons import Reason, Why, said
 from esper_audit.errors import UsageError
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.scenario_api import Scenario, value_text
+from esper_audit.replay.time_limit import TimeLimitReached
+
+Around = Callable[[Path], AbstractContextManager[object]]
 
 
 def scenario_files(paths: Iterable[str]) -> list[Path]:
@@ -75,23 +79,32 @@ def scenarios_in(module: ModuleType) -> list[Scenario]:
     ]
 
 
-def collect(paths: Iterable[str], pythonpath: Iterable[str] = ()) -> Collection:
-    """Import every scenario file of the paths.
+def collect(
+    paths: Iterable[str],
+    pythonpath: Iterable[str] = (),
+    known_broken: Mapping[str, Reason] = MappingProxyType({}),
+    around: Around = nullcontext,
+) -> Collection:
+    """Import every scenario file of the paths, each inside ``around``.
 
-    A file that can't be imported is listed as broken with its cause; the rest is collected.
-    Raises UsageError for two scenarios of one name.
+    A file that can't be imported is listed as broken with its cause; the rest is collected. One
+    that is ``known_broken`` is not imported. Raises UsageError for two scenarios of one name.
     """
     extend_path(pythonpath)
     scenarios: dict[str, ScenarioInfo] = {}
     claims: dict[str, Claim] = {}
-    broken: dict[str, str] = {}
+    broken: dict[str, Reason] = {}
     for path in scenario_files(paths):
+        if str(path) in known_broken:
+            broken[str(path)] = known_broken[str(path)]
+            continue
         try:
-            module = import_file(path)
+            with around(path):
+                module = import_file(path)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            broken[str(path)] = _cause(error)
+            broken[str(path)] = not_imported(error)
             continue
         for scenario in scenarios_in(module):
             if scenario.name in scenarios:
@@ -117,10 +130,14 @@ def extend_path(pythonpath: Iterable[str]) -> None:
             sys.path.insert(0, folder)
 
 
-def _cause(error: BaseException) -> str:
+def not_imported(error: BaseException) -> Reason:
+    """Why a file can't be imported that raised this."""
+    if isinstance(error, TimeLimitReached):
+        late = Reason(why=Why.IMPORT_LATE, seconds=error.seconds, location=error.location)
+        return Reason(why=Why.NOT_IMPORTED, cause=late)
     where = traceback.extract_tb(error.__traceback__)
     last = f" ({where[-1].filename}:{where[-1].lineno})" if where else ""
-    return f"{said(error)}{last}"
+    return Reason(why=Why.NOT_IMPORTED, text=f"{said(error).rstrip(': ')}{last}")
 
 
 def _info(scenario: Scenario, path: Path) -> ScenarioInfo:

@@ -15,6 +15,7 @@ from itertools import count
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -24,9 +25,7 @@ from esper_audit.data.recording import Environment
 from esper_audit.errors import IncompleteError, UsageError
 from esper_audit.replay import worker
 from esper_audit.replay.alone import LoneProcess, NoAnswer
-
-GRACE_SECONDS = 5.0
-"""How long a scenario past its time limit has to stop by itself before its process is killed."""
+from esper_audit.replay.importing import GRACE_SECONDS, Stopwatch, Trail
 
 _STARTING_SECONDS = 60.0  # a spawned process imports torch first
 _POLL_SECONDS = 0.1
@@ -57,28 +56,47 @@ class Pool:
     _numbers: Iterator[int] = field(default_factory=count)
 
     def collect(
-        self, paths: Sequence[str], pythonpath: Sequence[str]
+        self, paths: Sequence[str], pythonpath: Sequence[str], limit: float = 0.0
     ) -> tuple[Collection, Environment]:
-        """Find the scenarios of the paths; raises UsageError as :func:`collect` does."""
+        """Find the scenarios of the paths; raises UsageError as :func:`collect` does.
+
+        ``limit``: seconds that the import of one file may take; 0 for no limit. A file whose import
+        ends the process, or never ends, is listed as broken.
+        """
+        broken: dict[str, Reason] = {}
+        while True:
+            trail = Trail(self._place("imports"))
+            args = (tuple(paths), tuple(pythonpath), broken, trail, limit)
+            try:
+                data = self._imported(args, Stopwatch(trail), limit)
+                break
+            except NoAnswer as died:
+                file = trail.now_in()
+                if not file:
+                    raise IncompleteError(
+                        f"The process that imports scenarios died, with {_code_of(died)}.",
+                        "Run each file with `python FILE` to find which one ends it.",
+                    ) from None
+                broken[file] = _died_in(trail, died, limit)
+        collection, environment = msgspec.json.decode(data)
+        return msgspec.convert(collection, Collection), msgspec.convert(environment, Environment)
+
+    def _imported(self, args: tuple[Any, ...], watch: Stopwatch, limit: float) -> bytes:
+        """The answer of a process that imports all files; raises NoAnswer where it gives none."""
         process = LoneProcess(
             self._context(spawn=not self.forks),
-            self._place("collection.answer"),
+            self._place("answer"),
             worker.collect_in_process,
-            (tuple(paths), tuple(pythonpath)),
+            args,
         )
         try:
             while not process.is_over():
+                if limit > 0 and watch.seconds() > limit + GRACE_SECONDS:
+                    break
                 wait([process.sentinel], _POLL_SECONDS)
-            data = process.answer()
-        except NoAnswer as died:
-            raise IncompleteError(
-                f"Importing a scenario file ended the process, with {_code_of(died)}.",
-                "Run each file with `python FILE` to find which one.",
-            ) from None
+            return process.answer()
         finally:
             process.end()
-        collection, environment = msgspec.json.decode(data)
-        return msgspec.convert(collection, Collection), msgspec.convert(environment, Environment)
 
     def replay(
         self, jobs: Sequence[Job], running: Running | None = None
@@ -124,15 +142,18 @@ class Pool:
         """Start as many as may run side by side; yields what could not be started."""
         while waiting and len(active) < workers:
             job = waiting.popleft()
-            job = replace(job, log_path=str(self._place(f"{job.scenario}.log")))
+            job = replace(job, log_path=str(self._place("log")))
             try:
                 active[self._started(job, spawn)] = job
             except OSError as error:
                 yield _lost(job, Reason(why=Why.NOT_STARTED, text=str(error)))
 
-    def _place(self, name: str) -> Path:
-        """A file of its own for each process: one that is left behind is nobody else's."""
-        return self.folder / f"{next(self._numbers)}-{name}"
+    def _place(self, suffix: str) -> Path:
+        """A file of its own for each process: one that is left behind is nobody else's.
+
+        Named by a number alone: a scenario's name need not be that of a file.
+        """
+        return self.folder / f"{next(self._numbers)}.{suffix}"
 
     def _context(self, spawn: bool) -> BaseContext:
         context = multiprocessing.get_context("spawn" if spawn else "forkserver")
@@ -181,6 +202,17 @@ def _result(process: LoneProcess, job: Job, lost: list[Job] | None) -> Replay | 
 
 def _lost(job: Job, reason: Reason) -> Replay:
     return Replay(job=job, status=ReplayStatus.ERROR, reason=reason, log=_tail(job.log_path))
+
+
+def _died_in(trail: Trail, died: NoAnswer, limit: float) -> Reason:
+    """Why a file can't be imported whose import ended the process, or never ended."""
+    if died.exit_code is None:
+        cause = Reason(why=Why.IMPORT_LATE, seconds=limit)
+    else:
+        cause = _death(died.exit_code)
+    return Reason(
+        why=Why.NOT_IMPORTED, cause=msgspec.structs.replace(cause, location=trail.last_line())
+    )
 
 
 def _code_of(died: NoAnswer) -> str:

@@ -4,43 +4,49 @@ from __future__ import annotations
 
 import faulthandler
 import os
-import signal
 import sys
-import threading
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import FrameType
 
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import Reason, Why, said
 from esper_audit.data.text import encodable, on_disk, to_json
 from esper_audit.replay.home import leave_unless_home
+from esper_audit.replay.importing import Trail
 from esper_audit.replay.scenario_api import Scenario, SkipScenario
-
-_AGAIN_SECONDS = 0.02
-
-
-class TimeLimitReached(BaseException):
-    """The scenario ran past its limit. No ``except Exception`` of a scenario may swallow it."""
-
-    def __init__(self, reason: Reason) -> None:
-        super().__init__(reason)
-        self.reason = reason
+from esper_audit.replay.time_limit import TimeLimitReached, time_limit
 
 
-def collect_in_process(paths: tuple[str, ...], pythonpath: tuple[str, ...]) -> bytes:
-    """What the paths hold and which environment this is, as JSON: ``[collection, environment]``."""
+def collect_in_process(
+    paths: tuple[str, ...],
+    pythonpath: tuple[str, ...],
+    broken: Mapping[str, Reason],
+    trail: Trail,
+    limit: float,
+) -> bytes:
+    """What the paths hold and which environment this is, as JSON: ``[collection, environment]``.
+
+    Files that are known as ``broken`` are not imported.
+    """
     from esper_audit import _dynamo
     from esper_audit.replay.collect import collect
 
     with _quiet():
-        collection = replace(collect(paths, pythonpath), backends=_dynamo.backends())
+        collection = collect(paths, pythonpath, broken, partial(_bounded, trail, limit))
+        collection = replace(collection, backends=_dynamo.backends())
     return to_json([collection, _dynamo.environment()])
+
+
+@contextmanager
+def _bounded(trail: Trail, limit: float, path: Path) -> Iterator[None]:
+    with trail.follow(path, limit), time_limit(limit):
+        yield
 
 
 @contextmanager
@@ -94,16 +100,17 @@ def replay(job: Job) -> Replay:
     reason: Reason | None = None
     with recorder if job.variant.record else nullcontext():
         try:
-            with leave_unless_home():
+            with time_limit(job.time_limit), leave_unless_home():
                 scenario, parameters = find_scenario(job)
-            with _time_limit(job.time_limit), leave_unless_home():
+            with time_limit(job.time_limit), leave_unless_home():
                 scenario(session, **parameters)
         except Enough:
             cut = True
         except SkipScenario as skipped:
             status, reason = ReplayStatus.SKIPPED, Reason(why=Why.SKIPPED, text=str(skipped))
         except TimeLimitReached as late:
-            status, reason = ReplayStatus.ERROR, late.reason
+            reason = Reason(why=Why.TIME_LIMIT, seconds=late.seconds, location=late.location)
+            status = ReplayStatus.ERROR
         except KeyboardInterrupt:
             status, reason = ReplayStatus.ERROR, Reason(why=Why.INTERRUPTED)
         except SystemExit as left:
@@ -137,31 +144,6 @@ def find_scenario(job: Job) -> tuple[Scenario, dict[str, object]]:
     values = {encodable(name): (name, values) for name, values in scenario.params.items()}
     chosen = ((values[name], place) for name, place in job.choices.items())
     return scenario, {name: declared[place] for (name, declared), place in chosen}
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Stop after this long, with what was recorded up to then; the pool kills what won't stop.
-
-    The alarm comes again: what it raises may be swallowed.
-    """
-    usable = hasattr(signal, "SIGALRM") and threading.current_thread() is threading.main_thread()
-    if not usable or seconds <= 0:
-        yield
-        return
-
-    def stop(_signal: int, frame: FrameType | None) -> None:
-        line = frame.f_lineno if frame is not None else None  # an instruction may have none
-        place = Location(frame.f_code.co_filename, line) if frame is not None and line else None
-        raise TimeLimitReached(Reason(why=Why.TIME_LIMIT, seconds=seconds, location=place))
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.setitimer(signal.ITIMER_REAL, seconds, _AGAIN_SECONDS)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
 
 
 def _described(error: BaseException, job: Job) -> Reason:

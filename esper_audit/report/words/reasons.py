@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from pathlib import PurePath
 
 from esper_audit.data.reasons import Reason, Why
+from esper_audit.report.words import replays
 from esper_audit.report.words.counts import changed, over_bound, vary
 from esper_audit.report.words.differences import differs
 from esper_audit.report.words.findings import limit_words
@@ -85,16 +86,13 @@ def _compiled_outside(reason: Reason) -> str:
     )
 
 
-def _time_limit(reason: Reason) -> str:
-    place = reason.location
-    where = f" in {place.file}:{place.line}" if place is not None else ""
-    return f"ran longer than its time limit of {reason.seconds:g} s{where}"
-
-
-def _scenario_raised(reason: Reason) -> str:
-    place = reason.location
-    where = f" ({PurePath(place.file).name}:{place.line})" if place is not None else ""
-    return f"{reason.text}{where}"
+def _not_imported(reason: Reason) -> str:
+    cause = reason.cause
+    if cause is not None and cause.why is Why.PROCESS_KILLED:
+        because = replays.killed(cause)
+    else:
+        because = in_words(cause)
+    return f"it can't be imported: {because or reason.text}"
 
 
 def _other_compiles(reason: Reason) -> str:
@@ -239,22 +237,6 @@ _OF_SCENARIOS: dict[Why, Words] = {
         " `replay.compile`, and call what it returns"
     ),
 }
-_OF_REPLAYS: dict[Why, Words] = {
-    Why.NOT_RUN: _constant("it was not run: the audit was interrupted"),
-    Why.INTERRUPTED: _constant("interrupted"),
-    Why.SKIPPED: _form("{r.text}"),
-    Why.TIME_LIMIT: _time_limit,
-    Why.DID_NOT_STOP: _form(
-        "did not stop within {r.allowed:g} s of its time limit ({r.seconds:g} s)"
-    ),
-    Why.EXITED: _form("the scenario called sys.exit({r.text})"),
-    Why.SCENARIO_RAISED: _scenario_raised,
-    Why.NOT_STARTED: _form("its process could not be started: {r.text}"),
-    Why.RESULT_LOST: _form("its result was lost: {r.text}"),
-    Why.PROCESS_EXITED: _form("its process ended by itself with exit code {r.count}"),
-    Why.PROCESS_KILLED: _form("its process was killed by {r.text}"),
-    Why.NOT_IMPORTED: _form("it can't be imported: {r.text}"),
-}
 _OF_WRITERS: dict[Why, Words] = {
     Why.IS_ARGUMENT: _constant("it is an argument: the call that passed it is named instead"),
     Why.NO_PLACE: _constant("no variable or attribute holds it"),
@@ -339,7 +321,8 @@ WORDS: dict[Why, Words] = {
     **_OF_VERDICTS,
     **_OF_PROOF,
     **_OF_SCENARIOS,
-    **_OF_REPLAYS,
+    **replays.WORDS,
+    Why.NOT_IMPORTED: _not_imported,
     **_OF_WRITERS,
     **_OF_NOTES,
     **_OF_CLAIMS,
