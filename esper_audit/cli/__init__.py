@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 
 from esper_audit.errors import AuditError, ExitCode
 
@@ -32,7 +33,7 @@ def main() -> None:
         sys.exit(ExitCode.INCOMPLETE)
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # no command: the help is the message
-            print(error, file=sys.stderr)
+            _print(str(error))
             sys.exit(ExitCode.USAGE)
         if hasattr(error, "format_message"):  # typer's own, of a wrong command line
             _complain(error.format_message(), f"See `{_command(error)} --help`.")
@@ -50,10 +51,15 @@ def _command(error: Exception) -> str:
 
 
 def _complain(message: str, hint: str) -> None:
-    if sys.stderr is None:  # print would take stdout instead
-        return
     from esper_audit.data.clean import clean_lines
 
-    print(f"esper-audit: {clean_lines(message)}", file=sys.stderr)
+    _print(f"esper-audit: {clean_lines(message)}")
     if hint:
-        print(f"  {clean_lines(hint)}", file=sys.stderr)
+        _print(f"  {clean_lines(hint)}")
+
+
+def _print(text: str) -> None:
+    """Say it on stderr; nowhere where that is closed or full: the exit code stands."""
+    if sys.stderr is not None:  # print would take stdout instead
+        with suppress(OSError, ValueError):
+            print(text, file=sys.stderr)

@@ -9,7 +9,8 @@ import typer
 from typer.core import TyperGroup
 
 from esper_audit import __version__
-from esper_audit.cli.command import write_options, write_rows
+from esper_audit.cli.command import helping, write_options, write_rows
+from esper_audit.cli.stdout import write_text
 from esper_audit.errors import did_you_mean
 
 COMMANDS = {
@@ -37,6 +38,9 @@ class Commands(TyperGroup):
             ctx.fail(f"No such command {name!r}{did_you_mean(name, COMMANDS)}.")
         return import_module(f"esper_audit.cli.{name}").COMMAND
 
+    def get_help_option(self, ctx: Any) -> Any:
+        return helping(super().get_help_option(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_options(formatter, self.get_params(ctx))
         with formatter.section("Commands"):
@@ -59,7 +63,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        print(f"esper-audit {__version__}")
+        write_text(f"esper-audit {__version__}", "The version")
         raise typer.Exit
 
 

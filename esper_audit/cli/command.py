@@ -11,6 +11,8 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from esper_audit.cli.stdout import write_text
+
 _HEADINGS = (
     "Arguments",
     "Selection",
@@ -31,8 +33,24 @@ _COLUMN = 26
 class Command(TyperCommand):
     """A command whose help shows its options in groups: typer itself does so with rich alone."""
 
+    def get_help_option(self, ctx: Any) -> Any:
+        return helping(super().get_help_option(ctx))
+
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_options(formatter, self.get_params(ctx))
+
+
+def helping(option: Any) -> Any:
+    """The option ``--help``, whose text goes to stdout as any other of ours."""
+    if option is not None:
+        option.callback = _help
+    return option
+
+
+def _help(ctx: Any, _option: Any, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        write_text(ctx.get_help(), "The help")
+        ctx.exit()
 
 
 def write_options(formatter: Any, parameters: Iterable[Any]) -> None:

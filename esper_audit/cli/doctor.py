@@ -21,15 +21,17 @@ def doctor(*, output_format: PlainOption = Plain.RICH) -> None:
     """
     from esper_audit.cli.exit_codes import CODES
     from esper_audit.cli.output import stdout
+    from esper_audit.cli.stdout import stdout_that_may_end
     from esper_audit.data.clean import json_text
     from esper_audit.data.verdicts import AuditVerdict
     from esper_audit.doctor import check_up
 
     result = check_up()
-    if output_format is Plain.JSON:
-        sys.stdout.write(f"{json_text(result)}\n")
-    else:
-        stdout().print(_report(result))
+    with stdout_that_may_end("The check-up", "Print it to a place with free space."):
+        if output_format is Plain.JSON:
+            sys.stdout.write(f"{json_text(result)}\n")
+        else:
+            stdout().print(_report(result))
     sys.exit(CODES[AuditVerdict.PASSED if result.healthy else AuditVerdict.ERROR])
 
 

@@ -48,11 +48,12 @@ def explain(
 
     The page is part of the installation: no network and no torch are needed.
     """
-    from esper_audit.cli.output import stdout, stdout_that_may_end
+    from esper_audit.cli.output import stdout
+    from esper_audit.cli.stdout import stdout_that_may_end
     from esper_audit.report.manual import find, index
 
     rules = index() if name is None else [find(name)]
-    with stdout_that_may_end():
+    with stdout_that_may_end("The page", "Print it to a place with free space."):
         if form is Written.JSON:
             _print_json(rules, is_one=name is not None)
         elif form is Written.RICH and stdout().is_terminal:

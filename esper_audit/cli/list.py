@@ -36,10 +36,11 @@ def list_(*, paths: Paths = None, output_format: PlainOption = Plain.RICH) -> No
 def _print(collection: Collection, output_format: Plain) -> None:
     import msgspec
 
-    from esper_audit.cli.output import stdout, stdout_that_may_end
+    from esper_audit.cli.output import stdout
+    from esper_audit.cli.stdout import stdout_that_may_end
     from esper_audit.data.clean import json_text
 
-    with stdout_that_may_end():
+    with stdout_that_may_end("The list", "Print it to a place with free space."):
         if output_format is Plain.JSON:
             plain = msgspec.to_builtins(collection) | {"broken": _in_words(collection.broken)}
             sys.stdout.write(f"{json_text(plain)}\n")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,6 +14,7 @@ from rich.text import Text
 
 from esper_audit.cli.exit_codes import code_of
 from esper_audit.cli.options import Words
+from esper_audit.cli.stdout import stdout_that_may_end
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.clean import clean
 from esper_audit.data.storage import Document, check_writable, write_atomically
@@ -53,8 +53,6 @@ def write_report(
     """
     if sys.stdout is None:
         return
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # marks that a code page lacks cost no verdict
     with stdout_that_may_end():
         _print(document, form, verbosity, stdout(), _typed(outputs))
 
@@ -124,30 +122,6 @@ def print_program(report: ProgramReport, form: Format, verbosity: int) -> None:
     with suppress(OSError, ValueError):  # stderr is closed or full; the exit code stands
         _print(report, form, verbosity, stderr())
         sys.stderr.flush()
-
-
-@contextmanager
-def stdout_that_may_end() -> Iterator[None]:
-    """A reader that has gone (``| head``) is no error to tell; a full disk is.
-
-    Raises IncompleteError for the latter.
-    """
-    if sys.stdout is None:  # closed: nobody reads, and nothing is lost
-        with suppress(AttributeError):
-            yield
-        return
-    try:
-        yield
-        sys.stdout.flush()
-    except OSError as error:
-        # Python flushes stdout once more as it ends, and would complain a second time.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        if isinstance(error, BrokenPipeError):
-            return  # the verdict stands, and with it the exit code
-        raise IncompleteError(
-            f"The report can't be written: {error.strerror}.",
-            "Save it with --output json=FILE, and print it with `esper-audit show`.",
-        ) from None
 
 
 def finish(document: Document, words: Words, outputs: Sequence[Output]) -> NoReturn:

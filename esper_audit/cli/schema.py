@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from esper_audit.cli.command import command
+from esper_audit.cli.stdout import write_text
 
 
 class Kind(StrEnum):
@@ -37,10 +37,7 @@ def schema(
     from esper_audit.data.storage import KINDS, json_schema
 
     text = msgspec.json.format(msgspec.json.encode(json_schema(KINDS[kind.value]))).decode()
-    from esper_audit.cli.output import stdout_that_may_end
-
-    with stdout_that_may_end():
-        sys.stdout.write(text + "\n")
+    write_text(text, "The schema")
 
 
 COMMAND = command(schema)

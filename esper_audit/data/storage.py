@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import tempfile
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -141,6 +142,12 @@ def _umask() -> int:
 
 
 def _cannot_write(path: Path, error: OSError | RuntimeError) -> UsageError:
+    folder = path.parent
+    if isinstance(error, FileNotFoundError) and not os.path.lexists(folder):
+        return UsageError(
+            f"{path} can't be written: there is no folder {folder}.",
+            f"Create it: mkdir -p {shlex.quote(str(folder))}",
+        )
     return UsageError(f"{path} can't be written: {_why(error)}.", "Give another path.")
 
 
