@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.clean import clean
 from esper_audit.data.findings import Finding, FrameSummary
 from esper_audit.data.recording import Recording
@@ -18,6 +18,7 @@ from esper_audit.data.text import encodable
 from esper_audit.diagnosis import count, judge_program
 from esper_audit.report.blocks import blocks
 from esper_audit.report.complaints import at_most
+from esper_audit.report.words.numbers import several
 
 if TYPE_CHECKING:
     from esper_audit.recording.recorder import Recorder
@@ -33,13 +34,41 @@ class RecompileError(AssertionError):
 class LiveRecording:
     """What is recorded in a ``with record()`` block: readable inside it and after it."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, *, provenance: bool = False) -> None:
+        self._provenance = provenance
+        self._recorder: Recorder | None = None
         self._result: Recording | None = None
+        self._state = "not started"
+
+    def __enter__(self) -> LiveRecording:
+        from esper_audit.recording.recorder import Recorder
+
+        if self._recorder is not None:
+            raise RuntimeError("A recording is made once: call record() again.")
+        # A program says when warm-up is over; until it does, compiles are expected.
+        self._recorder = Recorder(phase=Phase.WARM_UP, adding_up=True, watch=self._provenance)
+        self._recorder.__enter__()
+        self._state = "recording"
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._recorder is not None
+        try:
+            self._result = self._recorder.recording()
+        finally:
+            self._recorder.__exit__(kind, error, trace)
+            self._state = "ended" if kind is None else f"ended by {kind.__name__}"
 
     @property
     def result(self) -> Recording:
-        """The recording up to now, as plain frozen data."""
+        """The recording up to now, as plain frozen data; raises RuntimeError before it begins."""
+        if self._recorder is None:
+            raise RuntimeError("Nothing is recorded yet: use it in a with statement.")
         return self._result or self._recorder.recording()
 
     @property
@@ -84,13 +113,27 @@ class LiveRecording:
         """Save the recording as JSON; raises UsageError where it can't be written."""
         save(self.result, Path(path))
 
-    def finish(self) -> None:
-        """Keep what was recorded: the recorder has stopped."""
-        self._result = self._recorder.recording()
+    def __repr__(self) -> str:
+        if self._recorder is None:
+            return f"<LiveRecording: {self._state}>"
+        causes = sum(finding.pattern is not None for finding in self.findings)
+        found = ((self.compiles, "compile"), (self.recompiles, "recompile"), (causes, "cause"))
+        counts = ", ".join(several(number, what) for number, what in found)
+        return clean(f"<LiveRecording: {counts}, {self._state}>")
+
+    def _repr_html_(self) -> str:
+        """The whole report, for the output of a notebook cell."""
+        from esper_audit.report.export import html_fragment
+
+        shown = ProgramReport(audits=(self.audit,), root=folder()) if self._recorder else repr(self)
+        return html_fragment(shown)
+
+    def __dir__(self) -> list[str]:
+        """The public names, for tab completion."""
+        return [name for name in super().__dir__() if not name.startswith("_")]
 
 
-@contextmanager
-def record(*, provenance: bool = False) -> Iterator[LiveRecording]:
+def record(*, provenance: bool = False) -> LiveRecording:
     """Record what torch.compile does in a block of code, in all threads of the process.
 
     Args:
@@ -98,16 +141,7 @@ def record(*, provenance: bool = False) -> Iterator[LiveRecording]:
             between compiled calls runs many times slower meanwhile; what torch compiles stays the
             same. Not possible while a debugger or coverage traces.
     """
-    from esper_audit.recording.recorder import Recorder
-
-    # A program says when warm-up is over; until it does, compiles are expected.
-    recorder = Recorder(phase=Phase.WARM_UP, adding_up=True, watch=provenance)
-    live = LiveRecording(recorder)
-    with recorder:
-        try:
-            yield live
-        finally:
-            live.finish()
+    return LiveRecording(provenance=provenance)
 
 
 class assert_max_recompiles:  # noqa: N801  # it reads as a function, and is one to its users

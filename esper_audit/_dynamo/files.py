@@ -13,7 +13,9 @@ _STANDARD_LIBRARY = sysconfig.get_path("stdlib") + "/"
 _INSTALLED = tuple(f"{sysconfig.get_path(name)}/" for name in ("purelib", "platlib"))
 _PACKAGES = ("/site-packages/", "/dist-packages/")
 """Folders of installed packages anywhere: those of the user, of another environment's ``.pth``."""
-_NOT_THE_USERS = (_TORCH_FOLDER, _OWN_FOLDER, "<")
+_NOT_THE_USERS = (_TORCH_FOLDER, _OWN_FOLDER)
+_CELL_FILE = "<ipython-input-"
+"""How IPython names the code of a cell (IPython/core/compilerop.py); ipykernel makes up a path."""
 
 
 def is_torch_file(path: str) -> bool:
@@ -24,7 +26,8 @@ def is_torch_file(path: str) -> bool:
 def is_library_file(path: str) -> bool:
     """Whether a source file is torch's, the standard library's, ours or made up (``<string>``)."""
     in_library = path.startswith(_STANDARD_LIBRARY) and not _is_installed(path)
-    return in_library or path.startswith(_NOT_THE_USERS)
+    made_up = path.startswith("<") and not path.startswith(_CELL_FILE)
+    return in_library or made_up or path.startswith(_NOT_THE_USERS)
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_CELL = re.compile(r"Cell \[(\d+)\]")
+
+
+def cell_file(number: int) -> str:
+    """What stands for the file of a notebook cell: its code is in none."""
+    return f"Cell [{number}]"
+
+
+def is_cell(file: str) -> bool:
+    """Whether a file is the name of a notebook cell."""
+    return _CELL.fullmatch(file) is not None
 
 
 @dataclass(frozen=True, slots=True)

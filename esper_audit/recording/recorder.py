@@ -19,6 +19,7 @@ from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Lookups, Phase
 from esper_audit.data.text import encodable
 from esper_audit.recording import marks
+from esper_audit.recording.cells import cells, in_cells
 from esper_audit.recording.ledger import Draft, Ledger, Mark, OnEvent, unrecognized
 from esper_audit.recording.stances import Calls, Stances
 
@@ -155,7 +156,7 @@ class Recorder:
                 graphs_before=self._counters_before.get("unique_graphs", 0),
                 seconds=self._kept.seconds,
             )
-        return encodable(found)
+        return in_cells(encodable(found), cells())
 
     def _all_stances(self) -> tuple[Stance, ...]:
         """The last one with the calls up to now."""

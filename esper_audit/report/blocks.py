@@ -20,7 +20,7 @@ from esper_audit.report.words.findings import (
     span_words,
 )
 from esper_audit.report.words.numbers import several
-from esper_audit.report.words.paths import place, short_file, writer
+from esper_audit.report.words.paths import place, source_line, writer
 from esper_audit.report.words.reasons import in_words
 
 NO_REASON = "torch gives no reason"
@@ -131,7 +131,7 @@ def _passed(finding: Finding, call: Location, root: str) -> str:
         return _passing(finding.callers[0], root)
     at = finding.assigned_at
     is_elsewhere = at is not None and (at.file, at.line) != (call.file, call.line)
-    assigned = f"{short_file(at.file, root)}:{at.line}" if at is not None and is_elsewhere else ""
+    assigned = source_line(at, root) if at is not None and is_elsewhere else ""
     return f"passed by {place(call, root)}{assigned and f', assigned at {assigned}'}"
 
 

@@ -11,6 +11,7 @@ from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.storage import Document
 from esper_audit.errors import UsageError
 from esper_audit.report.formats import print_document
+from esper_audit.report.text.terminal import WIDTH
 
 _COMMANDS: dict[type[Document], str] = {
     Report: "run",
@@ -33,3 +34,19 @@ def export_report(report: Document, suffix: str, width: int, verbosity: int = 0)
     if suffix == ".svg":
         return console.export_svg(title=f"esper-audit {_COMMANDS[type(report)]}")
     return console.export_html() if suffix == ".html" else console.export_text()
+
+
+_FRAGMENT = (
+    "<pre style=\"font-family:Menlo,'DejaVu Sans Mono',consolas,'Courier New',monospace;"
+    'line-height:1.25;overflow-x:auto;white-space:pre">{code}</pre>'
+)
+
+
+def html_fragment(report: Document | str, width: int = WIDTH) -> str:
+    """The report, or a text, as HTML to put into a page: it has its own styles and no scripts."""
+    console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
+    if isinstance(report, str):
+        console.print(report, markup=False)
+    else:
+        print_document(report, console)
+    return console.export_html(inline_styles=True, code_format=_FRAGMENT)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import PurePath
 
 from esper_audit.data.compiles import Held, Origin
 from esper_audit.data.places import Location
+from esper_audit.report.words.paths import short_line
 
 
 def with_origin(source: str, origin: Origin | None) -> str:
@@ -15,7 +15,7 @@ def with_origin(source: str, origin: Origin | None) -> str:
 
 
 def _line(location: Location | None) -> str:
-    return "" if location is None else f" at {PurePath(location.file).name}:{location.line}"
+    return "" if location is None else f" at {short_line(location)}"
 
 
 _FORMS: dict[Held, Callable[[str, Origin], str]] = {

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import PurePath
 
-from esper_audit.data.places import Location
+from esper_audit.data.places import Location, is_cell
 
 _RESUMED = re.compile(r"torch_dynamo_resume_in_(\w+)_at_\d+$")
 _INSTALLED = ("site-packages", "dist-packages")
@@ -18,7 +19,14 @@ def place(location: Location | None, root: str = "") -> str:
     if location is None:
         return "unknown"
     inside = f" in {_function(location.function)}" if location.function else ""
-    return f"{short_file(location.file, root)}:{location.line}{inside}"
+    return f"{source_line(location, root)}{inside}"
+
+
+def source_line(location: Location, root: str = "") -> str:
+    """``slot/slot.py:120``; of a notebook ``Cell [3], line 5``."""
+    if is_cell(location.file):
+        return f"{location.file}, line {location.line}"
+    return f"{short_file(location.file, root)}:{location.line}"
 
 
 def _function(name: str) -> str:
@@ -27,9 +35,14 @@ def _function(name: str) -> str:
     return name if resumed is None else f"{name[: resumed.start()]}{resumed[1]}"
 
 
+def short_line(location: Location) -> str:
+    """``slot.py:120``: the line where its folder does not matter."""
+    return source_line(replace(location, file=PurePath(location.file).name))
+
+
 def writer(location: Location, root: str) -> str:
     """``SeedSlot.set_alpha (slot/slot.py:120)``; of a script's own lines, the line alone."""
-    line = f"{short_file(location.file, root)}:{location.line}"
+    line = source_line(location, root)
     return line if location.function in ("", "<module>") else f"{location.function} ({line})"
 
 

@@ -6,8 +6,9 @@ from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import PurePath
 
-from esper_audit.data.places import Frame
+from esper_audit.data.places import Frame, Location
 from esper_audit.data.recording import Program
+from esper_audit.report.words.paths import short_line
 
 
 def program_name(program: Program | None) -> str:
@@ -38,7 +39,7 @@ def frame_names(frames: Sequence[Frame]) -> dict[Frame, str]:
 def _defined(frame: Frame) -> str:
     """``wrapper at optimizer.py:512``."""
     function = frame.raw_name.rpartition(".")[2]
-    return f"{function} at {PurePath(frame.file).name}:{frame.line}"
+    return f"{function} at {short_line(Location(frame.file, frame.line))}"
 
 
 def first_line(text: str) -> str:

@@ -7,7 +7,6 @@ nothing was compiled: they ran eagerly".
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from pathlib import PurePath
 
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.report.words import replays
@@ -15,6 +14,7 @@ from esper_audit.report.words.counts import changed, over_bound, vary
 from esper_audit.report.words.differences import differs
 from esper_audit.report.words.findings import limit_words
 from esper_audit.report.words.numbers import agree, done, several, share
+from esper_audit.report.words.paths import short_line
 
 Words = Callable[[Reason], str]
 
@@ -69,7 +69,7 @@ def _ran(reason: Reason) -> str:
 
 def _broken(reason: Reason) -> str:
     line = reason.location
-    where = f" at {PurePath(line.file).name}:{line.line}" if line is not None else ""
+    where = f" at {short_line(line)}" if line is not None else ""
     return f"graph break{where}{f' ({reason.text})' if reason.text else ''}"
 
 
