@@ -13,6 +13,7 @@ from esper_audit.auditing import Request, run_audit
 from esper_audit.data.config import Config
 from esper_audit.data.expectations import Claim
 from esper_audit.data.jobs import Collection, Replay, ReplayStatus, ScenarioInfo
+from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.errors import UsageError
@@ -53,7 +54,7 @@ class Pool:
 def broken(tmp_path):
     file = tmp_path / "wreck.py"
     file.write_text(BROKEN)
-    return {str(file): "ModuleNotFoundError: no nowhere"}
+    return {str(file): Reason(why=Why.NOT_IMPORTED, text="ModuleNotFoundError: no nowhere")}
 
 
 def run(keyword="", *, broken=None, paths=("/p",), configured=(), scenarios=SCENARIOS, **options):
