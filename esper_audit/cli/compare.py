@@ -24,12 +24,13 @@ def compare(
 
     It needs no torch, and ends with exit code 1 where they differ.
     """
-    from esper_audit.cli.output import check_places, finish
+    from esper_audit.cli.output import finish
+    from esper_audit.cli.places import check_places, with_recordings
     from esper_audit.gating import compare_saved
     from esper_audit.report.formats import parse_outputs, saved
 
     outputs = (*saved(save), *parse_outputs(words.output or ()))
-    check_places(outputs, [first, second])
+    check_places(outputs, with_recordings([first, second]))
     finish(compare_saved(first, second), words, outputs)
 
 

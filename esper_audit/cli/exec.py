@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from esper_audit.data.audits import ProgramAudit
     from esper_audit.data.expectations import ProgramBudget
     from esper_audit.data.recording import Recording
+    from esper_audit.data.written import Written
     from esper_audit.program.endings import Ending
     from esper_audit.program.launch import Target
     from esper_audit.program.run import ProgramRun
@@ -193,8 +194,7 @@ def _session(
     from esper_audit.program.run import ProgramRun
 
     recording = recording_at(recorded.save)
-    script = [] if target.is_module else [Path(target.name).absolute()]
-    outputs = _outputs(words, recording, script)
+    outputs = _outputs(words, recording, _used_by(target, recording))
     finish = Finish(
         target=target,
         budget=budget,
@@ -231,29 +231,44 @@ def _watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:
     return read_watch(path)
 
 
-def _outputs(words: ExecWords, recording: Path | None, script: list[Path]) -> tuple[Output, ...]:
+def _used_by(target: Target, recording: Path | None) -> list[Path]:
+    """The program's own files, as far as its command line tells them, and the journal."""
+    from esper_audit.program.places import journal_at
+
+    script = [] if target.is_module else [Path(target.name)]
+    journal = [journal_at(recording)] if recording is not None else []
+    return [*journal, *(path.absolute() for path in (*script, *map(Path, target.arguments)))]
+
+
+def _outputs(words: ExecWords, recording: Path | None, used: list[Path]) -> tuple[Output, ...]:
     """The files of the report; raises UsageError before the program runs where one can't be."""
     if not words.output and recording is None:
         return ()
-    from esper_audit.cli.output import check_places
+    from esper_audit.cli.places import check_places
     from esper_audit.program.places import report_at
     from esper_audit.report.formats import Output, parse_outputs, saved
 
     chosen = parse_outputs(words.output or ())
     outputs = tuple(Output(output.format, report_at(output.path)) for output in chosen)
-    check_places([*outputs, *saved(recording)], script)
+    check_places([*outputs, *saved(recording)], used)
     return outputs
 
 
-def _report(words: ExecWords, outputs: tuple[Output, ...], root: str, audit: ProgramAudit) -> None:
+def _report(
+    words: ExecWords,
+    outputs: tuple[Output, ...],
+    root: str,
+    audit: ProgramAudit,
+    written: Written,
+) -> None:
     from esper_audit.cli.output import print_program, write_files
     from esper_audit.data.audits import ProgramReport
     from esper_audit.data.text import encodable
 
     report = ProgramReport(root=encodable(root), audits=(audit,))
+    write_files(report, outputs, words.verbosity, written)
     if not audit.rank or audit.verdict is not None:  # `show` merges what all ranks have saved
-        print_program(report, words.format, words.verbosity)
-    write_files(report, outputs, words.verbosity)
+        written.attempt("", partial(print_program, report, words.format, words.verbosity))
 
 
 def _say(text: str) -> None:

@@ -91,11 +91,13 @@ def gate(
     words: Words,
 ) -> None:
     """Replay scenarios, or load saved audits, and compare them with the committed baseline."""
-    from esper_audit.cli.output import check_places, finish, write_files
+    from esper_audit.cli.output import finish, write_files
+    from esper_audit.cli.places import check_places, with_recordings
     from esper_audit.data.baseline_file import load_baseline
     from esper_audit.data.config import config_for
     from esper_audit.data.storage import check_writable
     from esper_audit.data.text import encodable
+    from esper_audit.data.written import Written
     from esper_audit.diagnosis import Door, parse_kinds
     from esper_audit.gating import Baseline, accepting, failing_kinds, load_audit, saved_among
     from esper_audit.gating import gate as hold
@@ -109,7 +111,7 @@ def gate(
     outputs, kept = parse_outputs(words.output or ()), saved(gating.save)
     fail_on = failing_kinds(parse_kinds(gating.fail_on, Door.GATE), gating.allow_improvement)
     baseline = Baseline(path, load_baseline(path))
-    check_places([*outputs, *kept], [path, *map(Path, paths or ())])
+    check_places([*outputs, *kept], [path, *with_recordings(recorded), *map(Path, scenarios)])
     if gating.update_baseline:
         check_writable(path)
     if recorded:
@@ -117,15 +119,17 @@ def gate(
         audits: Audits = [load_audit(path) for path in recorded]
     else:
         audits = _replayed(scenarios, gating, replaying, config, baseline)
-    write_files(audits[0], kept, words.verbosity)  # first of all: an audit takes long
+    written = Written()
+    write_files(audits[0], kept, words.verbosity, written)  # first of all: an audit takes long
     gated = hold(audits, baseline, fail_on, config.root)
     accept = accepting(sys.argv[2:], gated.report.results)
     seconds = time.monotonic() - started
     gated = replace(gated, report=replace(gated.report, accept=accept, wall_seconds=seconds))
-    report = gated.report
     if gating.update_baseline:
-        report = gated.update(encodable(gating.reason), partial(_is_wanted, gating, words))
-    finish(report, words, outputs)
+        is_wanted = partial(_is_wanted, gating, words)
+        update = partial(gated.update, encodable(gating.reason), is_wanted)
+        report = written.attempt("", update) or gated.report  # not updated, it says so
+    finish(report if gating.update_baseline else gated.report, words, outputs, written)
 
 
 def _replayed(

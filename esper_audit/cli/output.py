@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
+from functools import partial
 from typing import NoReturn
 
 from rich.console import Console
@@ -17,8 +16,8 @@ from esper_audit.cli.options import Words
 from esper_audit.cli.stdout import stdout_that_may_end
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.clean import clean
-from esper_audit.data.storage import Document, check_writable, write_atomically
-from esper_audit.errors import IncompleteError, UsageError
+from esper_audit.data.storage import Document, write_atomically
+from esper_audit.data.written import Written
 from esper_audit.report.formats import Format, Output, print_document, render
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
@@ -79,40 +78,16 @@ def _print(
         console.file.write(render(document, form, verbosity, width, typed))
 
 
-def write_files(document: Document, outputs: Sequence[Output], verbosity: int) -> None:
-    """Write a report into files: each whole or not at all, and one that fails spares the others.
-
-    Raises the first UsageError, after all have been tried.
-    """
-    troubles = []
+def write_files(
+    document: Document, outputs: Sequence[Output], verbosity: int, written: Written
+) -> None:
+    """Write a report into files, each whole or not at all."""
     for output in outputs:
-        try:
-            write_atomically(output.path, render(document, output.format, verbosity).encode())
-        except UsageError as error:
-            troubles.append(error)
-    if troubles:
-        raise IncompleteError(
-            f"The report can't be written: {troubles[0]}",
-            "Its other files are written." if len(troubles) < len(outputs) else "",
-        )
+        written.attempt(str(output.path), partial(_write, document, output, verbosity))
 
 
-def check_places(outputs: Sequence[Output], taken: Sequence[Path] = ()) -> None:
-    """Raise UsageError before a long run, where a file can't be written, or would be twice.
-
-    ``taken`` are files that the command reads or writes itself.
-    """
-    seen = {os.path.realpath(path) for path in taken}
-    for output in outputs:
-        check_writable(output.path)
-        place = os.path.realpath(output.path)
-        is_device = Path(place).exists() and not Path(place).is_file()
-        if place in seen and not is_device:
-            raise UsageError(
-                f"{output.path} is named twice.",
-                "Give each output, and the baseline, a file of its own.",
-            )
-        seen.add(place)
+def _write(document: Document, output: Output, verbosity: int) -> None:
+    write_atomically(output.path, render(document, output.format, verbosity).encode())
 
 
 def print_program(report: ProgramReport, form: Format, verbosity: int) -> None:
@@ -124,10 +99,20 @@ def print_program(report: ProgramReport, form: Format, verbosity: int) -> None:
         sys.stderr.flush()
 
 
-def finish(document: Document, words: Words, outputs: Sequence[Output]) -> NoReturn:
-    """Print the report, write its files, and end with the exit code of its verdict."""
-    try:
-        write_report(document, words.format, words.verbosity, outputs)
-    finally:
-        write_files(document, outputs, words.verbosity)
+def finish(
+    document: Document, words: Words, outputs: Sequence[Output], written: Written | None = None
+) -> NoReturn:
+    """Write the report into its files, print it, and end with the exit code of its verdict.
+
+    Files come first: who reads stdout may end or stop this process. Raises IncompleteError where
+    something was not ``written``, by now or before.
+    """
+    written = written or Written()
+    write_files(document, outputs, words.verbosity, written)
+    there = [output for output in outputs if written.has(str(output.path))]
+    written.attempt(
+        "the report on stdout",
+        partial(write_report, document, words.format, words.verbosity, there),
+    )
+    written.check()
     sys.exit(code_of(document))

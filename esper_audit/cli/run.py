@@ -22,7 +22,8 @@ def run(
 ) -> None:
     """Replay scenarios under torch.compile and report what every step did."""
     from esper_audit.auditing import run_audit
-    from esper_audit.cli.output import check_places, finish, stderr
+    from esper_audit.cli.output import finish, stderr
+    from esper_audit.cli.places import check_places
     from esper_audit.cli.progress import LiveProgress
     from esper_audit.data.config import config_for
     from esper_audit.diagnosis import Door, parse_kinds
@@ -32,7 +33,7 @@ def run(
     config = config_for(chosen)
     outputs = (*saved(save), *parse_outputs(words.output or ()))
     request = replaying.request(chosen, config, parse_kinds(fail_on, Door.RUN))
-    check_places(outputs, [Path(path) for path in chosen])
+    check_places(outputs, list(map(Path, request.paths)))
     with replaying.pool() as pool, LiveProgress(stderr()) as progress:
         report = run_audit(request, pool, progress)
     finish(report, words, outputs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -45,21 +46,25 @@ def show(
     It needs no torch, and ends with the exit code of the saved verdict.
     """
     from esper_audit.cli.exit_codes import code_of
-    from esper_audit.cli.output import check_places, finish, write_files
+    from esper_audit.cli.output import finish, write_files
+    from esper_audit.cli.places import check_places, with_recordings
     from esper_audit.data.storage import write_atomically
+    from esper_audit.data.written import Written
     from esper_audit.program.saved import load_report
     from esper_audit.report.export import export_report
     from esper_audit.report.formats import Format, Output, parse_outputs
 
     outputs = parse_outputs(words.output or ())
     pictures = [Output(Format.PLAIN, export)] if export is not None else []
-    check_places([*outputs, *pictures], [file, *file.glob("*")] if file.is_dir() else [file])
+    check_places([*outputs, *pictures], with_recordings([file]))
     report = load_report(file)
     if export is None:
         finish(report, words, outputs)
     text = export_report(report, export.suffix, width, words.verbosity)
-    write_atomically(export, text.encode())
-    write_files(report, outputs, words.verbosity)
+    written = Written()
+    written.attempt(str(export), partial(write_atomically, export, text.encode()))
+    write_files(report, outputs, words.verbosity, written)
+    written.check()
     sys.exit(code_of(report))
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,7 +26,8 @@ SCHEMA_VERSION = 2
 1: first format. 2: an audit holds a recording, a judged step holds a step; reasons are facts.
 """
 
-_DESCRIPTOR = re.compile(r"/dev/(?:stdout|stderr|fd/\d+)|/proc/(?:self|\d+)/fd/\d+")
+_DESCRIPTOR = re.compile(r"/dev/(stdout|stderr)|(?:/dev|/proc/(self|\d+))/fd/(\d+)")
+_STANDARD = {"stdout": 1, "stderr": 2}
 
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises for data that is no JSON; the last for brackets without end."""
@@ -99,34 +102,59 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     try:
         if _is_stream(path):
-            with path.open("ab") as stream:  # a file behind it keeps what it holds
-                stream.write(data)
+            _write_stream(path, data)
             return
-        path = path.resolve()
-        handle, temporary = tempfile.mkstemp(prefix=".esper-audit-", dir=path.parent)
+        target = path.resolve()
+        handle, temporary = tempfile.mkstemp(prefix=".esper-audit-", dir=target.parent)
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
         os.chmod(temporary, 0o666 & ~_umask())  # noqa: PTH101
-        os.replace(temporary, path)  # noqa: PTH105
-    except OSError as error:
+        os.replace(temporary, target)  # noqa: PTH105
+    except BaseException as error:
         Path(temporary).unlink(missing_ok=True)
-        raise _cannot_write(path, error) from None
+        if isinstance(error, OSError):
+            raise _cannot_write(path, error) from None
+        raise
+
+
+def _write_stream(path: Path, data: bytes) -> None:
+    """A file behind it keeps what it holds, and what is printed next follows."""
+    number = _descriptor(path)
+    if number in _STANDARD.values():
+        with suppress(AttributeError, ValueError):  # none, or closed
+            (sys.stdout if number == 1 else sys.stderr).flush()
+    with path.open("ab") if number is None else os.fdopen(os.dup(number), "wb") as stream:
+        stream.write(data)
+
+
+def _descriptor(path: Path) -> int | None:
+    """The number of what this process has open itself."""
+    found = _DESCRIPTOR.fullmatch(os.path.abspath(path))  # noqa: PTH100
+    if found is None or found[2] not in (None, "self", str(os.getpid())):
+        return None
+    return _STANDARD[found[1]] if found[1] else int(found[3])
 
 
 def _is_stream(path: Path) -> bool:
     """A device, a pipe, or a descriptor, whatever lies behind it; not a file in ``/dev/shm``."""
     # Not resolved: behind a descriptor is a pipe without a name, or a file that others write to.
-    named = _DESCRIPTOR.fullmatch(os.path.abspath(path))  # noqa: PTH100
-    return named is not None or (path.exists() and not path.is_file() and not path.is_dir())
+    return is_descriptor(path) or (path.exists() and not path.is_file() and not path.is_dir())
+
+
+def is_descriptor(path: Path) -> bool:
+    """Whether a path names what this process has open, as ``/dev/stdout`` does."""
+    return _DESCRIPTOR.fullmatch(os.path.abspath(path)) is not None  # noqa: PTH100
 
 
 def check_writable(path: Path) -> None:
     """Fail before a long run, not after it: raises UsageError where nothing can be written."""
     try:
-        if not _is_stream(path) and (not path.exists() or path.is_file()):
+        if (number := _descriptor(path)) is not None:
+            os.fstat(number)
+        elif not _is_stream(path) and (not path.exists() or path.is_file()):
             with tempfile.TemporaryFile(dir=path.resolve().parent):
                 pass
     except (OSError, RuntimeError) as error:

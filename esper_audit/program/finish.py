@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from esper_audit.errors import IncompleteError, UsageError
 from esper_audit.program.endings import Ending, EndingKind
 from esper_audit.program.launch import Target
 
@@ -15,18 +15,19 @@ if TYPE_CHECKING:
     from esper_audit.data.audits import ProgramAudit
     from esper_audit.data.expectations import ProgramBudget
     from esper_audit.data.recording import Recording
+    from esper_audit.data.written import Written
 
 
 @dataclass(frozen=True)
 class Finish:
     """Told of the recording; returns its audit, or None of a watched run, which only records.
 
-    ``report`` is told of the audit before the recording is saved, ``say`` of what takes long.
+    ``report`` is told of the audit after the recording is saved, ``say`` of what takes long.
     """
 
     target: Target
     budget: ProgramBudget
-    report: Callable[[ProgramAudit], None]
+    report: Callable[[ProgramAudit, Written], None]
     say: Callable[[str], None]
     recording: Path | None
     journal: Path
@@ -34,37 +35,35 @@ class Finish:
     is_watched: bool = False
 
     def __call__(self, recording: Recording, ending: Ending) -> ProgramAudit | None:
+        """Raises IncompleteError where not everything could be written; all else is by then."""
+        from esper_audit.data.written import Written
         from esper_audit.diagnosis import judge_program
         from esper_audit.program.run import not_started
 
         not_started(recording)
         if self.is_watched:
-            self._save(recording)
+            written = Written()
+            self._save(recording, written)
+            written.check()
             return None
         if self.provenance:
-            self._save(recording)  # the second run may take long
+            self._save(recording, Written())  # the second run may take long
             recording = self._with_writers(recording, ending)
+        written = Written()
+        self._save(recording, written)
         audit = judge_program(recording, self.budget)
-        try:
-            self.report(audit)
-        finally:
-            self._save(recording)
+        self.report(audit, written)
         if ending.how is EndingKind.HARD_EXIT and self.recording is None:
             self.say(f"the recording is in {self.journal}")
+        written.check()
         return audit
 
-    def _save(self, recording: Recording) -> None:
-        """The program has run by now: what can't be written is no wrong usage any more."""
+    def _save(self, recording: Recording, written: Written) -> None:
         from esper_audit.data.storage import save
 
         if self.recording is not None:
-            try:
-                save(recording, self.recording)
-            except UsageError as error:
-                raise IncompleteError(
-                    f"The recording can't be saved: {error}",
-                    "The report above is complete; free some space and run the program again.",
-                ) from None
+            name = f"{self.recording} (the recording)"
+            written.attempt(name, partial(save, recording, self.recording))
 
     def _with_writers(self, recording: Recording, ending: Ending) -> Recording:
         from esper_audit.data.reasons import Reason, Why

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from esper_audit.data.clean import clean_lines
 from esper_audit.data.notices import HookError
 from esper_audit.data.recording import Environment, Program, Recording
 from esper_audit.data.steps import Phase
@@ -184,7 +185,12 @@ class ProgramRun:
             self._recorder.__exit__(None, None, None)
         program = replace(self._program, ended=ending.words, exit_code=ending.code)
         recording = encodable(replace(self.recording(), program=program))
-        self._verdict_code = self._finished(recording, ending)
+        try:
+            self._verdict_code = self._finished(recording, ending)
+        except AuditError as error:  # the program's own exit code stands, where it is not 0
+            self._verdict_code = error.exit_code
+            _tell(error)
+            return  # with the journal: it may be all that is kept
         if self._journal is not None and not keep_journal:
             self._journal.remove()
 
@@ -288,11 +294,10 @@ class ProgramRun:
         """Finish where nobody is left who could tell of an error."""
         try:
             self._finish(ending, keep_journal)
-        except Exception as error:
+        except Exception:
             self._verdict_code = ExitCode.INCOMPLETE
-            text = f"esper-audit: {error}\n" if isinstance(error, AuditError) else ""
             with suppress(Exception):  # stderr is closed, or none
-                sys.stderr.write(text or traceback.format_exc())
+                sys.stderr.write(traceback.format_exc())
         _flush(sys.stderr)
 
 
@@ -320,6 +325,14 @@ def _untraced() -> Iterator[None]:
     finally:
         sys.settrace(tracer)
         sys.setprofile(profiler)
+
+
+def _tell(error: AuditError) -> None:
+    hint = f"\n  {error.hint}" if error.hint else ""
+    if sys.stderr is None:  # print would take stdout instead, which is the program's
+        return
+    with suppress(Exception):  # closed, full, or an object of the program's own
+        print(clean_lines(f"esper-audit: {error}{hint}"), file=sys.stderr)
 
 
 def _flush(stream: Any) -> None:

@@ -108,7 +108,7 @@ def test_a_recording_that_a_hard_exit_cannot_save_is_told(tmp_path, own, code):
     ending = f"import shutil\nshutil.rmtree('gone')\nos._exit({own})"
     (tmp_path / "gone").mkdir()
     result = run(tmp_path, ending, "--save", "gone/r.json")
-    assert "can't be saved" in result.stderr
+    assert "r.json can't be written" in result.stderr
     assert result.returncode == code
 
 
@@ -117,4 +117,4 @@ def test_a_recording_that_cannot_be_saved_keeps_no_program_from_its_place(tmp_pa
     (tmp_path / "gone").mkdir()
     result = run(tmp_path, ending, "--save", "gone/r.json")
     assert (result.returncode, result.stdout) == (0, "new\n")
-    assert "can't be saved" in result.stderr
+    assert "r.json can't be written" in result.stderr

@@ -56,5 +56,5 @@ def test_what_is_shown_is_not_overwritten(desk):
     name = desk.saved(PASSING)
     before = (desk.folder / name).read_text()
     code, _, err = desk.run("show", name, "-o", name)
-    assert code == 2 and "is named twice" in err
+    assert code == 2 and "is used by this command itself" in err
     assert (desk.folder / name).read_text() == before

@@ -85,7 +85,7 @@ def test_the_program_itself_is_not_overwritten(program, option):
     before = (program.folder / "plain.py").read_text()
     code, out, err = exec_(program, *option)
     assert (code, out) == (2, "")
-    assert "is named twice" in err
+    assert "is used by this command itself" in err
     assert (program.folder / "plain.py").read_text() == before
 
 
