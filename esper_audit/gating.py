@@ -12,7 +12,7 @@ from pathlib import Path
 
 from esper_audit.auditing import Progress, Request, run_audit
 from esper_audit.data.audits import ProgramReport, Report
-from esper_audit.data.baseline_file import dumps_baseline
+from esper_audit.data.baseline_file import dumps_baseline, load_baseline
 from esper_audit.data.changes import ChangeKind, ComparedAudit, ComparisonReport, Entry, GateReport
 from esper_audit.data.jobs import was_run
 from esper_audit.data.reasons import Reason, Why
@@ -35,6 +35,7 @@ from esper_audit.gate import (
     updated,
     verdict_of,
 )
+from esper_audit.gate.locked import locked
 from esper_audit.program.saved import is_saved, load_report
 from esper_audit.replay.pool import Pool
 from esper_audit.report.words.commands import shell, without
@@ -77,16 +78,26 @@ class Gated:
         if self.report.doubt is not None:
             return self.report
         before = self.baseline.entries
-        entries = updated(before, self.measured, self.report.results, reason)
+        entries = self._accepting(before, reason)
         if tuple(entries) != tuple(before):
             if not is_wanted(self.report):
                 return self.report
-            write_atomically(self.baseline.path, dumps_baseline(entries))
+            self._write(reason)
         after = hold_against(self.measured, entries, self.fail_on, self.declared)
         verdict = verdict_of(after)
         if verdict is AuditVerdict.PASSED:
             return replace(self.report, updated=True, verdict=verdict)
         return replace(self.report, results=after, verdict=verdict)
+
+    def _accepting(self, entries: Sequence[Entry], reason: str) -> tuple[Entry, ...]:
+        return updated(entries, self.measured, self.report.results, reason)
+
+    def _write(self, reason: str) -> None:
+        """Into the file as it is by now: another update may have come first."""
+        with locked(self.baseline.path):
+            present = load_baseline(self.baseline.path)
+            data = dumps_baseline(self._accepting(present, reason))
+            write_atomically(self.baseline.path, data)
 
 
 def gate(audits: Audits, baseline: Baseline, fail_on: tuple[str, ...], root: str) -> Gated:
