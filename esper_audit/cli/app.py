@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -11,7 +12,7 @@ from typer.core import TyperGroup
 from esper_audit import __version__
 from esper_audit.cli.command import helping, write_options, write_rows
 from esper_audit.cli.stdout import write_text
-from esper_audit.errors import did_you_mean
+from esper_audit.errors import UsageError, did_you_mean
 
 COMMANDS = {
     "run": "Replay scenarios under torch.compile and report what every step did.",
@@ -33,9 +34,10 @@ class Commands(TyperGroup):
     def list_commands(self, _ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, name: str) -> Any:
+    def get_command(self, _ctx: Any, name: str) -> Any:
         if name not in COMMANDS:
-            ctx.fail(f"No such command {name!r}{did_you_mean(name, COMMANDS)}.")
+            close = did_you_mean(name, COMMANDS)
+            raise UsageError(f"No such command {name!r}{close}.", "" if close else _meant(name))
         return import_module(f"esper_audit.cli.{name}").COMMAND
 
     def get_help_option(self, ctx: Any) -> Any:
@@ -59,6 +61,17 @@ app = typer.Typer(
     epilog="Exit codes: 0 clean, 1 findings, 2 wrong usage or configuration, 3 the audit could"
     " not be completed.",
 )
+
+
+def _meant(name: str) -> str:
+    """What to type where a file or a program is given in place of a command."""
+    from pathlib import Path
+
+    from esper_audit.data.file_kinds import command_for
+    from esper_audit.data.meant import is_launcher, program_meant
+
+    command = command_for(Path(name)) or (is_launcher(name) and program_meant(sys.argv[1:]))
+    return f"Type: {command}" if command else "See `esper-audit --help`."
 
 
 def _version(wanted: bool) -> None:

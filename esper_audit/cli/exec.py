@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import typer
 
 from esper_audit.cli.command import Command, command
 from esper_audit.cli.options import FORMATS, Words, fail_on_option, save_option
+from esper_audit.errors import UsageError
 from esper_audit.report.formats import Format
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from esper_audit.program.run import ProgramRun
     from esper_audit.report.formats import Output
 
+_OF_PYTHON = ("-b", "-B", "-d", "-E", "-i", "-I", "-O", "-P", "-s", "-S", "-u", "-W", "-X")
 _bound = partial(typer.Option, min=0, metavar="N", rich_help_panel="What fails")
 _recording = partial(typer.Option, rich_help_panel="How the program is recorded")
 
@@ -43,6 +45,12 @@ class ExecCommand(Command):
         place = 0
         while place < len(args) and args[place].startswith("-") and args[place] != "--":
             option = args[place]
+            if option not in takes_value:
+                _refuse_python(args, place)
+            if args[place:] == ["-m"]:
+                raise UsageError(
+                    "-m takes the name of a module.", "For example: esper-audit exec -m pytest"
+                )
             if option == "-m":
                 rest = args[place + 2 :]
                 args = [*args[: place + 2], *(["--", *rest] if rest else [])]
@@ -52,6 +60,18 @@ class ExecCommand(Command):
                 break
             place += 2 if args[place] in takes_value else 1
         return super().parse_args(ctx, args)
+
+
+def _refuse_python(args: list[str], place: int) -> None:
+    """Raise UsageError where an option of the interpreter is given to us."""
+    option = args[place]
+    if option.startswith("-c"):
+        raise UsageError("exec takes no code.", "Write it to a file, and give that file.")
+    if option[:2] in _OF_PYTHON and not option.startswith("--"):
+        from esper_audit.data.meant import program_meant
+
+        meant = program_meant(["python", *args[place:]], args[:place])
+        raise UsageError(f"{option} is an option of python, not of exec.", f"Type: {meant}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,10 +179,18 @@ def exec_(
     """
     from esper_audit.program.launch import parse_target
 
-    target = parse_target(module, tuple(program or ()))
+    target = parse_target(module, tuple(program or ()), _options_before(program or (), module))
     # Run by our caller: torch takes a traceback for every traced operation, and typer's frames
     # below the program make each compile a tenth slower.
     return partial(run_program, target, bounds.budget, recorded, words)
+
+
+def _options_before(program: Sequence[str], module: str) -> tuple[str, ...]:
+    """The options of esper-audit that were typed before the program."""
+    words = sys.argv[2 : len(sys.argv) - len(program)]
+    while words and words[-1] in ("--", "-m", module, f"-m{module}"):
+        words.pop()
+    return tuple(words)
 
 
 def run_program(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import os
 import pkgutil
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib.machinery import ModuleSpec, SourceFileLoader, SourcelessFileLoader
@@ -13,7 +15,9 @@ from types import CodeType, ModuleType
 from typing import Any, cast
 from zipfile import is_zipfile
 
-from esper_audit.errors import UsageError
+from esper_audit.data.file_kinds import command_for, is_program, kind_of
+from esper_audit.data.meant import SHELLS, is_code, program_meant
+from esper_audit.errors import UsageError, did_you_mean
 
 _MAIN = "__main__"
 
@@ -49,8 +53,9 @@ class Target:
         if path.is_dir() or (path.is_file() and is_zipfile(path)):
             return self._application(path.absolute())
         if not path.exists():
+            scripts = [str(file) for file in path.parent.glob("*.py")]
             raise NotFoundError(
-                f"There is no script {self.name}.",
+                f"There is no script {self.name}{did_you_mean(self.name, scripts)}.",
                 "Give a file, or a module with -m; options of esper-audit go before it.",
             )
         shown = str(path.absolute())  # as of the interpreter itself, since Python 3.9
@@ -82,16 +87,53 @@ class Target:
         return code, _main_module(sys.argv[0], spec, spec.loader).__dict__
 
 
-def parse_target(module: str, program: tuple[str, ...]) -> Target:
-    """What to run; raises UsageError where nothing is given."""
+def parse_target(module: str, program: tuple[str, ...], options: tuple[str, ...] = ()) -> Target:
+    """What to run; raises UsageError where nothing is given, or another command is.
+
+    ``options`` are those of esper-audit that were given, for the command that was meant.
+    """
     if module:
+        _refuse_file(module, program, options)
         return Target(module, program, is_module=True)
     if not program:
         raise UsageError(
             "There is nothing to run: no script given.",
             "Give a script, or a module with -m; options of esper-audit go before it.",
         )
+    meant = program_meant(program, options)
+    if meant:
+        raise UsageError(
+            f"exec runs a Python script or a module, and {program[0]} is neither.",
+            f"Type: {meant}",
+        )
+    if is_code(program):
+        raise UsageError("exec takes no code.", "Write it to a file, and give that file.")
+    _refuse_kind(Path(program[program[0] in SHELLS and len(program) > 1]))
     return Target(program[0], program[1:])
+
+
+def _refuse_file(module: str, program: tuple[str, ...], options: tuple[str, ...]) -> None:
+    if os.path.isfile(module):  # noqa: PTH113  # Path.is_file raises where a name is too long
+        meant = shlex.join(("esper-audit", "exec", *options, module, *program))
+        raise UsageError(
+            f"-m takes the name of a module, and {module} is a file.", f"Type: {meant}"
+        )
+
+
+_INSTEAD = {
+    "a shell script": "In it, write `esper-audit exec` in place of `python`.",
+    "a notebook": "Convert it to a script first: jupyter nbconvert --to script FILE",
+}
+
+
+def _refuse_kind(path: Path) -> None:
+    if is_program(str(path)) or not os.path.isfile(path):  # noqa: PTH113  # the same
+        return
+    kind = kind_of(path)
+    command = command_for(path)
+    instead = f"Type: {command}" if command else "Give a Python script, or a module with -m."
+    instead = _INSTEAD.get(kind, instead).replace("FILE", shlex.quote(str(path)))
+    raise UsageError(f"{path} is {kind}; exec runs Python programs.", instead)
 
 
 def _read(path: Path) -> bytes:

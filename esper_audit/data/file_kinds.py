@@ -1,0 +1,61 @@
+"""What a file that somebody names is, and the command that takes it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from pathlib import Path
+
+_HEAD = 4096
+
+
+def is_program(name: str) -> bool:
+    """Whether python can run a path of this name, as far as its first bytes tell."""
+    path = Path(name)
+    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
+        return (path / "__main__.py").exists()
+    if not os.path.isfile(path):  # noqa: PTH113  # the same
+        return os.path.lexists(path)  # a pipe may be a script
+    return path.suffix in (".py", ".pyw", ".pyc", ".pyz") or not kind_of(path)
+
+
+def kind_of(path: Path) -> str:
+    """What a file is that is no Python program, as its name and its first bytes tell; or empty."""
+    if path.suffix == ".ipynb":
+        return "a notebook"
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return ""
+    if path.suffix in (".json", ".partial") and b'"schema_version"' in head:
+        return "a saved audit"
+    first = head.partition(b"\n")[0]
+    if first.startswith(b"#!"):
+        return "" if re.search(rb"python|pypy", first) else "a shell script"
+    if path.suffix in (".sh", ".bash", ".zsh", ".ps1", ".bat"):
+        return "a shell script"
+    is_machine_code = head.startswith((b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"))
+    return "machine code" if is_machine_code else ""
+
+
+def holds_scenarios(path: Path) -> bool:
+    """Whether the text of a Python file may declare scenarios, by whatever name."""
+    try:
+        text = path.read_bytes()
+    except OSError:
+        return True
+    return b"scenario" in text or b"esper_audit" in text or re.search(rb"(?m)^@", text) is not None
+
+
+def command_for(path: Path) -> str:
+    """The command that takes a file or folder; empty where none does."""
+    name = str(path)
+    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
+        return shlex.join(("esper-audit", "show", name)) if any(path.glob("*.json")) else ""
+    if path.suffix == ".py" and path.is_file():
+        command = "run" if holds_scenarios(path) else "exec"
+        return shlex.join(("esper-audit", command, name))
+    is_saved = os.path.isfile(path) and kind_of(path) == "a saved audit"  # noqa: PTH113
+    return shlex.join(("esper-audit", "show", name)) if is_saved else ""
