@@ -12,6 +12,7 @@ from typing import Protocol
 from esper_audit.data.audits import Audit, Report
 from esper_audit.data.config import Config
 from esper_audit.data.expectations import Claim, Control, Question
+from esper_audit.data.file_kinds import holds_scenarios
 from esper_audit.data.jobs import (
     Job,
     Replay,
@@ -21,6 +22,7 @@ from esper_audit.data.jobs import (
     not_run,
     was_run,
 )
+from esper_audit.data.meant import is_launcher, program_meant
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase
@@ -37,9 +39,11 @@ from esper_audit.diagnosis import (
 from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
 from esper_audit.errors import UsageError
 from esper_audit.recording.writers import wanted, with_writers, without_writers
+from esper_audit.replay.collect import scenario_files
 from esper_audit.replay.plan import NothingSelectedError, Options, check_backends, plan
 from esper_audit.replay.pool import Pool
 from esper_audit.replay.unloaded import left_out
+from esper_audit.report.words.commands import shell
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import in_words
 
@@ -66,15 +70,36 @@ class Request:
     is_known: Callable[[Audit], bool] = lambda _: False
 
 
-def chosen_paths(paths: Sequence[str], config: Config) -> tuple[str, ...]:
-    """The paths given, else the configured ones; raises UsageError where there are neither."""
+def chosen_paths(paths: Sequence[str], config: Config, command: str = "run") -> tuple[str, ...]:
+    """The paths given, else the configured ones, for a command.
+
+    Raises UsageError where there are neither, where one holds no Python file, or is a program.
+    """
     chosen = tuple(paths) or tuple(config.paths)
     if not chosen:
         raise UsageError(
             "There is nothing to run: no paths given, and none configured.",
             "Give a scenario file, or set `paths` in [tool.esper-audit] of pyproject.toml.",
         )
+    if is_launcher(chosen[0]) and program_meant(chosen):
+        raise UsageError(
+            f"{command} takes scenario files, and {chosen[0]} is none.",
+            f"To record a program, type: {program_meant(chosen)}",
+        )
+    scenario_files(chosen)
+    for path in map(Path, paths):
+        if path.is_file() and not holds_scenarios(path):
+            raise UsageError(f"{path} declares no scenarios.", _recording(path, command))
     return chosen
+
+
+def _recording(path: Path, command: str) -> str:
+    """The command line that records a program, and puts it through the gate where that is asked."""
+    if command != "gate":
+        return f"To record it as a program, type: {shell(('esper-audit', 'exec', str(path)))}"
+    saved = str(path.with_suffix(".json"))
+    record = shell(("esper-audit", "exec", "--save", saved, str(path)))
+    return f"It is a program. Type: {record} && {shell(('esper-audit', 'gate', saved))}"
 
 
 def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
@@ -90,6 +115,10 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     )
     if not collection.scenarios:
         refuse_broken(collection.broken)
+        raise UsageError(
+            f"There are no scenarios in {', '.join(request.paths)}.",
+            "Declare one with @esper_audit.scenario, or record a program: esper-audit exec SCRIPT",
+        )
     out = left_out(collection.broken, request.options.keyword)
     broken = {file: why for file, why in collection.broken.items() if file not in out}
     check_backends(collection.backends, request.options.backends)

@@ -141,7 +141,7 @@ def _replayed(
 ) -> Audits:
     from esper_audit.gating import replayed
 
-    request = replaying.request(paths, config)
+    request = replaying.request(paths, config, command="gate")
     return replayed(request, partial(_opened, replaying), gating.repeat, baseline)
 
 

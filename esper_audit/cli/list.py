@@ -26,8 +26,8 @@ def list_(*, paths: Paths = None, output_format: PlainOption = Plain.RICH) -> No
     from esper_audit.replay.pool import open_pool
 
     config = config_for(paths or ())
+    chosen = chosen_paths(tuple(paths or ()), config)
     with open_pool(1) as pool:
-        chosen = chosen_paths(tuple(paths or ()), config)
         collection, _ = pool.collect(chosen, config.pythonpath, config.import_time_limit)
     _print(collection, output_format)
     refuse_broken(collection.broken)

@@ -174,13 +174,17 @@ class Replaying:
             )
 
     def request(
-        self, paths: tuple[str, ...], config: Config, fail_on: tuple[str, ...] = ()
+        self,
+        paths: tuple[str, ...],
+        config: Config,
+        fail_on: tuple[str, ...] = (),
+        command: str = "run",
     ) -> Request:
-        """What to audit: these paths, else those of the configuration."""
+        """What a command audits: these paths, else those of the configuration."""
         from esper_audit.auditing import Request, chosen_paths
 
         return Request(
-            paths=chosen_paths(paths, config),
+            paths=chosen_paths(paths, config, command),
             options=self._options(config, fail_on),
             config=config,
             start=self.start.value,

@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from esper_audit.data.audits import ProgramAudit
+from esper_audit.data.file_kinds import command_for
 from esper_audit.data.recording import Recording
 from esper_audit.data.storage import Document, load, load_any, read
 from esper_audit.data.text import encodable
@@ -26,6 +27,8 @@ def load_report(path: Path) -> Document:
         return merge([_audit(recording) for recording in _recordings(path)], _here())
     if path.suffix == SUFFIX:
         return merge([_audit(path)], _here())
+    if path.suffix == ".py" and path.is_file():
+        raise UsageError(f"{path} is Python code, not a saved file.", f"Type: {command_for(path)}")
     document = load_any(path)
     if isinstance(document, Recording):
         return merge([judge_program(document)], _here())

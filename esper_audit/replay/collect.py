@@ -13,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType, ModuleType
 
 from esper_audit.data.expectations import Claim
+from esper_audit.data.file_kinds import command_for
 from esper_audit.data.jobs import Collection, ScenarioInfo
 from esper_audit.data.reasons import Reason, Why, said
 from esper_audit.errors import UsageError
@@ -34,16 +35,24 @@ def scenario_files(paths: Iterable[str]) -> list[Path]:
         if path.is_dir():
             inside = [file for file in sorted(path.rglob("*.py")) if not _hidden(file, path)]
             if not inside:
-                raise UsageError(f"The folder {path} holds no Python file.")
+                raise UsageError(f"The folder {path} holds no Python file.", _instead(path))
             found |= dict.fromkeys(file.resolve() for file in inside)
         elif path.suffix == ".py" and path.is_file():
             found[path.resolve()] = None
         else:
             raise UsageError(
                 f"There are no scenarios at {path}: no such folder or Python file.",
-                "Give a folder or a .py file, or set `paths` in [tool.esper-audit].",
+                _instead(path) or _GIVE,
             )
     return list(found)
+
+
+def _instead(path: Path) -> str:
+    command = command_for(path)
+    return f"Type: {command}" if command else ""
+
+
+_GIVE = "Give a folder or a .py file, or set `paths` in [tool.esper-audit]."
 
 
 def _hidden(path: Path, folder: Path) -> bool:

@@ -139,7 +139,8 @@ def test_the_options_of_the_command_line_make_a_budget():
     assert Replaying().budget == Budget(), "what is not given bounds nothing"
 
 
-def test_kinds_to_fail_on_reach_every_job():
-    request = Replaying().request(("s.py",), Config(), ("eager", "limit"))
+def test_kinds_to_fail_on_reach_every_job(tmp_path):
+    (tmp_path / "s.py").write_text("from esper_audit import scenario")
+    request = Replaying().request((str(tmp_path / "s.py"),), Config(), ("eager", "limit"))
     assert request.options.fail_on == ("eager", "limit")
     assert all(job.fail_on == ("eager", "limit") for job in plan((ROLLOUT,), request.options))
