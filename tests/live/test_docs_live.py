@@ -1,49 +1,97 @@
-"""The tutorial and the README do what they say."""
+"""README, tutorial and how-tos, followed word by word in an empty folder: what they show is seen."""
 
 from __future__ import annotations
 
-import re
+import os
+import shlex
+import subprocess
+import sys
 
-from support import ROOT, esper_audit
+import pytest
+import warm
+from walk import DOCUMENTS, Typed, blocks, is_shown, typed, with_functions
+from warm import run_warm
 
-TUTORIAL = (ROOT / "docs/tutorial/first-audit.md").read_text()
-README = (ROOT / "README.md").read_text()
+TERMINAL = {"COLUMNS": "80", "FORCE_COLOR": "1", "TTY_INTERACTIVE": "0"}
+GIT = {
+    f"GIT_{who}_{what}": "reader" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
+}
 
+TRAIN = """
+import torch
 
-def block(text: str, start: str) -> str:
-    """The code block that starts with this fence line."""
-    return text.split(f"```{start}\n")[1].split("```")[0]
+step = torch.compile(torch.nn.Linear(4, 4), backend="aot_eager")
+step(torch.ones(2, 4))
+"""
+TEST = """
+import torch
 
-
-def said(result) -> str:
-    return " ".join(result.stdout.split())
-
-
-def test_the_tutorial_works_word_by_word(tmp_path):
-    code = block(TUTORIAL, 'python title="checks.py"')
-    (tmp_path / "checks.py").write_text(code)
-    result = esper_audit("run", "checks.py", cwd=tmp_path)
-    assert result.returncode == 1
-    first, second = re.findall(r"\$ esper-audit run checks.py\n(.*?)```", TUTORIAL, re.DOTALL)
-    assert " ".join(first.split()) in said(result)
-    for quoted in ("C|RRRR·RRRE", *block(TUTORIAL, "text").strip().splitlines()):
-        assert quoted.strip() in said(result), quoted
-
-    fixed = block(TUTORIAL, 'python title="fixed"')
-    start, end = code.index("    def __init__"), code.index("    def forward")
-    (tmp_path / "checks.py").write_text(code[:start] + fixed + "\n" + code[end:])
-    result = esper_audit("run", "-v", "checks.py", cwd=tmp_path)
-    assert result.returncode == 0
-    assert " ".join(second.split()) in said(result)
-    assert "C|·········" in result.stdout
-    assert "1 lookup matched a cache entry" in said(result)
+def test_linear():
+    torch.compile(torch.nn.Linear(4, 4), backend="aot_eager")(torch.ones(2, 4))
+"""
+READERS_OWN = {
+    "README.md": {"train.py": TRAIN, "test_own.py": TEST},
+}
+"""Files that a document takes for granted: the reader's own program and tests."""
 
 
-def test_the_example_of_the_readme_answers_what_the_readme_says(tmp_path):
-    (tmp_path / "gain_changes.py").write_text(block(README, "python"))
-    result = esper_audit("run", "gain_changes.py", cwd=tmp_path)
-    assert result.returncode == 1
-    quoted = re.search(r"The scenario answers `(.*?)`", README, re.DOTALL)
-    assert quoted is not None
-    assert " ".join(quoted[1].split()) in said(result)
-    assert "self.gain: 0.5 -> 0.1, 0.2" in said(result)
+def run(argv, folder, environment):
+    return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+class Reader:
+    """Follows a document in a folder: writes its files, types its commands."""
+
+    def __init__(self, folder):
+        self.folder, self.code = folder, 0
+
+    def write(self, name, text):
+        file = self.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        begins_indented = text.startswith(" ")
+        file.write_text(with_functions(file.read_text(), text) if begins_indented else text)
+
+    def type(self, command):
+        """What is printed; a command in which something is wrong fails."""
+        if command == "echo $?":
+            return f"{self.code}\n"
+        program, *arguments = shlex.split(command)
+        environment = os.environ | TERMINAL | GIT
+        if program in ("esper-audit", "pytest"):
+            module = program.replace("-", "_")
+            done = run_warm([module, *arguments], self.folder, environment)
+            if warm.__file__ in done.stdout:  # frames that a reader's process has not
+                done = run([sys.executable, "-m", module, *arguments], self.folder, environment)
+        else:
+            done = run(["bash", "-c", command], self.folder, environment)
+        self.code = done.returncode
+        return done.stdout + done.stderr
+
+    def follow(self, command: Typed, is_code_shown: bool):
+        printed = self.type(command.command)
+        if not is_code_shown:
+            assert self.code in (0, 1), f"{command.command}: {self.code}\n{printed}"
+        if command.shown:
+            assert is_shown(command.shown, printed), f"line {command.line}:\n{printed}"
+
+
+def prepare(document, reader):
+    """What a document takes for granted."""
+    for name, text in READERS_OWN.get(document, {}).items():
+        reader.write(name, text)
+    if document.endswith("gate-a-pull-request.md"):
+        reader.type("git init -q && git commit -q --allow-empty -m Begin && git branch my-branch")
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_shows_what_a_reader_sees(document, tmp_path):
+    reader = Reader(tmp_path)
+    prepare(document, reader)
+    for block in blocks(document):
+        if block.title:
+            reader.write(block.title, block.text)
+        if block.language == "console":
+            commands = [command for command in typed(block) if command.is_run]
+            after = [command.command == "echo $?" for command in commands[1:]]
+            for command, is_code_shown in zip(commands, [*after, False], strict=False):
+                reader.follow(command, is_code_shown)
