@@ -56,6 +56,7 @@ class Progress(Protocol):
     def finished(self, audit: Audit) -> None: ...
     def watching(self, jobs: Sequence[Job]) -> None: ...
     def watched(self) -> None: ...
+    def replayed(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -105,8 +106,8 @@ def _recording(path: Path, command: str) -> str:
 def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     """Replay and judge everything that is asked for.
 
-    Ctrl-C ends it early: the report is then marked as interrupted, and what was not done is an
-    error in it.
+    A KeyboardInterrupt ends it early: the report is then marked as interrupted, and what was not
+    done is an error in it.
     Raises UsageError where nothing can be replayed as asked.
     """
     started = time.monotonic()
@@ -126,11 +127,11 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     spawn = environment.device != "cpu" and request.start != "fork"
     options = replace(request.options, spawn=request.options.spawn or spawn)
     jobs = _jobs(collection.scenarios, options, broken)
-    progress.planned(jobs)
     done: dict[str, Replay] = {}
     unproven: set[str] = set()
     interrupted = False
     try:
+        progress.planned(jobs)
         with closing(pool.replay(jobs, progress.running)) as replays:
             for latest in replays:
                 done[_key(latest.job)] = latest
@@ -141,6 +142,7 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
             _find_writers(
                 done, pool, progress, lambda replay: request.is_known(judge(replay, environment))
             )
+        progress.replayed()  # the last thing here: what interrupts from now on finds all done
     except KeyboardInterrupt:
         interrupted = True
         done = {key: replay for key, replay in done.items() if key not in unproven}

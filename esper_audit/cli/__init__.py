@@ -5,16 +5,23 @@ from __future__ import annotations
 import sys
 from contextlib import suppress
 
+from esper_audit.cli.interrupts import INTERRUPTS
 from esper_audit.errors import AuditError, ExitCode
 
 
 def main() -> None:
     """Entry point of ``esper-audit``; ends the process with the exit code of the command."""
-    from esper_audit.cli.app import app
+    with INTERRUPTS:
+        _run()
 
+
+def _run() -> None:
     try:
+        from esper_audit.cli.app import app
+
         result = app(standalone_mode=False, prog_name="esper-audit")
         if callable(result):
+            INTERRUPTS.leave_to_program()
             result()
         elif result:  # typer's word for Ctrl-C, which it catches itself
             _complain("Interrupted.", "")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from types import TracebackType
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from esper_audit.cli.interrupts import INTERRUPTS
 from esper_audit.data.audits import Audit
 from esper_audit.data.clean import clean
 from esper_audit.data.jobs import Job
@@ -39,9 +41,11 @@ class LiveProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._progress.stop()
+        with suppress(OSError):  # the terminal has gone; what was done is still to be saved
+            self._progress.stop()
 
     def planned(self, jobs: Sequence[Job]) -> None:
+        INTERRUPTS.go_on()
         self._progress.update(self._task, description="replaying", total=len(jobs), completed=0)
 
     def running(self, titles: frozenset[str]) -> None:
@@ -58,3 +62,6 @@ class LiveProgress:
 
     def watched(self) -> None:
         self._progress.update(self._task, advance=1)
+
+    def replayed(self) -> None:
+        INTERRUPTS.hold()

@@ -11,15 +11,18 @@ import os
 import pickle
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
 from esper_audit.replay.home import leave_unless_home
+from esper_audit.replay.keeper import NO_KEEPER, Keeper
 
 LINGER_SECONDS = 5.0
 """How long a process may still take to end once it has answered: threads, children, its cleanup."""
@@ -53,9 +56,13 @@ class LoneProcess:
         function: Function,
         args: tuple[Any, ...],
         patience: float | None = None,
+        keeper: Keeper = NO_KEEPER,
     ) -> None:
         self._place = place
+        self._keeper = keeper
         self._process = _started(context, (str(place), function, args))
+        assert self._process.pid is not None
+        keeper.group(self._process.pid)
         self._until = time.monotonic() + patience if patience is not None else float("inf")
         self._has_answered = self._has_ended = False
         self._exit_code: int | None = None
@@ -81,6 +88,7 @@ class LoneProcess:
         if hasattr(os, "killpg"):
             with suppress(OSError):  # it has not come to lead its group yet, or all have gone
                 os.killpg(self._process.pid, signal.SIGKILL)
+        self._keeper.ended(self._process.pid)
         self._process.kill()
         self._process.join(_JOIN_SECONDS)
         with suppress(ValueError):  # it can't be killed: it waits for a disk
@@ -106,13 +114,36 @@ def _started(context: BaseContext, args: tuple[Any, ...]) -> BaseProcess:
     process: BaseProcess = context.Process(target=_live, args=args)  # type: ignore[attr-defined]
     for left in reversed(range(_STARTS)):
         try:
-            process.start()
+            _start(process, context)
             break
         except (OSError, EOFError) as error:
             if not left:
                 raise OSError(f"{type(error).__name__}: {error}") from error
             time.sleep(0.1)
     return process
+
+
+def _start(process: BaseProcess, context: BaseContext) -> None:
+    if context.get_start_method() == "forkserver":
+        with _deaf():
+            forkserver.ensure_running()
+        process.start()  # may wait for the server, which imports torch first: Ctrl-C is heard
+    else:
+        with _deaf():
+            process.start()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """What is started meanwhile never hears Ctrl-C: it is told to the audit, which ends it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
 
 
 def _live(place: str, function: Function, args: tuple[Any, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.util
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ from esper_audit.errors import IncompleteError, UsageError
 from esper_audit.replay import worker
 from esper_audit.replay.alone import LoneProcess, NoAnswer
 from esper_audit.replay.importing import GRACE_SECONDS, Stopwatch, Trail
+from esper_audit.replay.keeper import NO_KEEPER, Keeper, keeper
 
 _STARTING_SECONDS = 60.0  # a spawned process imports torch first
 _POLL_SECONDS = 0.1
@@ -53,6 +55,7 @@ class Pool:
     workers: int
     folder: Path
     forks: bool
+    keeper: Keeper = NO_KEEPER
     _numbers: Iterator[int] = field(default_factory=count)
 
     def collect(
@@ -88,6 +91,7 @@ class Pool:
             self._place("answer"),
             worker.collect_in_process,
             args,
+            keeper=self.keeper,
         )
         try:
             while not process.is_over():
@@ -169,6 +173,7 @@ class Pool:
             worker.run_job,
             (job,),
             limit if job.time_limit > 0 else None,
+            self.keeper,
         )
 
 
@@ -259,14 +264,29 @@ def open_pool(workers: int, start: str = "auto") -> Iterator[Pool]:
         raise UsageError(
             f"This system ({sys.platform}) does not support fork.", "Use --start spawn."
         )
+    forks = can_fork and start != "spawn"
+    with keeper() as kept, _folder(kept) as folder, _environment(folder):
+        if forks:
+            kept.folder(multiprocessing.util.get_temp_dir())  # of the fork server's socket
+        yield Pool(workers or usable_cores(), folder, forks, kept)
+
+
+@contextmanager
+def _folder(kept: Keeper) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="esper-audit-") as folder:
-        before = dict(os.environ)
-        for name, value in _ENVIRONMENT.items():
-            os.environ[name] = value
-        os.environ.pop("TORCH_COMPILE_JOB_ID", None)
-        os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(folder) / "inductor"))
-        try:
-            yield Pool(workers or usable_cores(), Path(folder), forks=can_fork and start != "spawn")
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
+        kept.folder(folder)
+        yield Path(folder)
+
+
+@contextmanager
+def _environment(folder: Path) -> Iterator[None]:
+    """The environment of all replays, which inherit it."""
+    before = dict(os.environ)
+    os.environ.update(_ENVIRONMENT)
+    os.environ.pop("TORCH_COMPILE_JOB_ID", None)
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(folder / "inductor"))
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -60,29 +61,86 @@ def test_a_child_that_a_scenario_leaves_behind_ends_with_it(forks, left_behind):
 
 
 def ends(pid: int) -> bool:
-    """Whether a process ends in a moment: one that is killed need not be gone at once."""
-    place, until = Path("/proc", str(pid), "stat"), time.monotonic() + 10.0
-    while place.exists() and time.monotonic() < until:
-        time.sleep(0.05)
-    return not place.exists()
+    """Whether a process ends in a moment: one that is killed need not be gone at once.
+
+    It may stay as a zombie where nobody waits for those whose parent has gone.
+    """
+    return soon(lambda: _state(pid) in "ZX")
 
 
-@pytest.mark.parametrize("start", ["fork", "spawn"])
-def test_a_replay_ends_with_an_audit_that_is_killed(tmp_path, start):
-    source = (
-        "import os, time\nfrom pathlib import Path\nfrom esper_audit import scenario\n\n\n"
-        "@scenario\ndef hangs(replay):\n    Path('pid').write_text(str(os.getpid()))\n"
-        "    time.sleep(60)\n"
+def _state(pid: int) -> str:
+    try:
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"
+
+
+HANGS = """
+import os, time
+from pathlib import Path
+import torch
+from esper_audit import scenario
+
+@scenario
+def ends(replay):
+    step = replay.compile(torch.nn.Linear(2, 2))
+    with replay.warm_up():
+        step(torch.ones(1, 2))
+    step(torch.ones(1, 2))
+
+@scenario
+def hangs(replay):
+    child = os.fork()
+    if child:
+        Path("pids.new").write_text(f"{os.getpid()} {child}")
+        os.rename("pids.new", "pids")
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize(
+    ("start", "numbers", "code"),
+    [
+        ("fork", [signal.SIGKILL], -9),
+        ("spawn", [signal.SIGKILL], -9),
+        ("fork", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT], 3),
+    ],
+    ids=["killed", "killed, spawned", "terminated, and hung up, and interrupted"],
+)
+def test_of_an_audit_that_is_ended_nothing_stays_but_what_was_done(tmp_path, start, numbers, code):
+    """The signals go to the audit alone, none of them to its replays."""
+    (tmp_path / "hangs.py").write_text(HANGS)
+    (tmp_path / "temporary").mkdir()
+    options = ("--start", start, "-j", "1", "--save", "saved.json", *OPTIONS[:3])
+    audit = subprocess.Popen(
+        [sys.executable, "-m", "esper_audit", "run", "hangs.py", *options],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(tmp_path / "temporary")},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    (tmp_path / "hangs.py").write_text(source)
-    command = [sys.executable, "-m", "esper_audit", "run", "hangs.py", "--start", start]
-    audit = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL)
-    while not (tmp_path / "pid").exists() or not (tmp_path / "pid").read_text():
+    while not (tmp_path / "pids").exists():
         assert audit.poll() is None
         time.sleep(0.05)
-    audit.kill()
-    audit.wait()
-    assert ends(int((tmp_path / "pid").read_text()))
+    for number in numbers:
+        audit.send_signal(number)
+    assert (audit.communicate()[1], audit.returncode) == ("", code)
+    assert all(map(ends, map(int, (tmp_path / "pids").read_text().split())))
+    assert soon(lambda: not list((tmp_path / "temporary").iterdir()))
+    if code == 3:
+        found = audits_of((tmp_path / "saved.json").read_text())
+        assert {key: audit["verdict"] for key, audit in found.items()} == {
+            ("ends",): "passed",
+            ("hangs",): "error",
+        }
+
+
+def soon(condition) -> bool:
+    until = time.monotonic() + 10.0
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.05)
+    return condition()
 
 
 @pytest.mark.parametrize("way", DEATHS.REASONS, ids=lambda way: way.__name__)

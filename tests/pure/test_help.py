@@ -109,6 +109,7 @@ def test_the_first_help_loads_no_command_no_data_and_no_rich():
         "esper_audit.cli",
         "esper_audit.cli.app",
         "esper_audit.cli.command",
+        "esper_audit.cli.interrupts",
         "esper_audit.cli.stdout",
     }
     assert not {"rich", "msgspec"} & set(loaded("--help"))

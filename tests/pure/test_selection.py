@@ -63,9 +63,8 @@ def run(keyword="", *, broken=None, paths=("/p",), configured=(), scenarios=SCEN
     )
     config = Config(paths=configured)
     request = Request(paths, Options(keyword=keyword, backends=("eager",), **options), config)
-    unheard: Any = SimpleNamespace(
-        **dict.fromkeys(("planned", "running", "finished", "watching", "watched"), lambda *_: None)
-    )
+    heard = ("planned", "running", "finished", "watching", "watched", "replayed")
+    unheard: Any = SimpleNamespace(**dict.fromkeys(heard, lambda *_: None))
     return run_audit(request, Pool(collection), unheard)  # type: ignore[arg-type]
 
 
