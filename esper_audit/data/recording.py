@@ -22,6 +22,10 @@ class Environment:
     settings: dict[str, str] = field(default_factory=dict)
 
 
+UNKNOWN = Environment(torch="unknown", python="unknown", device="")
+"""Of a recording that has lost its beginning."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     """The program that was recorded, and how it ended.

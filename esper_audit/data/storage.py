@@ -60,7 +60,7 @@ def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
             f"{name} is not JSON: {error}.",
             "It may be cut off: save it again with `esper-audit run --save FILE`.",
         ) from None
-    kind = _check_head(raw, name)
+    kind = check_head(raw, name)
     if KINDS.get(kind) is not cls:
         wanted = next(kind for kind, known in KINDS.items() if known is cls)
         raise UsageError(f"{name} holds a {kind}, not a {wanted}.")
@@ -77,8 +77,8 @@ def _converted(raw: object, cls: type[T], name: str) -> T:
         ) from None
 
 
-def _check_head(raw: object, name: str) -> str:
-    """The kind of document that a file of ours holds."""
+def check_head(raw: object, name: str) -> str:
+    """The kind of a document of ours; raises UsageError for none, or another version."""
     version = raw.get("schema_version") if isinstance(raw, dict) else None
     if not isinstance(raw, dict) or not isinstance(version, int):
         raise UsageError(

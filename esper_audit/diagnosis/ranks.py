@@ -13,7 +13,13 @@ from esper_audit.data.reasons import Reason, Why
 def merge(audits: Sequence[ProgramAudit], root: str = "") -> ProgramReport:
     """One report of all recordings of a program, in the order of their ranks."""
     ordered = tuple(sorted(audits, key=lambda audit: _rank(audit)))
-    return ProgramReport(root=root, audits=ordered, differences=tuple(_differences(ordered)))
+    readable = [audit for audit in ordered if is_readable(audit)]
+    return ProgramReport(root=root, audits=ordered, differences=tuple(_differences(readable)))
+
+
+def is_readable(audit: ProgramAudit) -> bool:
+    """Whether the recording could be read, and is not only known by its file's name."""
+    return all(reason.why is not Why.FILE_UNREADABLE for reason in audit.reasons)
 
 
 def _rank(audit: ProgramAudit) -> int:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
-
-import msgspec
 
 from esper_audit.data.audits import ProgramAudit
 from esper_audit.data.file_kinds import command_for
-from esper_audit.data.recording import Recording
+from esper_audit.data.reasons import Reason, Why
+from esper_audit.data.recording import UNKNOWN, Program, Recording
 from esper_audit.data.storage import Document, load, load_any, read
 from esper_audit.data.text import encodable
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.ranks import merge
 from esper_audit.errors import UsageError
 from esper_audit.recording.journal import SUFFIX, read_journal
+
+_RANK = re.compile(r"rank-(\d{1,9})\b")
 
 
 def load_report(path: Path) -> Document:
@@ -24,7 +28,7 @@ def load_report(path: Path) -> Document:
     Raises UsageError where there is none.
     """
     if is_folder(path):
-        return merge([_audit(recording) for recording in _recordings(path)], _here())
+        return merge(_of_ranks(_recordings(path)), _here())
     if path.suffix == SUFFIX:
         return merge([_audit(path)], _here())
     if path.suffix == ".py" and path.is_file():
@@ -71,10 +75,34 @@ def _recordings(folder: Path) -> list[Path]:
     return found
 
 
+def _of_ranks(paths: Sequence[Path]) -> list[ProgramAudit]:
+    """The audit of each file; a damaged one costs itself. Raises UsageError where all are."""
+    audits: list[ProgramAudit] = []
+    errors: list[UsageError] = []
+    for path in paths:
+        try:
+            audits.append(_audit(path))
+        except UsageError as error:
+            errors.append(error)
+            audits.append(_unreadable(path, error))
+    if len(errors) == len(paths):
+        raise errors[0]
+    return audits
+
+
+def _unreadable(path: Path, error: UsageError) -> ProgramAudit:
+    """What stands for a file that can't be read: an error, under the rank that its name tells."""
+    rank = _RANK.match(path.name)
+    program = Program(argv=(encodable(path.name),), rank=int(rank[1]) if rank else None)
+    why = Reason(why=Why.FILE_UNREADABLE, text=encodable(str(error).rstrip(".")))
+    return ProgramAudit(
+        recording=Recording(environment=UNKNOWN, program=program),
+        verdict=AuditVerdict.ERROR,
+        reasons=(why,),
+    )
+
+
 def _audit(path: Path) -> ProgramAudit:
-    if path.suffix != SUFFIX:
-        return judge_program(load(path, Recording))
-    try:
-        return judge_program(read_journal(read(path)))
-    except msgspec.MsgspecError as error:
-        raise UsageError(f"{path} holds no recording: {error}.") from None
+    if path.suffix == SUFFIX:
+        return judge_program(read_journal(read(path), str(path)))
+    return judge_program(load(path, Recording))

@@ -6,19 +6,22 @@ import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stance
 from esper_audit.data.notices import HookError
-from esper_audit.data.recording import Program, Recording
+from esper_audit.data.reasons import Reason, Why
+from esper_audit.data.recording import UNKNOWN, Program, Recording
 from esper_audit.data.steps import Lookups
-from esper_audit.data.storage import SCHEMA_VERSION
+from esper_audit.data.storage import SCHEMA_VERSION, UNREADABLE, check_head
 from esper_audit.data.text import encodable, to_json
+from esper_audit.errors import UsageError
 
 SUFFIX = ".partial"
 KIND = "journal"
+T = TypeVar("T")
 Event = Compile | SkippedFrame | Stance | DeferredWork | HookError
 _NAMES: dict[type, str] = {
     Compile: "compiles",
@@ -79,42 +82,84 @@ class Journal:
             self._path.unlink(missing_ok=True)
 
 
-def read_journal(data: bytes) -> Recording:
-    """The recording that a journal holds; a last line that was cut off is left out.
+def read_journal(data: bytes, name: str = "the journal") -> Recording:
+    """The recording that a journal holds; notes of it count and name the lines that are lost.
 
-    Raises msgspec.ValidationError where a line does not fit the format.
+    Raises UsageError for a journal of another version, and where nothing in it can be read.
     """
-    head, *lines = data.split(b"\n")
-    recording = msgspec.convert(msgspec.json.decode(head), Recording)
-    events: dict[str, list[Any]] = {name: [] for name in _NAMES.values()}
-    compiles: dict[int, Compile] = {}
-    stances: dict[tuple[float, str], Stance] = {}
-    lookups = Lookups()
-    for line in _decoded(lines):
-        lookups = msgspec.convert(line.pop("lookups", {}), Lookups)
-        for cls, name in _NAMES.items():
-            if name in line:
-                event: Any = msgspec.convert(line[name], cls)
-                if isinstance(event, Compile):
-                    compiles[event.sequence] = event
-                elif isinstance(event, Stance):
-                    stances[event.at, event.stance] = event
-                else:
-                    events[name].append(event)
-    return replace(
-        recording,
-        compiles=tuple(compiles.values()),
-        skips=tuple(events["skips"]),
-        stances=tuple(stances.values()),
-        deferred=tuple(events["deferred"]),
-        hook_errors=tuple(events["hook_errors"]),
-        lookups=lookups,
-    )
+    read = _Lines()
+    for number, line in enumerate(data.split(b"\n"), 1):
+        content = line.strip(b"\0\r ")  # a crash may leave a block of NUL
+        if content:
+            read.add(number, content, name)
+    if read.head is None and not any(read.found.values()):
+        again = "Record the program again with `esper-audit exec --save FILE`."
+        number, why = read.lost[0] if read.lost else (1, "it is empty")
+        raise UsageError(f"{name} holds no recording: {why} (line {number}).", again)
+    return read.recording()
 
 
-def _decoded(lines: list[bytes]) -> Iterator[dict[str, Any]]:
-    for line in filter(None, lines):
+class _Lines:
+    """The lines of a journal, each read by itself: a damaged one costs no other."""
+
+    def __init__(self) -> None:
+        self.head: Recording | None = None
+        self.found: dict[str, dict[Any, Any]] = {name: {} for name in _NAMES.values()}
+        self.lost: list[tuple[int, str]] = []
+        self._lookups = Lookups()
+        self._lines = 0
+
+    def add(self, number: int, line: bytes, name: str) -> None:
+        self._lines += 1
         try:
-            yield msgspec.json.decode(line)
-        except msgspec.DecodeError:
+            self._take(msgspec.json.decode(line), name)
+        except (*UNREADABLE, ValueError, OverflowError) as error:
+            self.lost.append((number, str(error)))
+
+    def _take(self, line: object, name: str) -> None:
+        """Raises where a line is neither the head nor an event."""
+        if not isinstance(line, dict):
+            raise ValueError("it is no JSON object")
+        if "schema_version" in line and self.head is None:
+            check_head(line, name)
+            self.head = _checked(line, Recording)
             return
+        known = next(((cls, name) for cls, name in _NAMES.items() if name in line), None)
+        if known is None:
+            raise ValueError("it holds no event of this format")
+        event: Event = _checked(line[known[1]], known[0])
+        self.found[known[1]][self._key(event)] = event
+        self._lookups = _checked(line.get("lookups", {}), Lookups)
+
+    def _key(self, event: Event) -> object:
+        """What a later event of the same key stands in for."""
+        if isinstance(event, Compile):
+            return event.sequence
+        return (event.at, event.stance) if isinstance(event, Stance) else self._lines
+
+    def recording(self) -> Recording:
+        events: dict[str, Any] = {name: tuple(found.values()) for name, found in self.found.items()}
+        head = self.head or Recording(environment=UNKNOWN)
+        return replace(
+            head,
+            **events,
+            lookups=self._lookups,
+            notes=(*head.notes, *self._notes()),
+            complete=False,
+        )
+
+    def _notes(self) -> Iterator[Reason]:
+        if self.head is None:
+            yield Reason(why=Why.HEAD_LOST)
+        if self.lost:
+            number, why = self.lost[0]
+            yield Reason(
+                why=Why.LINES_LOST, count=len(self.lost), total=self._lines, text=why, step=number
+            )
+
+
+def _checked(value: Any, cls: type[T]) -> T:
+    """The value as data of ours that can be saved again: JSON of others has numbers of any size."""
+    data = msgspec.convert(value, cls)
+    to_json(data)
+    return data

@@ -9,7 +9,7 @@ from esper_audit.data.findings import Finding, FrameState, FrameSummary
 from esper_audit.data.places import Frame
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
-from esper_audit.diagnosis.ranks import missing_ranks
+from esper_audit.diagnosis.ranks import is_readable, missing_ranks
 from esper_audit.report.blocks import NO_REASON, NOT_RECORDED, details, is_not_recorded, subject
 from esper_audit.report.closings import program_closing
 from esper_audit.report.sections import (
@@ -68,6 +68,8 @@ _VERDICTS = {
 
 
 def _did(audit: ProgramAudit, name: str) -> str:
+    if not is_readable(audit):
+        return f"{name}: its recording can't be read"
     if not (audit.frames or audit.recording.lookups.hits):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
@@ -286,7 +288,7 @@ def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:
 
 
 def _facts(report: ProgramReport, verbosity: int) -> str:
-    audit = report.audits[0]
+    audit = next(filter(is_readable, report.audits), report.audits[0])
     environment = audit.recording.environment
     program = audit.recording.program
     how = program.ended if program is not None else ""

@@ -200,6 +200,15 @@ _OF_PROOF: dict[Why, Words] = {
     Why.DIED_UNSAVED: _constant(
         "the process died before it could save (crash or kill); the recording may be incomplete"
     ),
+    Why.FILE_UNREADABLE: _form("{r.text}"),
+    Why.HEAD_LOST: _constant(
+        "the first line of the recording is lost: the program, torch and the settings are unknown"
+    ),
+    Why.LINES_LOST: lambda reason: (
+        f"{reason.count} of {several(reason.total or 0, 'line')} of the recording"
+        f" {agree(reason.count or 0, 'is', 'are')} lost; the first is line {reason.step}:"
+        f" {reason.text}"
+    ),
     Why.PROGRAM_FAILED: _form("the program ended with {r.text}"),
     Why.RANKS_MISSING: lambda reason: (
         f"{agree(len(reason.names), 'rank', 'ranks')} {_names(reason)} left no recording"
