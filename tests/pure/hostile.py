@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from itertools import groupby
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 CONTROL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff"
@@ -26,3 +31,39 @@ HOSTILE = [
 
 ENCODABLE = [text for text in HOSTILE if "\ud800" not in text]
 """Those that a file can hold."""
+
+_LIVE = re.compile(r"(?<!\w)@\w|\w@\w|#\d|!\d|\bGH-\d|://|\bwww\.|\$", re.IGNORECASE)
+_OWN_HTML = re.compile(
+    r"(?:<!-- esper-audit -->|</?details>|<summary>(?P<title>[^<>]*(?:<code>[^<>]*</code>[^<>]*)*)</summary>|\s)*"
+)
+
+
+def live_in_markdown(text: str) -> list[str]:
+    """What a reader of a comment could press, or would be notified by: empty if there is nothing.
+
+    GitHub looks for mentions and links in the text that is left after Markdown, except in code.
+    """
+    return [said for token in _parsed(text) for said in _live_in(token)]
+
+
+def _parsed(text: str) -> list[Token]:
+    return MarkdownIt("commonmark").enable("table").parse(text)
+
+
+def _live_in(token: Token) -> Iterator[str]:
+    if token.type in ("link_open", "image", "html_inline", "heading_open", "blockquote_open", "hr"):
+        if not (token.type == "heading_open" and token.tag in ("h3", "h4")):
+            yield f"{token.type}: {token.attrs} {token.content}"
+    if token.type == "html_block" and not _OWN_HTML.fullmatch(token.content):
+        yield f"html: {token.content}"
+    if token.type in ("code_block", "fence") and token.info != "console":
+        yield f"{token.type}: {token.content}"
+    if token.type == "inline":
+        children = token.children or []
+        # Runs of text: what stands on both sides of code is not read as one.
+        for is_text, run in groupby(children, lambda child: child.type in ("text", "text_special")):
+            said = "".join(child.content for child in run) if is_text else ""
+            if _LIVE.search(said):
+                yield f"text: {said}"
+        for child in children:
+            yield from _live_in(child)

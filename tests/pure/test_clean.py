@@ -8,12 +8,14 @@ import re
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import groupby
 
 import pytest
 from builders import audit, told
-from hostile import CONTROL, ENCODABLE, HOSTILE
+from hostile import CONTROL, ENCODABLE, HOSTILE, live_in_markdown
 from report_builders import failing, report
 from rich.console import Console
+from test_formats import FAILING, PASSING, gate
 
 from esper_audit.cli import main
 from esper_audit.cli.output import shown
@@ -132,6 +134,30 @@ def test_no_format_holds_what_steers(form, text, verbosity):
         json.loads(made)
     if form is Format.GITHUB:
         assert all(re.match("::(error|notice) (file|title)=", line) for line in made.splitlines())
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+@pytest.mark.parametrize("verbosity", [-1, 0, 1])
+def test_nothing_in_markdown_is_live(text, verbosity):
+    made = render(hostile(text), Format.MARKDOWN, verbosity)
+    assert live_in_markdown(made) == []
+    gated = gate([FAILING], [PASSING], accept=f"esper-audit gate --update-baseline {text}")
+    assert live_in_markdown(render(gated, Format.MARKDOWN, verbosity)) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["@a", "<b>", "[l](http://a.b)", "#1", "x\n\n    y", "https://a.b"]
+)
+def test_the_check_of_markdown_can_fail(text):
+    assert live_in_markdown(text)
+
+
+def test_a_name_stays_in_its_cell_whatever_it_holds():
+    for text in HOSTILE:
+        made = render(hostile(text), Format.MARKDOWN, 1).splitlines()
+        for is_table, rows in groupby(made, lambda row: row.startswith("|")):
+            cells = {len(re.findall(r"(?<!\\)(?:\\\\)*\|", row)) for row in rows}
+            assert not is_table or len(cells) == 1
 
 
 @pytest.mark.parametrize("text", HOSTILE)

@@ -17,6 +17,15 @@ _OPEN = 1
 _MOST = (1_000_000, 300, 100, 30, 10, 3, 1, 0)
 """Rows and items of a section, fewer and fewer until the page is short enough."""
 
+# What GitHub and GitLab make links, notifications or formulas of, escaped or not: they look for it
+# in the text that is left after Markdown, except in code.
+_LIVE = re.compile(
+    r"(?P<live>(?:@|\$|://|(?<=www)\.|#(?=\d)|!(?=\d)|(?<!\w)GH-(?=\d))+)", re.IGNORECASE
+)
+_MARKUP = re.compile(rf"{_LIVE.pattern}|[\\`*_\[\]|~#]", re.IGNORECASE)
+_AT_START = re.compile(r"^(?:[-+=/]|\d+(?=[.)] ))")
+"""A list, a rule, or a command of GitLab."""
+
 _MARKS = {Style.GOOD: "✓ ", Style.BAD: "✗ ", Style.DOUBTFUL: "! "}
 
 
@@ -28,7 +37,7 @@ def markdown(page: Page, _width: int | None = None) -> str:
 
 def _first_words(page: Page) -> str:
     """Where not even the bare page fits: its first words."""
-    return f"<!-- esper-audit -->\n### esper-audit\n\n{_html(page.headline[0].line.text)[:1000]}\n"
+    return f"<!-- esper-audit -->\n### esper-audit\n\n{_text(page.headline[0].line.text[:1000])}\n"
 
 
 def _page(page: Page, most: int) -> Iterator[str]:
@@ -108,15 +117,22 @@ def _line(line: Line) -> str:
 
 
 def _html(text: str) -> str:
-    """Values of a user's program must not become markup."""
-    return html.escape(re.sub(r"\s+", " ", text), quote=False)
+    """Inside of an HTML block: no value becomes markup, a mention or a link."""
+    return _LIVE.sub(r"<code>\g<0></code>", _escaped(text))
 
 
 def _text(text: str) -> str:
     """Outside of an HTML block, what is markup to Markdown is escaped as well."""
-    escaped = re.sub(r"([\\`*_\[\]|~#])", r"\\\1", _html(text))
-    # At its start, a list or a rule.
-    return re.sub(r"^([-+=]|\d+(?=[.)] ))", _escaped_start, escaped)
+    made = _MARKUP.sub(_escaped_markup, _escaped(text))
+    return _AT_START.sub(_escaped_start, made)
+
+
+def _escaped(text: str) -> str:
+    return html.escape(re.sub(r"\s+", " ", text), quote=False)
+
+
+def _escaped_markup(found: re.Match[str]) -> str:
+    return f"`{found[0]}`" if found["live"] else f"\\{found[0]}"
 
 
 def _escaped_start(found: re.Match[str]) -> str:
