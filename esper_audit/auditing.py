@@ -31,9 +31,9 @@ from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import (
     attempts_to_watch,
     decide_claims,
-    is_control,
     judge,
     misses,
+    overall,
     testable,
 )
 from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
@@ -277,22 +277,3 @@ def assemble(
         interrupted=interrupted,
         wall_seconds=seconds,
     )
-
-
-def overall(
-    audits: Sequence[Audit], interrupted: bool = False, control: Control | None = None
-) -> AuditVerdict:
-    """The verdict of a run.
-
-    Error where it was cut short, where nothing passed or failed, or where no control was caught on
-    a backend;
-    failed where an audit failed; error where one could not be judged. Controls fail on purpose
-    and don't count.
-    """
-    verdicts = {audit.verdict for audit in audits if not is_control(audit, control)}
-    if interrupted or misses(audits, control) or verdicts <= {AuditVerdict.SKIPPED}:
-        return AuditVerdict.ERROR
-    for verdict in (AuditVerdict.FAILED, AuditVerdict.ERROR):
-        if verdict in verdicts:
-            return verdict
-    return AuditVerdict.PASSED

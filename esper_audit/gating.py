@@ -184,7 +184,7 @@ def doubt_of(audits: Audits) -> Reason | None:
         if isinstance(audit, ProgramReport):
             missing = missing_ranks(audit.audits)
             if missing:
-                return Reason(why=Why.RANKS_MISSING, names=tuple(map(str, missing)))
+                return Reason(why=Why.RANKS_MISSING, names=missing)
         elif audit.interrupted:
             done = sum(map(was_run, audit.audits))
             return Reason(why=Why.RUN_INTERRUPTED, count=done, total=len(audit.audits))

@@ -22,7 +22,7 @@ def doctor(*, output_format: PlainOption = Plain.RICH) -> None:
     from esper_audit.cli.exit_codes import CODES
     from esper_audit.cli.output import stdout
     from esper_audit.cli.stdout import stdout_that_may_end
-    from esper_audit.data.clean import json_text
+    from esper_audit.data.json_text import json_text
     from esper_audit.data.verdicts import AuditVerdict
     from esper_audit.doctor import check_up
 

@@ -65,7 +65,7 @@ def explain(
 
 
 def _print_json(rules: Sequence[Rule], *, is_one: bool) -> None:
-    from esper_audit.data.clean import json_text
+    from esper_audit.data.json_text import json_text
 
     facts = rules[0].facts if is_one else [rule.facts for rule in rules]
     sys.stdout.write(f"{json_text(facts)}\n")

@@ -38,7 +38,7 @@ def _print(collection: Collection, output_format: Plain) -> None:
 
     from esper_audit.cli.output import stdout
     from esper_audit.cli.stdout import stdout_that_may_end
-    from esper_audit.data.clean import json_text
+    from esper_audit.data.json_text import json_text
 
     with stdout_that_may_end("The list", "Print it to a place with free space."):
         if output_format is Plain.JSON:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from msgspec import Meta
 
 from esper_audit.data.compiles import GraphBreak
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim, Control, ProgramBudget, Question
 from esper_audit.data.findings import Finding, FrameSummary
+from esper_audit.data.numbers import Seconds
 from esper_audit.data.reasons import Reason
 from esper_audit.data.recording import Environment, Recording
 from esper_audit.data.steps import Phase, Step
@@ -70,7 +74,7 @@ class ProgramReport:
     """
 
     root: str = ""
-    audits: tuple[ProgramAudit, ...]
+    audits: Annotated[tuple[ProgramAudit, ...], Meta(min_length=1)]
     differences: tuple[Finding, ...] = ()
 
 
@@ -98,7 +102,7 @@ class Audit:
     graph_breaks: tuple[GraphBreak, ...] = ()
     findings: tuple[Finding, ...] = ()
     log: str = ""
-    wall_seconds: float = 0.0
+    wall_seconds: Seconds = 0.0
 
     @property
     def title(self) -> str:
@@ -141,7 +145,7 @@ class Report:
     declared: dict[str, dict[str, tuple[str, ...]]] | None = None
     control_missed: bool = False
     interrupted: bool = False
-    wall_seconds: float = 0.0
+    wall_seconds: Seconds = 0.0
     left_out: tuple[str, ...] = ()
 
 

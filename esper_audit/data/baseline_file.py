@@ -8,7 +8,8 @@ from pathlib import Path
 import msgspec
 
 from esper_audit.data.changes import Entry
-from esper_audit.data.storage import UNREADABLE, read
+from esper_audit.data.misfits import misfit
+from esper_audit.data.storage import UNREADABLE, decoded, read
 from esper_audit.data.text import to_json
 from esper_audit.errors import UsageError
 
@@ -43,14 +44,17 @@ def load_baseline(path: Path) -> tuple[Entry, ...]:
         data = read(path)  # says why
     _check_conflict(data, path)
     try:
-        raw = msgspec.json.decode(data)
+        raw = decoded(data)
     except UNREADABLE as error:
         raise UsageError(f"{path} is not JSON: {error}.", _AGAIN) from None
     _check_version(raw, path)
     try:
         entries = msgspec.convert(raw[1:], tuple[Entry, ...])
     except msgspec.ValidationError as error:
-        raise UsageError(f"{path} does not fit format {VERSION}: {error}.", _AGAIN) from None
+        raise UsageError(
+            f"{path} does not fit format {VERSION}: {misfit(error)}.",
+            _AGAIN,
+        ) from None
     _check_unique(entries, path)
     return entries
 

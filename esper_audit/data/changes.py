@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -10,6 +11,7 @@ import msgspec
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.numbers import Count, Seconds
 from esper_audit.data.reasons import Reason
 from esper_audit.data.verdicts import AuditVerdict
 
@@ -34,11 +36,11 @@ class Entry(
     id: str = ""
     source: str = ""
     verdict: AuditVerdict | None = None
-    in_warm_up: int
-    after_warm_up: int
-    graph_breaks: int = 0
-    eager: int = 0
-    stale: int = 0
+    in_warm_up: Count
+    after_warm_up: Count
+    graph_breaks: Count = 0
+    eager: Count = 0
+    stale: Count = 0
     reason: str = ""
 
     @property
@@ -146,11 +148,27 @@ class ComparedAudit:
     verdict: AuditVerdict | None = None
     reasons: tuple[Reason, ...] = ()
     file: str = ""
-    seconds: float = 0.0
+    seconds: Seconds = 0.0
 
     @property
     def fails(self) -> bool:
         return any(change.fails for change in self.changes)
+
+
+def verdict_of(results: Sequence[ComparedAudit], doubt: Reason | None = None) -> AuditVerdict:
+    """Failed where a change fails; error where one could not be judged or compared, or none was.
+
+    ``doubt``: why the audit as a whole proves nothing.
+    """
+    if doubt is not None:
+        return AuditVerdict.ERROR
+    if any(result.fails for result in results):
+        return AuditVerdict.FAILED
+    judged = [result for result in results if result.verdict not in (None, AuditVerdict.SKIPPED)]
+    judged += [result for result in results if result.verdict is None and result.after is not None]
+    if not judged or any(result.kind in UNSURE for result in results):
+        return AuditVerdict.ERROR
+    return AuditVerdict.PASSED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,9 +186,9 @@ class GateReport:
     known: tuple[str, ...] = ()
     accept: str = ""
     updated: bool = False
-    runs: int = 1
+    runs: Count = 1
     doubt: Reason | None = None
-    wall_seconds: float = 0.0
+    wall_seconds: Seconds = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +208,6 @@ class ComparisonReport:
     def verdict(self) -> AuditVerdict:
         """Failed where anything differs; error where nothing can be said."""
         kinds = {result.kind for result in self.results} - {ChangeKind.SAME}
-        if self.doubt is not None or kinds == {ChangeKind.ERROR}:
+        if self.doubt is not None or not self.results or kinds == {ChangeKind.ERROR}:
             return AuditVerdict.ERROR
         return AuditVerdict.FAILED if kinds else AuditVerdict.PASSED

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
-
-import msgspec
-
-from esper_audit.data.text import to_json
 
 _NONE_OF_ITS_OWN = "\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff"
 """C0, DEL and C1, halves of surrogate pairs, and what is no character: XML can't hold most."""
 
-_UNSEEN = (
+UNSEEN = (
     "\xad\u061c\u180e"  # soft hyphen; marks of Arabic and Mongolian that show nothing
     "\u200b\u200e\u200f"  # zero width space, marks of direction
     "\u2028\u2029\u202a-\u202e"  # line and paragraph separators, embeddings and overrides
@@ -24,7 +19,7 @@ _NEIGHBOUR = "\x00-\u02ff\u2000-\u206f"
 _JOINERS = f"(?<=[{_NEIGHBOUR}])[\u200c\u200d]|^[\u200c\u200d]|[\u200c\u200d](?=[{_NEIGHBOUR}]|$)"
 """Zero width joiners make one sign of two, of emoji and scripts far from Latin: only there."""
 
-_CONTROLS = re.compile(f"[{_NONE_OF_ITS_OWN}{_UNSEEN}]|{_JOINERS}")
+_CONTROLS = re.compile(f"[{_NONE_OF_ITS_OWN}{UNSEEN}]|{_JOINERS}")
 
 # What runs jobs obeys lines of their output: GitHub (`::error::`, `##[error]`), Azure
 # (`##vso[…]`), TeamCity (`##teamcity[…]`). Some of them obey in the middle of a line.
@@ -35,9 +30,6 @@ _COMMANDS = (
 _OBEYED = re.compile(rf"(?<!\w):(?=:[A-Za-z])|:(?=:(?:{_COMMANDS})(?: [^:]*)?::)|#(?=#\w*\[)", re.I)
 
 _SHORT = {"\n": "\\n", "\r": "\\r"}
-
-_IN_JSON = re.compile(f"[\x7f-\x9f\ud800-\udfff\ufffe\uffff\u200c\u200d{_UNSEEN}]")
-"""What JSON may hold as it is, and a terminal should not be sent."""
 
 
 def clean(text: str) -> str:
@@ -64,15 +56,3 @@ def _escaped(found: re.Match[str]) -> str:
     if code > 0xFFFF:
         return f"\\U{code:08x}"
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
-
-
-def json_text(value: Any, indent: int = 1) -> str:
-    """Indented JSON of a value; equal when it is read, and steers no terminal it is printed on."""
-    text = msgspec.json.format(to_json(value), indent=indent).decode()
-    return _IN_JSON.sub(_escaped_in_json, text)
-
-
-def _escaped_in_json(found: re.Match[str]) -> str:
-    """As JSON writes a character in ASCII: by one or two units of UTF-16."""
-    units = found[0].encode("utf-16-be", "surrogatepass").hex()
-    return "".join(f"\\u{units[place : place + 4]}" for place in range(0, len(units), 4))

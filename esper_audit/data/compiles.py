@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from esper_audit.data.numbers import Count, Moment, Whole
+from esper_audit.data.numbers import Seconds as Duration
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason
 from esper_audit.data.steps import Phase
@@ -196,10 +198,10 @@ class GraphBreak:
 class Seconds:
     """Time of one compile. ``total`` is wall time; the parts are torch's own and may be unknown."""
 
-    total: float
-    dynamo: float | None = None
-    aot_autograd: float | None = None
-    backend: float | None = None
+    total: Duration
+    dynamo: Moment | None = None
+    aot_autograd: Moment | None = None
+    backend: Moment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,22 +229,22 @@ class Compile:
     fit, ``hints`` are torch's, and ``stopped_at`` is the user's line that it stopped at.
     """
 
-    sequence: int
+    sequence: Whole
     id: str
     frame: Frame
     outcome: Outcome
-    step: int | None
+    step: Count | None
     phase: Phase
     seconds: Seconds
     guard_failures: tuple[GuardFailure, ...] = ()
     torch_reasons: tuple[str, ...] = ()
-    guard_count: int | None = None
-    guard_latency_us: float | None = None
-    graph_ops: int | None = None
-    cache_entries_before: int = 0
-    cache_entries_after: int = 0
-    recompiles_left: int | None = None
-    accumulated_recompiles_left: int | None = None
+    guard_count: Count | None = None
+    guard_latency_us: Moment | None = None
+    graph_ops: Count | None = None
+    cache_entries_before: Count = 0
+    cache_entries_after: Count = 0
+    recompiles_left: Whole | None = None
+    accumulated_recompiles_left: Whole | None = None
     graph_breaks: tuple[GraphBreak, ...] = ()
     restarts: tuple[str, ...] = ()
     stack: tuple[Location, ...] = ()
@@ -250,14 +252,14 @@ class Compile:
     runs_after: RunsAfter = RunsAfter.COMPILE
     instance: str = ""
     thread: str = ""
-    at: float = 0.0
+    at: Moment = 0.0
     label: str = ""
     direct: bool = True
-    graph_runs: int | None = None
-    calls_before: int = 0
-    ran_after: int | None = None
+    graph_runs: Count | None = None
+    calls_before: Count = 0
+    ran_after: Count | None = None
     writes: tuple[Write, ...] = ()
-    count: int = 1
+    count: Count = 1
     limit: str = ""
     refused_by: str = ""
     raised: bool = False
@@ -283,9 +285,9 @@ class DeferredWork:
 
     kind: str
     compile_id: str
-    step: int | None
-    seconds: float | None
-    count: int = 1
+    step: Count | None
+    seconds: Duration | None
+    count: Count = 1
     phase: Phase = Phase.STEADY
 
 
@@ -301,12 +303,12 @@ class Stance:
 
     stance: str
     location: Location | None
-    at: float = 0.0
-    count: int = 1
-    until: float | None = None
-    calls: int | None = None
-    hits: int | None = None
-    misses: int | None = None
+    at: Moment = 0.0
+    count: Count = 1
+    until: Moment | None = None
+    calls: Count | None = None
+    hits: Count | None = None
+    misses: Count | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,14 +327,14 @@ class SkippedFrame:
 
     frame: Frame
     reason: str
-    step: int | None
+    step: Count | None
     for_good: bool
-    sequence: int = 0
+    sequence: Whole = 0
     called_from: Location | None = None
     direct: bool = True
-    at: float = 0.0
+    at: Moment = 0.0
     label: str = ""
-    count: int = 1
+    count: Count = 1
     by_rule: bool = False
     ran: str = ""
     within: tuple[Location, ...] = ()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from esper_audit.data.numbers import Count, Whole
+
 
 class DifferenceKind(StrEnum):
     """In what two results differ first: in values only where all else is equal."""
@@ -32,8 +34,8 @@ class Difference:
     actual: str
     expected: str
     largest: float | None = None
-    index: tuple[int, ...] = ()
-    outside: int = 0
-    values: int = 0
+    index: tuple[Whole, ...] = ()
+    outside: Count = 0
+    values: Count = 0
     rtol: float = 0.0
     atol: float = 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 
+from esper_audit.data.numbers import Count
 from esper_audit.data.verdicts import StepVerdict
 
 
@@ -17,11 +18,11 @@ class Budget:
     report says so, and nothing fails.
     """
 
-    recompiles: int | None = None
-    compiles_after_warm_up: int | None = None
-    eager_steps: int | None = None
-    compiles: int | None = None
-    graph_breaks: int | None = None
+    recompiles: Count | None = None
+    compiles_after_warm_up: Count | None = None
+    eager_steps: Count | None = None
+    compiles: Count | None = None
+    graph_breaks: Count | None = None
     compile_share: float | None = None
 
     @property
@@ -78,12 +79,12 @@ class ProgramBudget:
     says. ``fail_on`` are kinds of findings that fail it.
     """
 
-    recompiles: int | None = None
-    recompiles_after_warm_up: int | None = None
-    compiles_after_warm_up: int | None = None
-    warm_up_calls: int | None = None
+    recompiles: Count | None = None
+    recompiles_after_warm_up: Count | None = None
+    compiles_after_warm_up: Count | None = None
+    warm_up_calls: Count | None = None
     fail_on: tuple[str, ...] = ()
-    graph_breaks: int | None = None
+    graph_breaks: Count | None = None
 
     @property
     def bounds_compiles(self) -> bool:

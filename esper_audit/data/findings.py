@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from esper_audit.data.compiles import Origin, told_apart
 from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.numbers import Count, Moment, Seconds, Whole
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason
 
@@ -34,10 +35,10 @@ class Since:
     Nothing at all: at the start.
     """
 
-    step: int | None = None
+    step: Count | None = None
     label: str = ""
     event: str = ""
-    seconds: float | None = None
+    seconds: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,8 +46,8 @@ class Forecast:
     """Of a storm: how many values are ``left`` until the limit, and the seconds of each."""
 
     limit_hit: bool = False
-    left: int = 0
-    seconds_each: float = 0.0
+    left: Whole = 0
+    seconds_each: Moment = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,8 +57,8 @@ class RankState:
     ``causes`` are the guard sources whose failures it recompiled for, with what they are.
     """
 
-    rank: int
-    recompiles: int | None = None
+    rank: Whole
+    recompiles: Count | None = None
     state: FrameState | None = None
     causes: tuple[tuple[Diagnosis, str], ...] = ()
 
@@ -72,7 +73,7 @@ class BreakGroup:
     """
 
     frames: tuple[str, ...] = ()
-    count: int = 0
+    count: Count = 0
     places: tuple[Location, ...] = ()
     own: bool = False
     called: str = ""
@@ -86,7 +87,7 @@ class Writer:
 
     location: Location
     called_from: Location | None = None
-    recompiles: int = 0
+    recompiles: Count = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,8 +136,8 @@ class Finding:
     fields: dict[str, tuple[str, str]] = field(default_factory=dict)
     ranks: tuple[RankState, ...] = ()
     pattern: Pattern | None = None
-    compiles: int = 0
-    seconds: float = 0.0
+    compiles: Count = 0
+    seconds: Seconds = 0.0
     limit_hit: bool = False
     forecast: Forecast | None = None
     since: Since | None = None
@@ -148,18 +149,18 @@ class Finding:
     assigned_at: Location | None = None
     called_from: Location | None = None
     no_writer: Reason | None = None
-    refused: int = 0
-    attempts: int = 0
+    refused: Count = 0
+    attempts: Count = 0
     refused_by: str = ""
     raised: bool = False
     limit: str = ""
-    unanswered: int = 0
+    unanswered: Count = 0
     breaks: BreakGroup | None = None
     detail: str = ""
     hints: tuple[str, ...] = ()
     stopped_at: Location | None = None
     until: Since | None = None
-    calls: int | None = None
+    calls: Count | None = None
     origin: Origin | None = None
     hint: str = ""
 
@@ -190,16 +191,16 @@ class FrameSummary:
     """
 
     frame: Frame
-    attempts: int = 0
-    compiles: int = 0
-    recompiles: int = 0
-    recompiles_after_warm_up: int = 0
-    compiles_after_warm_up: int = 0
-    reused: int | None = None
-    seconds: float = 0.0
-    recompiles_left: int | None = None
-    instances: int = 0
-    graph_breaks: int = 0
+    attempts: Count = 0
+    compiles: Count = 0
+    recompiles: Count = 0
+    recompiles_after_warm_up: Count = 0
+    compiles_after_warm_up: Count = 0
+    reused: Count | None = None
+    seconds: Seconds = 0.0
+    recompiles_left: Whole | None = None
+    instances: Count = 0
+    graph_breaks: Count = 0
     state: FrameState = FrameState.COMPILED
     reason: str = ""
     why: Reason | None = None

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from esper_audit.data.audits import Audit
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim
+from esper_audit.data.numbers import Count, Seconds, Whole
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 
@@ -27,7 +28,7 @@ class CompileOptions:
     dynamic: bool | None = None
     fullgraph: bool = False
     mode: str | None = None
-    recompile_limit: int | None = None
+    recompile_limit: Count | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,7 @@ class Variant:
 
     watch: dict[str, tuple[str, ...]] = field(default_factory=dict)
     checksums: bool = False
-    enough: int | None = None
+    enough: Count | None = None
     record: bool = True
 
 
@@ -61,7 +62,7 @@ class Job:
     file: str
     question: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
-    choices: dict[str, int] = field(default_factory=dict)
+    choices: dict[str, Whole] = field(default_factory=dict)
     options: CompileOptions = CompileOptions()
     compare: bool = True
     variant: Variant = FIRST_RUN
@@ -69,7 +70,7 @@ class Job:
     fail_on: tuple[str, ...] = ()
     claims: tuple[str, ...] = ()
     tolerances: dict[str, tuple[float, float]] = field(default_factory=dict)
-    time_limit: float = 120.0
+    time_limit: Seconds = 120.0
     spawn: bool = False
     pythonpath: tuple[str, ...] = ()
     root: str = ""
@@ -92,11 +93,11 @@ class Replay:
     job: Job
     status: ReplayStatus
     cut: bool = False
-    callables: int | None = None
+    callables: Count | None = None
     reason: Reason | None = None
     recording: Recording | None = None
     log: str = ""
-    wall_seconds: float = 0.0
+    wall_seconds: Seconds = 0.0
 
 
 def not_run(job: Job) -> Replay:
@@ -120,7 +121,7 @@ class ScenarioInfo:
     budget: Budget = NO_BUDGET
     claims: tuple[str, ...] = ()
     tolerances: dict[str, tuple[float, float]] = field(default_factory=dict)
-    time_limit: float | None = None
+    time_limit: Seconds | None = None
     spawn: bool = False
 
 

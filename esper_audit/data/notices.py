@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from esper_audit.data.numbers import Count
+
 
 @dataclass(frozen=True, slots=True)
 class Unrecognized:
@@ -19,7 +21,7 @@ class HookError:
 
     hook: str
     traceback: str
-    count: int = 1
+    count: Count = 1
 
     @property
     def gist(self) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from esper_audit.data.numbers import Whole
+
 _CELL = re.compile(r"Cell \[(\d+)\]")
 
 
@@ -23,7 +25,7 @@ class Location:
     """A line of source."""
 
     file: str
-    line: int
+    line: Whole
     function: str = ""
 
 
@@ -38,6 +40,6 @@ class Frame:
 
     name: str
     file: str
-    line: int
+    line: Whole
     key: str
     raw_name: str

@@ -12,6 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from esper_audit.data.differences import Difference
+from esper_audit.data.numbers import Count, Seconds, Whole
 from esper_audit.data.places import Location
 
 
@@ -187,13 +188,13 @@ class Reason(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     text: str = ""
     names: tuple[str, ...] = ()
     counted: Counted | None = None
-    count: int | None = None
-    total: int | None = None
+    count: Count | None = None
+    total: Count | None = None
     allowed: int | float | None = None
-    refused: int = 0
-    numbers: tuple[int | None, ...] = ()
-    seconds: float | None = None
-    step: int | None = None
+    refused: Count = 0
+    numbers: tuple[Whole | None, ...] = ()
+    seconds: Seconds | None = None
+    step: Count | None = None
     against: str = ""
     location: Location | None = None
     difference: Difference | None = None

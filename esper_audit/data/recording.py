@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stance
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
+from esper_audit.data.numbers import Count, Seconds, Whole
 from esper_audit.data.reasons import Reason
 from esper_audit.data.steps import Lookups, Observation, Step
 
@@ -38,10 +39,10 @@ class Program:
     argv: tuple[str, ...]
     folder: str = ""
     ended: str = ""
-    exit_code: int | None = None
-    rank: int | None = None
-    world_size: int | None = None
-    recompile_limit: int | None = None
+    exit_code: Whole | None = None
+    rank: Whole | None = None
+    world_size: Count | None = None
+    recompile_limit: Count | None = None
 
     @property
     def title(self) -> str:
@@ -73,16 +74,16 @@ class Recording:
     unrecognized: tuple[Unrecognized, ...] = ()
     hook_errors: tuple[HookError, ...] = ()
     lost: tuple[LostEvidence, ...] = ()
-    torch_counters: dict[str, int] = field(default_factory=dict)
+    torch_counters: dict[str, Whole] = field(default_factory=dict)
     notes: tuple[Reason, ...] = ()
     stances: tuple[Stance, ...] = ()
     program: Program | None = None
     watched: bool = False
-    steps_marked: int = 0
-    steady_at: float | None = None
-    steady_hits: int | None = None
-    steady_runs: int | None = None
-    graphs_before: int | None = None
-    earlier_runs: int | None = None
-    seconds: float = 0.0
+    steps_marked: Count = 0
+    steady_at: Seconds | None = None
+    steady_hits: Count | None = None
+    steady_runs: Count | None = None
+    graphs_before: Count | None = None
+    earlier_runs: Count | None = None
+    seconds: Seconds = 0.0
     complete: bool = True

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from esper_audit.data.comparisons import Comparison
+from esper_audit.data.numbers import Count, Seconds, Whole
 from esper_audit.data.places import Location
 
 
@@ -23,8 +24,8 @@ class Phase(StrEnum):
 class Lookups:
     """Calls of frames that had cache entries: how many matched one, how many matched none."""
 
-    hits: int = 0
-    misses: int = 0
+    hits: Count = 0
+    misses: Count = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +40,12 @@ class Step:
     a replay without a twin.
     """
 
-    index: int
+    index: Count
     phase: Phase
     label: str
-    callable_index: int
+    callable_index: Whole
     lookups: Lookups
-    seconds: float
+    seconds: Seconds
     comparisons: tuple[Comparison, ...] = ()
     operations: tuple[Location, ...] = ()
     error: str = ""

@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 import tempfile
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -15,7 +16,8 @@ import msgspec
 
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
-from esper_audit.data.clean import json_text
+from esper_audit.data.json_text import json_text
+from esper_audit.data.misfits import misfit
 from esper_audit.data.recording import Recording
 from esper_audit.data.text import encodable
 from esper_audit.errors import UsageError
@@ -29,8 +31,11 @@ SCHEMA_VERSION = 2
 _DESCRIPTOR = re.compile(r"/dev/(stdout|stderr)|(?:/dev|/proc/(self|\d+))/fd/(\d+)")
 _STANDARD = {"stdout": 1, "stderr": 2}
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What decoding raises for data that is no JSON; the last for brackets without end."""
+UNREADABLE = (ValueError, RecursionError)
+"""What decoding raises: for what is no JSON, a number of too many digits, brackets without end."""
+
+_DEEPEST = 64
+"""Brackets in brackets: a file of ours has fewer than twenty."""
 
 Document = Recording | Report | ProgramReport | GateReport | ComparisonReport
 T = TypeVar("T", Recording, Report, ProgramReport, GateReport, ComparisonReport)
@@ -54,7 +59,7 @@ def dumps(document: Document) -> bytes:
 def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
     """The document that ``data`` holds; raises UsageError where it holds none of that kind."""
     try:
-        raw = msgspec.json.decode(data)
+        raw = decoded(data)
     except UNREADABLE as error:
         raise UsageError(
             f"{name} is not JSON: {error}.",
@@ -67,12 +72,29 @@ def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
     return _converted(raw, cls, name)
 
 
+def decoded(data: bytes) -> Any:
+    """What JSON holds; raises one of UNREADABLE where it is none, or nested without end."""
+    raw = msgspec.json.decode(data)
+    level = [raw]
+    for _ in range(_DEEPEST):
+        level = [held for value in level for held in _held(value)]
+        if not level:
+            return raw
+    raise ValueError(f"it is nested more than {_DEEPEST} levels deep")
+
+
+def _held(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
 def _converted(raw: object, cls: type[T], name: str) -> T:
     try:
         return msgspec.convert(raw, cls)
     except msgspec.ValidationError as error:
         raise UsageError(
-            f"{name} does not fit format {SCHEMA_VERSION}: {error}.",
+            f"{name} does not fit format {SCHEMA_VERSION}: {misfit(error)}.",
             "Save it again with `esper-audit run --save FILE`.",
         ) from None
 
@@ -206,7 +228,7 @@ def load_any(path: Path) -> Document:
     """Read a file of any kind that :func:`save` wrote; raises UsageError where it is none."""
     data = read(path)
     try:
-        raw = msgspec.json.decode(data)
+        raw = decoded(data)
     except UNREADABLE:
         raw = None
     kind = raw.get("kind") if isinstance(raw, dict) else None

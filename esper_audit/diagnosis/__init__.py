@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from esper_audit.diagnosis.audit import DEFAULT_OPTIONS, judge
+from esper_audit.diagnosis.believed import believed
 from esper_audit.diagnosis.causes import attempts_to_watch, root_causes
 from esper_audit.diagnosis.claims import decide_claims, matches, testable
-from esper_audit.diagnosis.controls import caught, is_control, misses
+from esper_audit.diagnosis.controls import caught, is_control, misses, overall
 from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import eager_findings
 from esper_audit.diagnosis.identify import identify
@@ -23,6 +24,7 @@ __all__ = [
     "Counts",
     "Door",
     "attempts_to_watch",
+    "believed",
     "caught",
     "count",
     "decide_claims",
@@ -36,6 +38,7 @@ __all__ = [
     "judge_steps",
     "matches",
     "misses",
+    "overall",
     "parse_kinds",
     "ran_compiled",
     "root_causes",

@@ -54,6 +54,20 @@ def judge(replay: Replay, environment: Environment) -> Audit:
     )
 
 
+def judged_again(audit: Audit) -> Audit:
+    """A replay that came to its end, judged as it would be today, by what its recording holds."""
+    recording = audit.recording
+    steps = judge_steps(recording)
+    findings = _findings(recording, steps)
+    replay = Replay(
+        job=Job(scenario=audit.scenario, file=audit.file, fail_on=audit.fail_on),
+        status=ReplayStatus.COMPLETED,
+    )
+    budget = audit.budget if audit.fail_on else audit.budget.over_default()
+    verdict, reasons = _verdict(replay, budget, recording, steps, findings)
+    return replace(audit, verdict=verdict, reasons=reasons, steps=steps, findings=findings)
+
+
 def _findings(recording: Recording, steps: Sequence[JudgedStep]) -> tuple[Finding, ...]:
     """Everything that counts: causes of recompiles, eager code, failed compiles, wrong output."""
     found = (

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from esper_audit.data.audits import Audit
 from esper_audit.data.expectations import Control
+from esper_audit.data.verdicts import AuditVerdict
 
 
 def is_control(audit: Audit, control: Control | None) -> bool:
@@ -30,3 +31,22 @@ def misses(audits: Sequence[Audit], control: Control | None) -> bool:
         return False
     replayed = {audit.backend for audit in audits if is_control(audit, control)}
     return bool(replayed - {audit.backend for audit in caught(audits, control)})
+
+
+def overall(
+    audits: Sequence[Audit], interrupted: bool = False, control: Control | None = None
+) -> AuditVerdict:
+    """The verdict of a run.
+
+    Error where it was cut short, where nothing passed or failed, or where no control was caught on
+    a backend;
+    failed where an audit failed; error where one could not be judged. Controls fail on purpose
+    and don't count.
+    """
+    verdicts = {audit.verdict for audit in audits if not is_control(audit, control)}
+    if interrupted or misses(audits, control) or verdicts <= {AuditVerdict.SKIPPED}:
+        return AuditVerdict.ERROR
+    for verdict in (AuditVerdict.FAILED, AuditVerdict.ERROR):
+        if verdict in verdicts:
+            return verdict
+    return AuditVerdict.PASSED

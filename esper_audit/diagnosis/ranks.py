@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.diagnoses import Diagnosis
@@ -27,12 +28,18 @@ def _rank(audit: ProgramAudit) -> int:
     return -1 if rank is None else rank
 
 
-def missing_ranks(audits: Sequence[ProgramAudit]) -> tuple[int, ...]:
-    """Ranks that the program had, and that left no recording."""
+def missing_ranks(audits: Sequence[ProgramAudit]) -> tuple[str, ...]:
+    """Ranks that the program had, and that left no recording: ``3``, or ``5 to 8`` of several."""
     programs = [audit.recording.program for audit in audits]
-    sizes = [program.world_size for program in programs if program and program.world_size]
-    present = {_rank(audit) for audit in audits}
-    return tuple(rank for rank in range(max(sizes, default=0)) if rank not in present)
+    size = max((program.world_size or 0 for program in programs if program), default=0)
+    present = sorted({rank for audit in audits if 0 <= (rank := _rank(audit)) < size})
+    # As gaps: a file may claim any number of ranks.
+    gaps = ((last + 1, following - 1) for last, following in pairwise([-1, *present, size]))
+    return tuple(_named(first, last) for first, last in gaps if first <= last)
+
+
+def _named(first: int, last: int) -> str:
+    return str(first) if first == last else f"{first} to {last}"
 
 
 def _differences(audits: Sequence[ProgramAudit]) -> Iterator[Finding]:

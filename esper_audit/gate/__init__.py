@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from esper_audit.data.changes import verdict_of
 from esper_audit.gate.measure import Measured, differs, measure
-from esper_audit.gate.results import Declared, compare, hold_against, verdict_of
+from esper_audit.gate.results import Declared, compare, hold_against
 from esper_audit.gate.sides import Side, align
 from esper_audit.gate.update import NOT_ACCEPTED, updated
 

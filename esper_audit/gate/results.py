@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from esper_audit.data.changes import UNSURE, Change, ChangeKind, ComparedAudit, Entry
+from esper_audit.data.changes import Change, ChangeKind, ComparedAudit, Entry
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.reasons import Counted, Reason, Why
@@ -74,22 +74,6 @@ def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[Comp
     results = [*hold_against(second, before)]
     results += [_unmatched(e) for key, e in _by_subject(before).items() if key not in known]
     return _ordered(results, ())
-
-
-def verdict_of(results: Sequence[ComparedAudit], doubt: Reason | None = None) -> AuditVerdict:
-    """Failed where a change fails; error where one could not be judged or compared, or none was.
-
-    ``doubt``: why the audit as a whole proves nothing.
-    """
-    if doubt is not None:
-        return AuditVerdict.ERROR
-    if any(result.fails for result in results):
-        return AuditVerdict.FAILED
-    judged = [result for result in results if result.verdict not in (None, AuditVerdict.SKIPPED)]
-    judged += [result for result in results if result.verdict is None and result.after is not None]
-    if not judged or any(result.kind in UNSURE for result in results):
-        return AuditVerdict.ERROR
-    return AuditVerdict.PASSED
 
 
 def _by_subject(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[Entry]]:

@@ -14,7 +14,7 @@ from esper_audit.data.recording import UNKNOWN, Program, Recording
 from esper_audit.data.storage import Document, load, load_any, read
 from esper_audit.data.text import encodable
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import judge_program
+from esper_audit.diagnosis import believed, judge_program
 from esper_audit.diagnosis.ranks import merge
 from esper_audit.errors import UsageError
 from esper_audit.recording.journal import SUFFIX, read_journal
@@ -36,7 +36,7 @@ def load_report(path: Path) -> Document:
     document = load_any(path)
     if isinstance(document, Recording):
         return merge([judge_program(document)], _here())
-    return document
+    return believed(document)  # type: ignore[type-var]  # any of them
 
 
 def _here() -> str:

@@ -238,8 +238,8 @@ def _finding(finding: Finding, root: str) -> Item:
 
 
 def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
-    for rank in missing_ranks(audits):
-        yield f"rank {rank} left no recording"
+    for ranks in missing_ranks(audits):
+        yield f"{'ranks' if ' ' in ranks else 'rank'} {ranks} left no recording"
     for audit in audits:
         if not audit.recording.complete:
             yield (

@@ -103,7 +103,9 @@ def replay(
 
 
 def judged(index: int, verdict: StepVerdict, **fields: Any) -> JudgedStep:
-    return JudgedStep(step(index, **fields), verdict=verdict, because=EVIDENCE)
+    # What is saved must prove what it says: compiled code that is reused was looked up.
+    hits = fields.pop("hits", int(verdict is StepVerdict.REUSED))
+    return JudgedStep(step(index, hits=hits, **fields), verdict=verdict, because=EVIDENCE)
 
 
 def _parted(fields: dict[str, Any]) -> tuple[Recording, dict[str, Any]]:

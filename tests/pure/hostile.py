@@ -33,6 +33,7 @@ ENCODABLE = [text for text in HOSTILE if "\ud800" not in text]
 """Those that a file can hold."""
 
 _LIVE = re.compile(r"(?<!\w)@\w|\w@\w|#\d|!\d|\bGH-\d|://|\bwww\.|\$", re.IGNORECASE)
+_PRESSED = ("link_open", "image", "html_inline", "blockquote_open", "hr")
 _OWN_HTML = re.compile(
     r"(?:<!-- esper-audit -->|</?details>|<summary>(?P<title>[^<>]*(?:<code>[^<>]*</code>[^<>]*)*)</summary>|\s)*"
 )
@@ -51,9 +52,8 @@ def _parsed(text: str) -> list[Token]:
 
 
 def _live_in(token: Token) -> Iterator[str]:
-    if token.type in ("link_open", "image", "html_inline", "heading_open", "blockquote_open", "hr"):
-        if not (token.type == "heading_open" and token.tag in ("h3", "h4")):
-            yield f"{token.type}: {token.attrs} {token.content}"
+    if token.type in _PRESSED or (token.type == "heading_open" and token.tag not in ("h3", "h4")):
+        yield f"{token.type}: {token.attrs} {token.content}"
     if token.type == "html_block" and not _OWN_HTML.fullmatch(token.content):
         yield f"html: {token.content}"
     if token.type in ("code_block", "fence") and token.info != "console":

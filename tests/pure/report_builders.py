@@ -7,14 +7,13 @@ import io
 from builders import ENVIRONMENT, audit, compiled, failure, judged
 from rich.console import Console
 
-from esper_audit.auditing import overall
 from esper_audit.data.audits import Report
 from esper_audit.data.compiles import Outcome
 from esper_audit.data.expectations import Control, Question
 from esper_audit.data.places import Location
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
-from esper_audit.diagnosis import root_causes
+from esper_audit.diagnosis import overall, root_causes
 from esper_audit.report.formats import print_document
 
 LAZY, BUFFER, NEVER = ({"alpha": name} for name in ("lazy", "buffer", "never"))

@@ -6,9 +6,9 @@ import pytest
 from builders import audit, compiled, judged
 from report_builders import CONTROL, LAZY, NEVER, eager, failing, recompiles, report, stale
 
-from esper_audit.auditing import overall
 from esper_audit.data.expectations import Budget, Control
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
+from esper_audit.diagnosis import overall
 from esper_audit.report.answer import alternatives, answer
 
 

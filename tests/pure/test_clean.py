@@ -20,7 +20,8 @@ from test_formats import FAILING, PASSING, gate
 from esper_audit.cli import main
 from esper_audit.cli.output import shown
 from esper_audit.data.audits import Report
-from esper_audit.data.clean import clean, clean_lines, json_text
+from esper_audit.data.clean import clean, clean_lines
+from esper_audit.data.json_text import json_text
 from esper_audit.data.storage import dumps, loads
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.report.ci.cases import Case, Cases, Problem, Status

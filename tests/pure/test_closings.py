@@ -186,3 +186,4 @@ def test_negative_controls_are_counted_beside_the_audits():
     assert last_lines(report(audit(), control), count=1) == [
         "Passed: 1 audit passed (beside 1 negative control)."
     ]
+    assert shell(["::error::x"]) == r"$'\x3a\x3aerror\x3a\x3ax'", "a job obeys it"

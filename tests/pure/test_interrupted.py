@@ -8,7 +8,7 @@ import pytest
 from builders import ENVIRONMENT, audit, compiled, recording, step
 from report_builders import failing, printed, report, stale
 
-from esper_audit.auditing import Request, assemble, overall, run_audit
+from esper_audit.auditing import Request, assemble, run_audit
 from esper_audit.data.config import Config, ControlConfig
 from esper_audit.data.expectations import Control, Question
 from esper_audit.data.jobs import (
@@ -22,7 +22,7 @@ from esper_audit.data.jobs import (
 )
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import judge
+from esper_audit.diagnosis import judge, overall
 from esper_audit.replay.plan import Options
 from esper_audit.report.answer import answer
 from esper_audit.report.formats import Format, render

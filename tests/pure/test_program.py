@@ -280,7 +280,8 @@ def test_a_frame_that_one_rank_never_compiled_is_a_difference():
 
 
 def test_a_rank_that_left_nothing_is_named():
-    assert missing_ranks([rank(1, made(), size=3)]) == (0, 2)
+    assert missing_ranks([rank(1, made(), size=3)]) == ("0", "2")
+    assert missing_ranks([rank(1, made(), size=10**15)]) == ("0", f"2 to {10**15 - 1}")
 
 
 def test_a_window_holds_what_came_between_two_looks():

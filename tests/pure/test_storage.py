@@ -108,7 +108,10 @@ def changed(**fields) -> bytes:
         (changed(schema_version=99), "uses format 99; this version reads only format 2"),
         (changed(schema_version=0), "uses format 0; this version reads only format 2"),
         (changed(kind="recording"), "holds a recording, not a report"),
-        (changed(verdict="splendid"), "does not fit format 2: Invalid enum value 'splendid'"),
+        (
+            changed(verdict="splendid"),
+            "does not fit format 2: verdict: invalid enum value 'splendid'",
+        ),
     ],
 )
 def test_a_broken_file_is_refused_by_name_and_reason(data, message):

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from esper_audit import __version__
-from esper_audit.data.clean import json_text
+from esper_audit.data.json_text import json_text
 from esper_audit.data.places import Location
 from esper_audit.report.ci.cases import Cases, Problem, rule_text
 from esper_audit.report.words.paths import relative

@@ -6,6 +6,8 @@ import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from esper_audit.data.clean import clean
+
 _QUIET = ("-q", "--quiet", "-v", "--verbose")
 _ELSEWHERE = ("--output", "-o", "--format", "--export", "--width")
 """Options that send a report elsewhere, or make it something else than words."""
@@ -74,7 +76,7 @@ def shell(words: Iterable[str]) -> str:
 
 
 def _quoted(word: str) -> str:
-    if word.isprintable():
+    if word.isprintable() and clean(word) == word:
         return shlex.quote(word)
     return f"$'{''.join(map(_escaped, word))}'"
 
@@ -84,7 +86,7 @@ def _escaped(character: str) -> str:
     if character in "\\'":
         return f"\\{character}"
     code = ord(character)
-    if character.isprintable():
+    if character.isprintable() and character not in ":#":
         return character
     if 0xDC80 <= code <= 0xDCFF:  # a byte of a name that is no UTF-8 (PEP 383)
         return f"\\x{code - 0xDC00:02x}"

@@ -1,0 +1,16 @@
+"""The numbers that data of ours may hold: a file that claims more is no file of ours."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+_MOST = 2**53
+"""Beyond it, other readers of JSON round integers."""
+
+Whole = Annotated[int, Meta(ge=-_MOST, le=_MOST)]
+Count = Annotated[int, Meta(ge=0, le=_MOST)]
+Seconds = Annotated[float, Meta(ge=0, le=1e12)]
+Moment = Annotated[float, Meta(ge=-1e12, le=1e12)]
+"""Seconds from a beginning, or a difference of some: a clock may be set back."""
