@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from esper_audit.data.diagnoses import Diagnosis
@@ -41,8 +42,23 @@ def page_url(diagnosis: Diagnosis) -> str:
 
 def standalone(page: str) -> str:
     """The page for readers who can't follow a link: that to a diagnosis says which in words."""
+    return _outside_code(page, _told)
+
+
+def with_addresses(page: str) -> str:
+    """The page for the web: its links lead to the documents there, or nowhere if unknown."""
+    return _outside_code(page, _addressed)
+
+
+def summary_of(page: str) -> str:
+    """The first paragraph of a page, as plain text."""
+    paragraph = standalone(page).split("\n\n")[1]
+    return " ".join(paragraph.replace("`", "").split())
+
+
+def _outside_code(page: str, said: Callable[[re.Match[str]], str]) -> str:
     parts = _FENCED.split(page)
-    return "".join(part if part.startswith("```") else _LINK.sub(_told, part) for part in parts)
+    return "".join(part if part.startswith("```") else _LINK.sub(said, part) for part in parts)
 
 
 def links(page: str) -> tuple[list[Diagnosis], list[str]]:
@@ -59,6 +75,12 @@ def _told(link: re.Match[str]) -> str:
     text, target = link.groups()
     name = _name(target)
     return f"{text} (`{name}`)" if name and text != f"`{name}`" else text
+
+
+def _addressed(link: re.Match[str]) -> str:
+    text, target = link.groups()
+    address = _address(target)
+    return f"[{text}]({address})" if address else text
 
 
 def _address(target: str) -> str:

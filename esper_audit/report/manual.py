@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
-from esper_audit.data.pages import links, page_of, page_url, standalone
+from esper_audit.data.pages import (
+    links,
+    page_of,
+    page_url,
+    standalone,
+    summary_of,
+    with_addresses,
+)
 from esper_audit.data.project import document_url
-from esper_audit.errors import UsageError, did_you_mean
-from esper_audit.report.ci.cases import NOT_JUDGED, OVER_BUDGET, RULES, rule_text
+from esper_audit.errors import IncompleteError, UsageError, did_you_mean
+from esper_audit.report.ci.cases import NOT_JUDGED, OVER_BUDGET, RULES, meaning_of
 from esper_audit.report.words.commands import explained
 
 _ELSEWHERE = {
@@ -27,12 +35,12 @@ class Rule:
     @property
     def what(self) -> str:
         """One sentence: what happened."""
-        return sentence(rule_text(self.id)[0])
+        return sentence(meaning_of(self.id).what)
 
     @property
     def remedy(self) -> str:
         """One sentence: what to do about it."""
-        return sentence(rule_text(self.id)[1])
+        return sentence(meaning_of(self.id).remedy)
 
     @property
     def url(self) -> str:
@@ -61,6 +69,24 @@ class Rule:
         """All of it as Markdown."""
         also = "".join(f"- {place}\n" for place in self.also)
         return f"{self.text}\nSee also:\n\n{also}" if also else self.text
+
+    @property
+    def summary(self) -> str:
+        """A few sentences of plain text."""
+        return self._of_page(summary_of, f"{self.what} {self.remedy}")
+
+    @property
+    def page_on_the_web(self) -> str:
+        """The page with links that a browser follows; of a damaged installation the remedy."""
+        return self._of_page(with_addresses, f"{self.what} {self.remedy}")
+
+    def _of_page(self, read: Callable[[str], str], otherwise: str) -> str:
+        if self.id in RULES:
+            return otherwise
+        try:
+            return read(page_of(Diagnosis(self.id)))
+        except IncompleteError:  # a page that is missing must not cost the report
+            return otherwise
 
     @property
     def facts(self) -> dict[str, str]:

@@ -17,7 +17,7 @@ from esper_audit.data.changes import (
     GateReport,
 )
 from esper_audit.data.clean import clean
-from esper_audit.data.diagnoses import MEANINGS, Diagnosis
+from esper_audit.data.diagnoses import MEANINGS, Diagnosis, Meaning
 from esper_audit.data.findings import Finding
 from esper_audit.data.jobs import was_run
 from esper_audit.data.places import Location
@@ -25,24 +25,42 @@ from esper_audit.data.storage import Document
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import caught
 from esper_audit.report.answer import answer
-from esper_audit.report.blocks import details, head, is_argument
+from esper_audit.report.blocks import details, head
+from esper_audit.report.briefs import brief as brief_of
+from esper_audit.report.ci.places import Related, line_of, related_to
 from esper_audit.report.comparison import comparison_answer
 from esper_audit.report.gate import cause, gate_answer
 from esper_audit.report.program import summary
-from esper_audit.report.words.paths import is_own
 from esper_audit.report.words.programs import program_name
 from esper_audit.report.words.reasons import all_in_words, in_words
 
 OVER_BUDGET, NOT_JUDGED = "over-budget", "not-judged"
+_ACCEPT = "change it back, or accept it with `esper-audit gate --update-baseline`"
 RULES = {
-    OVER_BUDGET: "a scenario costs more than its budget allows",
-    NOT_JUDGED: "the audit could not be completed, so nothing is proven",
-    ChangeKind.WORSE.value: "a count is worse than the baseline accepts",
-    ChangeKind.NEW.value: "the baseline has no entry for it",
-    ChangeKind.IMPROVED.value: "it is better than the baseline accepts",
-    ChangeKind.UNMATCHED.value: "no audit matches this entry of the baseline",
-    ChangeKind.NOT_COMPARABLE.value: "the baseline has no entries for this environment",
-    ChangeKind.NOT_DETERMINISTIC.value: "counts differ from run to run",
+    OVER_BUDGET: Meaning(
+        "a scenario costs more than its budget allows",
+        "look at its causes with `esper-audit run -v`, or raise the bound that it broke",
+    ),
+    NOT_JUDGED: Meaning(
+        "the audit could not be completed, so nothing is proven",
+        "fix what the message names, and run it again",
+    ),
+    ChangeKind.WORSE.value: Meaning("a count is worse than the baseline accepts", _ACCEPT),
+    ChangeKind.NEW.value: Meaning(
+        "the baseline has no entry for it", "accept it with `esper-audit gate --update-baseline`"
+    ),
+    ChangeKind.IMPROVED.value: Meaning("it is better than the baseline accepts", _ACCEPT),
+    ChangeKind.UNMATCHED.value: Meaning(
+        "no audit matches this entry of the baseline",
+        "restore its scenario, or remove the entry with `esper-audit gate --update-baseline`",
+    ),
+    ChangeKind.NOT_COMPARABLE.value: Meaning(
+        "the baseline has no entries for this environment",
+        "run `esper-audit gate --update-baseline` in it once",
+    ),
+    ChangeKind.NOT_DETERMINISTIC.value: Meaning(
+        "counts differ from run to run", "remove what depends on chance, as a seed that is not set"
+    ),
 }
 """Rules beside the diagnoses, and what each says."""
 
@@ -86,8 +104,9 @@ def _cleaned(found: Any) -> Any:
 class Problem:
     """One thing to look at. ``rule`` is a diagnosis or a key of RULES.
 
-    ``location`` is the line to change: it wrote the guarded state, or made the guard. ``key``
-    names the problem without line numbers.
+    ``location`` is the line to change: it wrote the guarded state, or made the guard; ``related``
+    are the others. ``key`` names the problem without line numbers. ``brief`` is the message in
+    a few words, without the rule.
     """
 
     rule: str
@@ -96,9 +115,11 @@ class Problem:
     details: tuple[str, ...] = ()
     location: Location | None = None
     key: tuple[str, ...] = ()
+    related: tuple[Related, ...] = ()
+    brief: str = ""
 
     def __post_init__(self) -> None:
-        _clean(self, "message", "details", "location", "key")
+        _clean(self, "message", "details", "location", "key", "brief")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,31 +195,17 @@ def _doubted(why: str) -> Case:
     return Case("the audit as a whole", "esper-audit", Status.ERROR, why, (problem,))
 
 
-def line_of(finding: Finding, root: str) -> Location | None:
-    """The line to change: of the writer, of the call that passed an argument, or of the guard.
-
-    Lines of the project go before those of libraries.
-    """
-    known = [
-        finding.written_by,
-        finding.called_from if is_argument(finding) else None,
-        finding.user_line,
-        finding.called_from,
-        Location(finding.frame.file, finding.frame.line, finding.frame.name),
-    ]
-    # Code that was made at run time is in no file: ``<string>``, ``<eval_with_key>``.
-    places = [place for place in known if place and place.file and not place.file.startswith("<")]
-    return next((place for place in places if is_own(place.file, root)), next(iter(places), None))
-
-
-def _of_finding(finding: Finding, root: str, fails: bool, said: str = "", *more: str) -> Problem:
+def _of_finding(finding: Finding, root: str, fails: bool, note: str = "", *more: str) -> Problem:
+    location = line_of(finding, root)
     return Problem(
         rule=finding.id.value,
-        message=f"{head(finding, root)}{said}",
+        message=f"{head(finding, root)}{f' ({note})' if note else ''}",
         fails=fails,
         details=(*more, *details(finding, root)),
-        location=line_of(finding, root),
+        location=location,
         key=(finding.frame.key, finding.id.value, *finding.subject),
+        related=related_to(finding, location),
+        brief=brief_of(finding, note),
     )
 
 
@@ -274,8 +281,8 @@ def _changes(result: ComparedAudit, report: GateReport | ComparisonReport) -> It
     found = [change for change in result.changes if change.finding is not None]
     for change in found:
         assert change.finding is not None
-        said = f" ({change.kind.value}: {in_words(change.reason)})"
-        yield _of_finding(change.finding, report.root, change.fails, said, where)
+        note = f"{change.kind.value}: {in_words(change.reason)}"
+        yield _of_finding(change.finding, report.root, change.fails, note, where)
     counts = [change for change in result.changes if change.finding is None]
     if counts and not any(change.fails for change in found):
         yield _of_counts(counts, result, report)
@@ -288,22 +295,19 @@ def _of_counts(
     kind = min((change.kind for change in own), key=list(ChangeKind).index)
     rule = NOT_JUDGED if kind is ChangeKind.ERROR else kind.value
     if kind is ChangeKind.NOT_COMPARABLE:
-        message = f"{result.subject.environment} has no entries in the baseline"
+        brief = message = f"{result.subject.environment} has no entries in the baseline"
     else:
-        message = (
-            f"{kind.value}: {result.subject.title}: {'; '.join(cause(change) for change in own)}"
-        )
+        brief = f"{result.subject.title}: {'; '.join(cause(change) for change in own)}"
+        message = f"{kind.value}: {brief}"
     baseline = getattr(report, "baseline", "")
     of_file = kind in (ChangeKind.NOT_COMPARABLE, ChangeKind.UNMATCHED, ChangeKind.IMPROVED)
     file = baseline if of_file or not result.file.endswith(".py") else result.file
     fails = kind in UNSURE or any(change.fails for change in own)
     location = Location(file, 1) if file else None
-    return Problem(rule, message, fails, location=location, key=(*result.subject.key[2:], rule))
+    key = (*result.subject.key[2:], rule)
+    return Problem(rule, message, fails, location=location, key=key, brief=brief)
 
 
-def rule_text(rule: str) -> tuple[str, str]:
+def meaning_of(rule: str) -> Meaning:
     """What a rule says, and what to do about it."""
-    if rule in RULES:
-        return RULES[rule], "see the message; `esper-audit gate --update-baseline` accepts it"
-    meaning = MEANINGS[Diagnosis(rule)]
-    return meaning.what, meaning.remedy
+    return RULES[rule] if rule in RULES else MEANINGS[Diagnosis(rule)]

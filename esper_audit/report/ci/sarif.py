@@ -10,7 +10,9 @@ from urllib.parse import quote
 from esper_audit import __version__
 from esper_audit.data.json_text import json_text
 from esper_audit.data.places import Location
-from esper_audit.report.ci.cases import Cases, Problem, rule_text
+from esper_audit.report.ci.cases import Cases, Problem
+from esper_audit.report.manual import Rule
+from esper_audit.report.words.commands import explained
 from esper_audit.report.words.paths import relative
 
 _SCHEMA = (
@@ -47,18 +49,19 @@ def _bases(root: str) -> dict[str, Any]:
     return {_BASE: {"uri": f"{PurePath(root).as_uri()}/"}}
 
 
-def _rule(rule: str) -> dict[str, Any]:
-    what, remedy = rule_text(rule)
-    return {
-        "id": rule,
-        "name": "".join(word.capitalize() for word in rule.split("-")),
-        "shortDescription": {"text": _sentence(what)},
-        "help": {"text": f"Remedy: {remedy}."},
+def _rule(name: str) -> dict[str, Any]:
+    rule = Rule(name)
+    described = {
+        "id": name,
+        "name": "".join(word.capitalize() for word in name.split("-")),
+        "shortDescription": {"text": rule.what},
+        "fullDescription": {"text": rule.summary},
+        "help": {
+            "text": f"{rule.remedy}\nMore: {explained(name)}",
+            "markdown": rule.page_on_the_web,
+        },
     }
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return described | ({"helpUri": rule.url} if rule.url else {})
 
 
 def _result(problem: Problem, rules: list[str], root: str) -> dict[str, Any]:
@@ -74,6 +77,11 @@ def _result(problem: Problem, rules: list[str], root: str) -> dict[str, Any]:
     }
     if problem.location is not None:
         result["locations"] = [_location(problem.location, root)]
+    if problem.related:
+        result["relatedLocations"] = [
+            {"id": number, "message": {"text": related.role}, **_location(related.location, root)}
+            for number, related in enumerate(problem.related, 1)
+        ]
     return result
 
 
