@@ -18,7 +18,7 @@ from esper_audit.data.audits import ProgramReport
 from esper_audit.data.clean import clean
 from esper_audit.data.storage import Document, write_atomically
 from esper_audit.data.written import Written
-from esper_audit.report.formats import Format, Output, print_document, render
+from esper_audit.report.formats import Format, Output, print_document, print_lines, render
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
 
@@ -72,6 +72,8 @@ def _print(
     """On a terminal as wide as that is; anywhere else for other tools, unwrapped."""
     if form is Format.RICH and console.is_terminal:
         print_document(document, console, verbosity, typed)
+    elif form is Format.CONCISE and console.is_terminal:
+        print_lines(document, form, console)
     else:
         form = Format.PLAIN if form is Format.RICH else form
         width = console.width if console.is_terminal else None

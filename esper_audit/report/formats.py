@@ -57,6 +57,7 @@ class Format(StrEnum):
     JUNIT = "junit", MadeOf.CASES, "ci.junit:junit", (".xml",)
     SARIF = "sarif", MadeOf.CASES, "ci.sarif:sarif", (".sarif", ".sarif.json")
     GITHUB = "github", MadeOf.CASES, "ci.github:github"
+    CONCISE = "concise", MadeOf.CASES, "ci.concise:concise"
 
 
 SUFFIXES = {suffix: form for form in Format for suffix in form.suffixes}
@@ -159,6 +160,17 @@ def print_document(
 ) -> None:
     """Print a report of any kind on a terminal."""
     from esper_audit.report.build import page
+    from esper_audit.report.text.links import links_for
     from esper_audit.report.text.terminal import print_page
 
-    print_page(page(document, verbosity, typed), console)
+    print_page(page(document, verbosity, typed), console, links_for(document, console))
+
+
+def print_lines(document: Document, form: Format, console: Console) -> None:
+    """Print a format of whole lines on a terminal, which wraps them itself."""
+    from rich.text import Text
+
+    from esper_audit.report.text.links import links_for
+
+    text = Text(render(document, form))
+    console.print(links_for(document, console).add_to(text), soft_wrap=True, end="")

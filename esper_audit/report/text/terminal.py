@@ -15,6 +15,7 @@ from rich.text import Text
 
 from esper_audit.report.sections import Line, Page, Style, Table
 from esper_audit.report.text.flow import Row, flow
+from esper_audit.report.text.links import NO_LINKS, Links
 
 WIDTH = 100
 """Columns of a page that is drawn without a terminal."""
@@ -35,18 +36,18 @@ _WORD = re.compile(r"(?:\S )?\S+")
 _NARROWEST = 10
 
 
-def print_page(page: Page, console: Console) -> None:
+def print_page(page: Page, console: Console, links: Links = NO_LINKS) -> None:
     """Print the whole page; a verbatim line is left for the terminal to wrap."""
     for found in flow(page):
         if isinstance(found, Table):
             for place, part in enumerate(_parts(found, console.width)):
                 if place:
                     console.print()
-                console.print(_table(part, console.width))
+                console.print(_table(part, console.width, links))
         elif found.line.verbatim:
             console.print(_text(found.line), soft_wrap=True)
         else:
-            console.print(_row(found))
+            console.print(_row(found, links))
 
 
 def drawn(page: Page, width: int | None = None, *, colours: bool = True) -> str:
@@ -68,8 +69,8 @@ def _text(line: Line) -> Text:
     return Text.assemble(*((span.text, STYLES[span.style]) for span in line.spans))
 
 
-def _row(row: Row) -> RenderableType:
-    text = _text(row.line)
+def _row(row: Row, links: Links) -> RenderableType:
+    text = links.add_to(_text(row.line))
     if row.strong:
         text.stylize("bold")
     if not text:
@@ -83,7 +84,7 @@ def _row(row: Row) -> RenderableType:
     return hanging
 
 
-def _table(table: Table, width: int) -> rich_table.Table:
+def _table(table: Table, width: int, links: Links) -> rich_table.Table:
     has_heads = bool(table.heads)
     made = rich_table.Table(
         box=box.SIMPLE_HEAD if has_heads else None,
@@ -102,7 +103,7 @@ def _table(table: Table, width: int) -> rich_table.Table:
             width=column_width,
         )
     for row in table.rows:
-        made.add_row(*map(_text, row))
+        made.add_row(*(links.add_to(_text(cell)) for cell in row))
     return made
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from esper_audit.data.places import Location, is_cell
 
@@ -75,6 +76,22 @@ def relative(file: str, root: str) -> str:
     path = PurePath(file)
     inside = bool(root) and path.is_relative_to(root)
     return (path.relative_to(root) if inside else path).as_posix()
+
+
+def reachable(file: str, root: str) -> str:
+    """As an editor opens it: from the project's folder on where that is the current one.
+
+    So is a file of a project that is not on this machine. Every other path is left whole.
+    """
+    is_here = root == _current_folder() or not os.path.isdir(root)  # noqa: PTH112  # never raises
+    return relative(file, root) if is_here else file
+
+
+def _current_folder() -> str:
+    try:
+        return str(Path.cwd())
+    except OSError:  # it was removed
+        return ""
 
 
 def is_own(file: str, root: str) -> bool:
