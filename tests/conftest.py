@@ -10,6 +10,14 @@ import pytest
 from desk import Desk
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_audit_is_kept_at_home(tmp_path_factory) -> Iterator[None]:
+    """Nor by what tests start: the folder of this session takes the place of the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ESPER_AUDIT_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 def _state() -> tuple[object, ...]:
     """Every place in torch where the recorder puts a hook, as it is now."""
     interrupt = (signal.signal, signal.getsignal, signal.getsignal(signal.SIGINT))

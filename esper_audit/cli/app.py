@@ -20,7 +20,7 @@ COMMANDS = {
     "compare": "Show two saved audits side by side.",
     "exec": "Run a program as python would, and report what torch.compile did in it.",
     "list": "List the scenarios, their questions and their parameters.",
-    "show": "Print a saved file again, in any format.",
+    "show": "Print the last audit, or a saved file, again, in any format.",
     "explain": "Print what a diagnosis means, why it happens and how to fix it.",
     "doctor": "Show the environment, and test every hook by compiling something small.",
     "schema": "Print the JSON Schema of a saved file.",

@@ -20,6 +20,7 @@ from esper_audit.report.formats import Format
 if TYPE_CHECKING:
     from esper_audit.data.audits import ProgramAudit
     from esper_audit.data.expectations import ProgramBudget
+    from esper_audit.data.last_audit import Shelf
     from esper_audit.data.recording import Recording
     from esper_audit.data.written import Written
     from esper_audit.program.endings import Ending
@@ -217,6 +218,7 @@ def run_program(
 def _session(
     target: Target, budget: ProgramBudget, recorded: Recorded, words: ExecWords
 ) -> ProgramRun:
+    from esper_audit.cli.last import shelf_here
     from esper_audit.program.finish import Finish
     from esper_audit.program.places import journal_at, recording_at
     from esper_audit.program.run import ProgramRun
@@ -226,7 +228,7 @@ def _session(
     finish = Finish(
         target=target,
         budget=budget,
-        report=partial(_report, words, outputs, str(Path.cwd())),
+        report=partial(_report, words, outputs, str(Path.cwd()), shelf_here()),
         say=_say,
         recording=recording,
         journal=journal_at(recording),
@@ -286,14 +288,18 @@ def _report(
     words: ExecWords,
     outputs: tuple[Output, ...],
     root: str,
+    shelf: Shelf | None,
     audit: ProgramAudit,
     written: Written,
 ) -> None:
+    from esper_audit.cli.last import keep
     from esper_audit.cli.output import print_program, write_files
     from esper_audit.data.audits import ProgramReport
     from esper_audit.data.text import encodable
 
     report = ProgramReport(root=encodable(root), audits=(audit,))
+    if not audit.rank:  # each rank ends when it does: the last audit would be that of any
+        keep(report, shelf)
     write_files(report, outputs, words.verbosity, written)
     if not audit.rank or audit.verdict is not None:  # `show` merges what all ranks have saved
         written.attempt("", partial(print_program, report, words.format, words.verbosity))

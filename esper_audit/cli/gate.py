@@ -91,6 +91,7 @@ def gate(
     words: Words,
 ) -> None:
     """Replay scenarios, or load saved audits, and compare them with the committed baseline."""
+    from esper_audit.cli.last import keep, shelf_here
     from esper_audit.cli.output import finish, write_files
     from esper_audit.cli.places import check_places, with_recordings
     from esper_audit.data.baseline_file import load_baseline
@@ -125,11 +126,12 @@ def gate(
     accept = accepting(sys.argv[2:], gated.report.results)
     seconds = time.monotonic() - started
     gated = replace(gated, report=replace(gated.report, accept=accept, wall_seconds=seconds))
+    report = gated.report
     if gating.update_baseline:
         is_wanted = partial(_is_wanted, gating, words)
         update = partial(gated.update, encodable(gating.reason), is_wanted)
         report = written.attempt("", update) or gated.report  # not updated, it says so
-    finish(report if gating.update_baseline else gated.report, words, outputs, written)
+    finish(report, words, outputs, written, kept=keep(report, shelf_here()))
 
 
 def _replayed(

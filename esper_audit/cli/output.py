@@ -44,22 +44,27 @@ def shown(text: str, style: str = "") -> Text:
 
 
 def write_report(
-    document: Document, form: Format, verbosity: int, outputs: Sequence[Output] = ()
+    document: Document,
+    form: Format,
+    verbosity: int,
+    outputs: Sequence[Output] = (),
+    *,
+    kept: bool = False,
 ) -> None:
     """Print a report on stdout; nowhere, where stdout is closed: the verdict stands.
 
-    ``outputs`` are the files that it is written to as well.
+    ``outputs`` are the files that it is written to as well; ``kept``: `show` finds it.
     """
     if sys.stdout is None:
         return
     with stdout_that_may_end():
-        _print(document, form, verbosity, stdout(), _typed(outputs))
+        _print(document, form, verbosity, stdout(), _typed(outputs, kept))
 
 
-def _typed(outputs: Sequence[Output]) -> Typed:
+def _typed(outputs: Sequence[Output], kept: bool) -> Typed:
     files = [output.path for output in outputs if output.format is Format.JSON]
     regular = [str(path) for path in files if path.is_file() or not path.exists()]
-    return Typed(tuple(sys.argv[1:]), next(iter(regular), ""))
+    return Typed(tuple(sys.argv[1:]), next(iter(regular), ""), kept)
 
 
 def _print(
@@ -102,19 +107,24 @@ def print_program(report: ProgramReport, form: Format, verbosity: int) -> None:
 
 
 def finish(
-    document: Document, words: Words, outputs: Sequence[Output], written: Written | None = None
+    document: Document,
+    words: Words,
+    outputs: Sequence[Output],
+    written: Written | None = None,
+    *,
+    kept: bool = False,
 ) -> NoReturn:
     """Write the report into its files, print it, and end with the exit code of its verdict.
 
     Files come first: who reads stdout may end or stop this process. Raises IncompleteError where
-    something was not ``written``, by now or before.
+    something was not ``written``, by now or before. ``kept``: `show` finds the report.
     """
     written = written or Written()
     write_files(document, outputs, words.verbosity, written)
     there = [output for output in outputs if written.has(str(output.path))]
     written.attempt(
         "the report on stdout",
-        partial(write_report, document, words.format, words.verbosity, there),
+        partial(write_report, document, words.format, words.verbosity, there, kept=kept),
     )
     written.check()
     sys.exit(code_of(document))

@@ -22,6 +22,7 @@ def run(
 ) -> None:
     """Replay scenarios under torch.compile and report what every step did."""
     from esper_audit.auditing import run_audit
+    from esper_audit.cli.last import keep, shelf_here
     from esper_audit.cli.output import finish, stderr
     from esper_audit.cli.places import check_places
     from esper_audit.cli.progress import LiveProgress
@@ -34,9 +35,10 @@ def run(
     outputs = (*saved(save), *parse_outputs(words.output or ()))
     request = replaying.request(chosen, config, parse_kinds(fail_on, Door.RUN))
     check_places(outputs, list(map(Path, request.paths)))
+    shelf = shelf_here()
     with replaying.pool() as pool, LiveProgress(stderr()) as progress:
         report = run_audit(request, pool, progress)
-    finish(report, words, outputs)
+    finish(report, words, outputs, kept=keep(report, shelf))
 
 
 COMMAND = command(run, Replaying, Words)

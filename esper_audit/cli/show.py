@@ -16,13 +16,14 @@ from esper_audit.cli.options import Words
 def show(
     *,
     file: Annotated[
-        Path,
+        Path | None,
         typer.Argument(
             metavar="FILE",
+            show_default=False,
             help="A file that --save or --output has written, or a folder with the recording of"
-            " each rank.",
+            " each rank. Without it: the last audit of this project.",
         ),
-    ],
+    ] = None,
     export: Annotated[
         Path | None,
         typer.Option(
@@ -41,11 +42,12 @@ def show(
     ] = 100,
     words: Words,
 ) -> None:
-    """Print a saved file again, in any format.
+    """Print the last audit, or a saved file, again, in any format.
 
     It needs no torch, and ends with the exit code of the saved verdict.
     """
     from esper_audit.cli.exit_codes import code_of
+    from esper_audit.cli.last import last
     from esper_audit.cli.output import finish, write_files
     from esper_audit.cli.places import check_places, with_recordings
     from esper_audit.data.storage import write_atomically
@@ -56,8 +58,9 @@ def show(
 
     outputs = parse_outputs(words.output or ())
     pictures = [Output(Format.PLAIN, export)] if export is not None else []
-    check_places([*outputs, *pictures], with_recordings([file]))
-    report = load_report(file)
+    read = [] if file is None else with_recordings([file])
+    check_places([*outputs, *pictures], read)
+    report = load_report(file) if file is not None else last()
     if export is None:
         finish(report, words, outputs)
     text = export_report(report, export.suffix, width, words.verbosity)

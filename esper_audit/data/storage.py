@@ -226,13 +226,17 @@ def read(path: Path) -> bytes:
 
 def load_any(path: Path) -> Document:
     """Read a file of any kind that :func:`save` wrote; raises UsageError where it is none."""
-    data = read(path)
+    return loads_any(read(path), str(path))
+
+
+def loads_any(data: bytes, name: str) -> Document:
+    """The document of any kind that ``data`` holds; raises UsageError where it holds none."""
     try:
         raw = decoded(data)
     except UNREADABLE:
         raw = None
     kind = raw.get("kind") if isinstance(raw, dict) else None
-    return loads(data, KINDS.get(str(kind), Report), str(path))  # type: ignore[type-var]  # any of them
+    return loads(data, KINDS.get(str(kind), Report), name)  # type: ignore[type-var]  # any of them
 
 
 def json_schema(cls: type[Document] = Report) -> dict[str, Any]:

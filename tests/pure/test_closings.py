@@ -42,6 +42,13 @@ def test_a_run_that_is_saved_need_not_be_run_again():
     assert last_lines(report(failing()), saved, count=1) == ["esper-audit show -v 'my report.json'"]
 
 
+def test_a_run_that_is_kept_is_shown_in_detail_without_a_file():
+    kept = replace(RUN, kept=True)
+    assert last_lines(report(failing()), kept, count=1) == ["esper-audit show -v"]
+    saved = replace(kept, saved="a.json")
+    assert last_lines(report(failing()), saved, count=1) == ["esper-audit show -v a.json"]
+
+
 def test_a_pass_ends_with_its_verdict_alone():
     whole = report(audit(), question=Question())
     assert last_lines(whole, RUN, count=1) == ["Passed: 1 audit passed."]

@@ -17,11 +17,13 @@ _ELSEWHERE = ("--output", "-o", "--format", "--export", "--width")
 class Typed:
     """The command line that a report comes from, without the program's name.
 
-    ``saved`` is the file that holds the report as JSON afterwards; empty if none does.
+    ``saved`` is the file that holds the report as JSON afterwards; empty if none does. ``kept``
+    says that ``show`` finds it without one.
     """
 
     words: tuple[str, ...] = ()
     saved: str = ""
+    kept: bool = False
 
     @property
     def again(self) -> str:
@@ -33,6 +35,8 @@ class Typed:
         """The command that shows all evidence, without running anything twice if it can."""
         if self.saved:
             return shell(("esper-audit", "show", "-v", no_option(self.saved)))
+        if self.kept:
+            return "esper-audit show -v"
         return self._with("-v")
 
     def _with(self, *options: str) -> str:
