@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -22,10 +23,15 @@ COMMANDS = {
     "list": "List the scenarios, their questions and their parameters.",
     "show": "Print the last audit, or a saved file, again, in any format.",
     "explain": "Print what a diagnosis means, why it happens and how to fix it.",
+    "completion": "Print a script that completes commands, options and names in a shell.",
     "doctor": "Show the environment, and test every hook by compiling something small.",
     "schema": "Print the JSON Schema of a saved file.",
 }
 """What each does, in the first sentence of its own help."""
+
+
+ASKED_BY_A_SHELL = "_ESPER_AUDIT_COMPLETE"
+"""The variable that tells typer to complete: its name comes from that of the program."""
 
 
 class Commands(TyperGroup):
@@ -34,7 +40,9 @@ class Commands(TyperGroup):
     def list_commands(self, _ctx: Any) -> list[str]:
         return list(COMMANDS)
 
-    def get_command(self, _ctx: Any, name: str) -> Any:
+    def get_command(self, ctx: Any, name: str) -> Any:
+        if name not in COMMANDS and ctx.resilient_parsing:  # a shell completes what it can
+            return None
         if name not in COMMANDS:
             close = did_you_mean(name, COMMANDS)
             raise UsageError(f"No such command {name!r}{close}.", "" if close else _meant(name))
@@ -51,7 +59,8 @@ class Commands(TyperGroup):
 
 app = typer.Typer(
     cls=Commands,
-    add_completion=False,
+    # Only for a shell that asks: typer's own options write into the user's home.
+    add_completion=bool(os.environ.get(ASKED_BY_A_SHELL)),
     no_args_is_help=True,
     rich_markup_mode=None,  # rich help costs as much again as all the rest of --help
     pretty_exceptions_enable=False,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from esper_audit.cli.command import command
+from esper_audit.cli.completing import rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +32,7 @@ def explain(
         typer.Argument(
             metavar="ID",
             show_default=False,
+            autocompletion=rules,
             help="The identifier of a finding, as float-specialized. Without it: list them all.",
         ),
     ] = None,

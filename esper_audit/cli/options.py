@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from esper_audit.cli import completing
 from esper_audit.report.formats import Format
 
 _OTHERS = [form.value for form in Format if form is not Format.RICH]
@@ -64,6 +65,7 @@ def fail_on_option(
     return typer.Option(
         "--fail-on",
         metavar="KIND[,KIND]",
+        autocompletion=completing.kinds,
         rich_help_panel="What fails",
         help=f"Fail on these kinds instead of the default, which is {default}. Kinds are"
         f" {kinds}. {bounds}",
