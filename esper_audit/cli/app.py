@@ -25,7 +25,7 @@ COMMANDS = {
     "explain": "Print what a diagnosis means, why it happens and how to fix it.",
     "completion": "Print a script that completes commands, options and names in a shell.",
     "doctor": "Show the environment, and test every hook by compiling something small.",
-    "schema": "Print the JSON Schema of a saved file.",
+    "schema": "Print the JSON Schema of a saved file, or of the configuration.",
 }
 """What each does, in the first sentence of its own help."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-_MOST = 1_000_000_000
+MOST_OF_ANY = 1_000_000_000
 """Of what has no bound of its own: more is a slip, and no file or timer holds any number."""
 
 _LONGEST = 40
@@ -25,16 +25,16 @@ class Numbers:
             return False
         if isinstance(value, float) and not math.isfinite(value):
             return False
-        least = -_MOST if self.least is None else self.least
-        return least <= value <= (_MOST if self.most is None else self.most)
+        least = -MOST_OF_ANY if self.least is None else self.least
+        return least <= value <= (MOST_OF_ANY if self.most is None else self.most)
 
     def words(self, value: object = None) -> str:
         """What is allowed, so that it says what is wrong with this value."""
         noun = "a whole number" if self.whole else "a number"
         if self.least is not None and self.most is not None:
             return f"{noun} from {shown(self.least)} to {shown(self.most)}"
-        if isinstance(value, int | float) and math.inf > value > _MOST:
-            return f"{noun}, {_MOST} or less"
+        if isinstance(value, int | float) and math.inf > value > MOST_OF_ANY:
+            return f"{noun}, {MOST_OF_ANY} or less"
         return f"{noun}, {shown(self.least)} or more" if self.least is not None else noun
 
 
@@ -59,7 +59,7 @@ def shown(value: object) -> str:
             return repr(value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…")
         case int() if abs(value) >= 10**_LONGEST:  # longer ones Python refuses to write
             return "a very large number" if value > 0 else "a very small number"
-        case float() if value.is_integer() and abs(value) < _MOST:
+        case float() if value.is_integer() and abs(value) < MOST_OF_ANY:
             return str(int(value))
         case _:
             return str(value)

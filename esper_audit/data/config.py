@@ -27,7 +27,8 @@ DTYPES = (
 )
 """Those of torch but the narrow floats, of which each version brings new ones."""
 
-_NARROW = re.compile(r"float[4-8]_\w+")
+NARROW_DTYPES = r"float[4-8]_\w+"
+"""The names of the others."""
 
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 Count = Annotated[int, msgspec.Meta(ge=0)]
@@ -151,7 +152,7 @@ def _wrong_dtypes(tolerances: object) -> Iterator[Wrong]:
 
 def is_dtype(name: str) -> bool:
     """Whether torch may have a dtype of this name."""
-    return name in DTYPES or _NARROW.fullmatch(name) is not None
+    return name in DTYPES or re.fullmatch(NARROW_DTYPES, name) is not None
 
 
 def _in_words(path: Path, wrong: Wrong) -> str:

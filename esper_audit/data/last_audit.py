@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 
 from esper_audit.data.storage import UNREADABLE, Document, dumps, loads_any, write_atomically
-from esper_audit.data.text import encodable
+from esper_audit.data.text import to_json
 from esper_audit.errors import UsageError
 
 FOLDER_VARIABLE = "ESPER_AUDIT_CACHE_DIR"
@@ -76,8 +76,7 @@ class Shelf:
             return False
         with suppress(OSError):
             self.file.unlink(missing_ok=True)
-        head = encodable(_Head(self.root, self.words, time.time()))
-        data = msgspec.json.encode(head) + b"\n" + dumps(document)
+        data = to_json(_Head(self.root, self.words, time.time())) + b"\n" + dumps(document)
         if len(data) > _LARGEST:
             raise UsageError(f"it has {len(data) >> 20} MiB, and {_LARGEST >> 20} MiB are kept.")
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -41,7 +41,7 @@ def completed(line: str, *check: str) -> list[str]:
         ("esper-audit gate --fail-on limit,wor", ["limit,worse"]),
         ("esper-audit run --fail-on wor", []),
         ("esper-audit completion z", ["zsh"]),
-        ("esper-audit nonsense ", []),
+        ("esper-audit nonsense sho", ["show"]),
     ],
 )
 def test_a_word_is_completed(line, found):
