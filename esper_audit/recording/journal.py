@@ -121,7 +121,8 @@ class _Lines:
         if not isinstance(line, dict):
             raise ValueError("it is no JSON object")
         if "schema_version" in line and self.head is None:
-            check_head(line, name)
+            if check_head(line, name) != KIND:
+                raise ValueError("it is no head of a journal")
             self.head = _checked(line, Recording)
             return
         known = next(((cls, name) for cls, name in _NAMES.items() if name in line), None)
@@ -134,7 +135,7 @@ class _Lines:
     def _key(self, event: Event) -> object:
         """What a later event of the same key stands in for."""
         if isinstance(event, Compile):
-            return event.sequence
+            return event.sequence, event.id, event.frame.key
         return (event.at, event.stance) if isinstance(event, Stance) else self._lines
 
     def recording(self) -> Recording:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
+import msgspec
 import pytest
 from builders import FRAME, compiled, recording
 
@@ -15,6 +16,7 @@ from esper_audit.data.reasons import Why
 from esper_audit.data.recording import UNKNOWN, Program, Recording
 from esper_audit.data.steps import Lookups
 from esper_audit.data.storage import SCHEMA_VERSION, dumps, loads
+from esper_audit.data.text import to_json
 from esper_audit.diagnosis import judge_program
 from esper_audit.errors import UsageError
 from esper_audit.recording.journal import Journal, read_journal
@@ -56,6 +58,18 @@ def test_a_compile_that_comes_again_stands_in_for_the_first(journal):
     for reason in ("", "later"):
         journal.note(replace(compiled(0), reason=reason), Lookups())
     assert [compile_.reason for compile_ in read_journal(content(journal)).compiles] == ["later"]
+
+
+def test_another_compile_of_the_same_number_stands_in_for_none(journal):
+    for name in ("0/1", "1/0"):
+        journal.note(replace(compiled(0), id=name), Lookups())
+    assert [made.id for made in read_journal(content(journal)).compiles] == ["0/1", "1/0"]
+
+
+def test_a_whole_recording_is_not_read_as_the_head_of_a_journal():
+    data = to_json(msgspec.json.decode(dumps(recording(compiles=[compiled(0)]))))
+    with pytest.raises(UsageError, match="no head of a journal"):
+        read_journal(data)
 
 
 def test_how_often_a_graph_ran_is_not_known_while_it_runs(journal):

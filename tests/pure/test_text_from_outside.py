@@ -22,8 +22,10 @@ from esper_audit.data.recording import Environment, Program, Recording
 from esper_audit.data.steps import Lookups
 from esper_audit.data.storage import dumps, loads
 from esper_audit.data.text import encodable, on_disk, to_json
+from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.recording.journal import Journal, read_journal
 from esper_audit.replay.plan import KeywordMatcher, parse_params
+from esper_audit.report.formats import Format, render
 from esper_audit.report.words.commands import shell
 from esper_audit.torch_text.sources import frame_key
 
@@ -100,6 +102,13 @@ def test_a_file_is_found_again_by_its_escaped_name(tmp_path):
     path = tmp_path / NAME
     path.write_text("")
     assert on_disk(encodable(str(path))) == str(path)
+
+
+def test_sarif_names_the_bytes_of_a_file(tmp_path):
+    whole = report(
+        audit(AuditVerdict.FAILED, file=f"{tmp_path}/{NAME}.py"), root=f"{tmp_path}/{NAME}"
+    )
+    assert f"{tmp_path.as_uri()}/caf%E9/" in render(encodable(whole), Format.SARIF)
 
 
 def test_a_file_that_is_named_like_an_escape_is_itself(tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote
@@ -10,6 +11,7 @@ from urllib.parse import quote
 from esper_audit import __version__
 from esper_audit.data.json_text import json_text
 from esper_audit.data.places import Location
+from esper_audit.data.text import on_disk
 from esper_audit.report.ci.cases import Cases, Problem
 from esper_audit.report.manual import Rule
 from esper_audit.report.words.commands import explained
@@ -46,7 +48,7 @@ def sarif(whole: Cases) -> str:
 def _bases(root: str) -> dict[str, Any]:
     if not PurePath(root).is_absolute():  # recorded on another system
         return {_BASE: {"description": {"text": "The folder of the project."}}}
-    return {_BASE: {"uri": f"{PurePath(root).as_uri()}/"}}
+    return {_BASE: {"uri": f"{PurePath(on_disk(root)).as_uri()}/"}}
 
 
 def _rule(name: str) -> dict[str, Any]:
@@ -88,7 +90,8 @@ def _result(problem: Problem, rules: list[str], root: str) -> dict[str, Any]:
 def _location(place: Location, root: str) -> dict[str, Any]:
     file = relative(place.file, root)
     elsewhere = PurePath(file).is_absolute()
-    artifact = {"uri": PurePath(file).as_uri()} if elsewhere else {"uri": quote(file)}
+    file = on_disk(file)
+    artifact = {"uri": PurePath(file).as_uri() if elsewhere else quote(os.fsencode(file))}
     base = {} if elsewhere else {"uriBaseId": _BASE}
     physical = {"artifactLocation": artifact | base, "region": {"startLine": max(place.line, 1)}}
     found: dict[str, Any] = {"physicalLocation": physical}
