@@ -25,8 +25,8 @@ class HookError:
 
     @property
     def gist(self) -> str:
-        """The last line of the traceback: what was raised."""
-        return self.traceback.strip().splitlines()[-1]
+        """The last line of the traceback: what was raised; empty where there is none."""
+        return next(reversed(self.traceback.strip().splitlines()), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def _recordings(folder: Path) -> list[Path]:
         finished = partial.with_suffix("")
         if finished not in found:
             found.append(partial)
-        elif partial.stat().st_mtime > finished.stat().st_mtime:  # a later run has crashed
+        elif _written_at(partial) > _written_at(finished):  # a later run has crashed
             found[found.index(finished)] = partial
     if not found:
         raise UsageError(
@@ -73,6 +73,13 @@ def _recordings(folder: Path) -> list[Path]:
             "Save them with `esper-audit exec --save FOLDER/`.",
         )
     return found
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:  # a link to nowhere
+        return 0.0
 
 
 def _of_ranks(paths: Sequence[Path]) -> list[ProgramAudit]:

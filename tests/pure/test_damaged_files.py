@@ -56,6 +56,16 @@ def test_a_damaged_rank_is_named_and_the_others_are_shown(ranks, rank, data):
     assert "torch 2.13.0" in out
 
 
+def test_what_is_no_file_in_a_folder_of_ranks_costs_itself(ranks):
+    for name in ("rank-1.json", "rank-1.json.partial"):
+        (ranks.folder / "runs" / name).unlink(missing_ok=True)
+        (ranks.folder / "runs" / name).symlink_to("nowhere")
+    (ranks.folder / "runs" / "rank-2.json").unlink()
+    (ranks.folder / "runs" / "rank-2.json").mkdir()
+    code, out, err = ranks.run("show", "runs")
+    assert (code, err, out.count("its recording can't be read")) == (3, "", 2)
+
+
 @pytest.mark.parametrize("form", ["json", "markdown", "junit", "sarif", "github", "plain"])
 def test_every_format_tells_of_the_damaged_rank(ranks, form):
     (ranks.folder / "runs" / "rank-1.json").write_bytes(b"")

@@ -20,6 +20,7 @@ from esper_audit.data.text import to_json
 from esper_audit.diagnosis import judge_program
 from esper_audit.errors import UsageError
 from esper_audit.recording.journal import Journal, read_journal
+from esper_audit.report.formats import Format, render
 from esper_audit.report.words.reasons import in_words
 
 PROGRAM = Program(argv=("train.py",))
@@ -158,6 +159,14 @@ def test_without_its_first_line_the_events_are_still_shown(journal, head):
     found = read_journal(damaged(journal, 0, head))
     assert [compile_.sequence for compile_ in found.compiles] == [0, 1, 2]
     assert (found.program, found.environment, found.notes[0].why) == (None, UNKNOWN, Why.HEAD_LOST)
+
+
+def test_an_error_of_a_hook_without_words_is_told_all_the_same(journal):
+    journal.note(HookError("compile", " "), Lookups())
+    page = render(
+        ProgramReport(audits=(judge_program(read_journal(content(journal))),)), Format.PLAIN
+    )
+    assert "The recorder's hook compile failed" in page
 
 
 def test_blocks_of_nul_that_a_crash_leaves_cost_no_event(journal):
