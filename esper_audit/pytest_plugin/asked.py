@@ -12,6 +12,7 @@ FLAGS = {
     "no_eager_fallback": "fail tests in which compiled code ran eagerly",
     "recompiles_no_provenance": "don't look for the lines that write guarded state",
 }
+NO_EAGER = "no_eager_fallback"
 NUMBER = "max_recompiles"
 BREAKS = "max_graph_breaks"
 KINDS = "recompiles_fail_on"
@@ -121,7 +122,8 @@ def wish_of(item: pytest.Item) -> Wish:
     allowed, warm_up = _allowed(item.config, NUMBER), None
     if number is not None:
         allowed, warm_up = _of_number(item, number)
-    strict_eager = item.get_closest_marker("no_eager_fallback") is not None
+    eager = item.get_closest_marker(NO_EAGER)
+    strict_eager = eager is not None and _is_bare(item, eager)
     return Wish(
         allowed=allowed,
         warm_up=warm_up,
@@ -168,6 +170,15 @@ def _of_breaks(item: pytest.Item, marker: pytest.Mark) -> int:
         )
     number: int = values[0]
     return number
+
+
+def _is_bare(item: pytest.Item, marker: pytest.Mark) -> bool:
+    if marker.args or marker.kwargs:
+        raise pytest.UsageError(
+            f"{item.nodeid}: no_eager_fallback takes no arguments, as in"
+            " @pytest.mark.no_eager_fallback"
+        )
+    return True
 
 
 def _is_number(value: object) -> bool:
