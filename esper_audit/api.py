@@ -41,6 +41,9 @@ class LiveRecording:
         self._state = "not started"
 
     def __enter__(self) -> LiveRecording:
+        from esper_audit.recording.usable_torch import import_torch
+
+        import_torch()
         from esper_audit.recording.recorder import Recorder
 
         if self._recorder is not None:

@@ -26,6 +26,8 @@ class AuditError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
+        if hint:
+            self.add_note(hint)  # for a traceback, where Python code called us
 
 
 class UsageError(AuditError):
@@ -36,6 +38,10 @@ class UsageError(AuditError):
 
 class IncompleteError(AuditError):
     """The audit started but could not be brought to an end."""
+
+
+class TorchError(IncompleteError):
+    """Torch is missing, too old or broken: neither our fault, nor that of the user's code."""
 
 
 UNCAUGHT = KeyboardInterrupt()

@@ -24,31 +24,37 @@ def _run() -> None:
             INTERRUPTS.leave_to_program()
             result()
         elif result:  # typer's word for Ctrl-C, which it catches itself
-            _complain("Interrupted.", "")
+            complain("Interrupted.", "")
             sys.exit(ExitCode.INCOMPLETE)
     except SystemExit:
         raise
     except AuditError as error:
-        _complain(str(error), error.hint)
+        complain(str(error), error.hint)
         sys.exit(error.exit_code)
     except KeyboardInterrupt as error:
         from esper_audit.errors import UNCAUGHT
 
         if error is UNCAUGHT:
             raise
-        _complain("Interrupted.", "")
+        complain("Interrupted.", "")
         sys.exit(ExitCode.INCOMPLETE)
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # no command: the help is the message
             _print(str(error))
             sys.exit(ExitCode.USAGE)
         if hasattr(error, "format_message"):  # typer's own, of a wrong command line
-            _complain(error.format_message(), f"See `{_command(error)} --help`.")
+            complain(error.format_message(), f"See `{_command(error)} --help`.")
             sys.exit(ExitCode.USAGE)
+        from esper_audit.recording.usable_torch import compile_trouble, import_trouble
+
+        trouble = import_trouble() or compile_trouble("aot_eager")
+        if trouble is not None:
+            complain(str(trouble), trouble.hint)
+            sys.exit(trouble.exit_code)
         import traceback
 
         traceback.print_exc()
-        _complain("This is a defect of esper-audit, not of your code.", "Please report it.")
+        complain("This is a defect of esper-audit, not of your code.", "Please report it.")
         sys.exit(ExitCode.INCOMPLETE)
 
 
@@ -57,7 +63,8 @@ def _command(error: Exception) -> str:
     return str(getattr(getattr(error, "ctx", None), "command_path", "esper-audit"))
 
 
-def _complain(message: str, hint: str) -> None:
+def complain(message: str, hint: str) -> None:
+    """Say what went wrong and what to do about it."""
     from esper_audit.data.clean import clean_lines
 
     _print(f"esper-audit: {clean_lines(message)}")

@@ -24,9 +24,18 @@ def doctor(*, output_format: PlainOption = Plain.RICH) -> None:
     from esper_audit.cli.stdout import stdout_that_may_end
     from esper_audit.data.json_text import json_text
     from esper_audit.data.verdicts import AuditVerdict
+    from esper_audit.recording.usable_torch import compile_trouble, import_torch
+
+    import_torch()
     from esper_audit.doctor import check_up
 
-    result = check_up()
+    try:
+        result = check_up()
+    except Exception:
+        trouble = compile_trouble("aot_eager")
+        if trouble is None:
+            raise
+        raise trouble from None
     with stdout_that_may_end("The check-up", "Print it to a place with free space."):
         if output_format is Plain.JSON:
             sys.stdout.write(f"{json_text(result)}\n")

@@ -15,7 +15,7 @@ import typer
 
 from esper_audit.cli.command import command
 from esper_audit.cli.options import Words, fail_on_option, save_option
-from esper_audit.cli.replaying import Replaying
+from esper_audit.cli.replaying import Replaying, say_if_torch_fails
 
 if TYPE_CHECKING:
     from esper_audit.auditing import Progress
@@ -144,7 +144,9 @@ def _replayed(
     from esper_audit.gating import replayed
 
     request = replaying.request(paths, config, command="gate")
-    return replayed(request, partial(_opened, replaying), gating.repeat, baseline)
+    reports = replayed(request, partial(_opened, replaying), gating.repeat, baseline)
+    say_if_torch_fails(reports, request.options.backends)
+    return reports
 
 
 @contextmanager

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from esper_audit.auditing import Request
     from esper_audit.data.config import Config
     from esper_audit.data.expectations import Budget
@@ -221,3 +223,23 @@ class Replaying:
         from esper_audit.replay.pool import open_pool
 
         return open_pool(self.jobs, self.start.value)
+
+
+def say_if_torch_fails(reports: Sequence[object], backends: Sequence[str]) -> None:
+    """Say on stderr where no audit could compile anything, because torch can't without us either.
+
+    It is asked in a process of its own, which takes seconds: only then.
+    """
+    from esper_audit.data.audits import Report
+    from esper_audit.data.compiles import Outcome
+
+    audits = [audit for report in reports if isinstance(report, Report) for audit in report.audits]
+    made = [attempt for audit in audits for attempt in audit.recording.compiles]
+    if not made or any(attempt.outcome is not Outcome.FAILED for attempt in made):
+        return
+    from esper_audit.cli import complain
+    from esper_audit.recording.usable_torch import blamed
+
+    trouble = blamed(backends)
+    if trouble is not None:
+        complain(str(trouble), trouble.hint)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from esper_audit.cli.command import command
 from esper_audit.cli.options import Paths, Words, fail_on_option, save_option
-from esper_audit.cli.replaying import Replaying
+from esper_audit.cli.replaying import Replaying, say_if_torch_fails
 
 
 def run(
@@ -38,6 +38,7 @@ def run(
     shelf = shelf_here()
     with replaying.pool() as pool, LiveProgress(stderr()) as progress:
         report = run_audit(request, pool, progress)
+    say_if_torch_fails([report], request.options.backends)
     finish(report, words, outputs, kept=keep(report, shelf))
 
 

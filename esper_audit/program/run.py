@@ -40,7 +40,6 @@ if TYPE_CHECKING:
 
 _NO_TORCH = Environment(torch="", python=sys.version.split()[0], device="")
 
-
 Finished = Callable[[Recording, Ending], int]
 """Told of the recording; returns the exit code of its verdict."""
 
@@ -143,6 +142,9 @@ class ProgramRun:
         if os.getpid() != self._pid:
             return  # a forked child that has imported torch itself
         try:
+            from esper_audit.recording.usable_torch import import_torch
+
+            import_torch()
             from esper_audit._dynamo.environment import set_recompile_limit
             from esper_audit.recording.recorder import Recorder
 
@@ -158,8 +160,9 @@ class ProgramRun:
             self._recorder.__enter__()
             if self._journal is not None:
                 self._journal.begin(self._recorder.recording(), self._program)
-        except Exception:
-            self._trouble = traceback.format_exc()
+        except Exception as error:
+            told = f"{error} {error.hint}" if isinstance(error, AuditError) else ""
+            self._trouble = told or traceback.format_exc()
             self._recorder = None
 
     def _note(self, event: Any) -> None:
@@ -344,5 +347,4 @@ def not_started(recording: Recording) -> None:
     """Raise IncompleteError where the recorder could not be put in place."""
     for error in recording.hook_errors:
         if error.hook == "start":
-            last = error.gist
-            raise IncompleteError(f"The recorder could not start: {last}.")
+            raise IncompleteError(f"The recorder could not start: {error.gist.rstrip('.')}.")

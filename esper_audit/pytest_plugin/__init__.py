@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Generator
-from contextlib import ExitStack
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from esper_audit.errors import AuditError
 from esper_audit.pytest_plugin.asked import (
     MARKERS,
     Wish,
@@ -62,6 +63,7 @@ class _Live:
         self._provenance = provenance
         self._stack = ExitStack()
         self.recording: LiveRecording | None = None
+        self.trouble = ""
 
     def begin(self) -> None:
         from esper_audit.api import record
@@ -72,23 +74,42 @@ class _Live:
         """Importing torch for tests that never use it would cost seconds."""
         from esper_audit.program.on_import import on_import
 
-        self._stack.callback(on_import("torch._dynamo", self.begin))
+        self._stack.callback(on_import("torch._dynamo", self._begin_quietly))
+
+    def _begin_quietly(self) -> None:
+        """The import of a test must not fail by us: it is told once the test has run."""
+        try:
+            self.begin()
+        except AuditError as error:
+            self.trouble = f"{error} {error.hint}"
 
     def end(self) -> None:
         self._stack.close()
 
 
+@contextmanager
+def _failing_in_a_line() -> Iterator[None]:
+    """What is wrong with a marker, or with torch, is told without the lines of this plugin."""
+    try:
+        yield
+    except (pytest.UsageError, AuditError) as error:
+        words = f"{error} {getattr(error, 'hint', '')}".strip()
+        raise pytest.fail.Exception(words, pytrace=False) from None
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A clean Dynamo for each test that is looked at, before its fixtures warm anything up."""
-    item.stash[_WISH] = wish = wish_of(item)
+    with _failing_in_a_line():
+        item.stash[_WISH] = wish = wish_of(item)
     if not wish.is_idle and "torch._dynamo" in sys.modules:
         sys.modules["torch"].compiler.reset()
     if not wish.is_idle:
         # From here on: a fixture may warm up what the test calls, and have it given up.
         live = item.stash[_LIVE] = _Live(not setting(item.config, "recompiles_no_provenance"))
         if wish.is_marked:
-            live.begin()
+            with _failing_in_a_line():
+                live.begin()
         else:
             live.begin_with_torch()
 
@@ -107,6 +128,8 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         live.end()
         if live.recording is not None:
             item.stash[_SAID] = _said(live.recording)
+    if live.trouble:
+        pytest.fail(live.trouble, pytrace=False)
     if live.recording is not None:
         complaint = _complaint(before, live.recording.result, wish)
         if complaint:

@@ -32,7 +32,7 @@ from esper_audit.replay.keeper import NO_KEEPER, Keeper, keeper
 _STARTING_SECONDS = 60.0  # a spawned process imports torch first
 _POLL_SECONDS = 0.1
 _LOG_TAIL = 4000
-_PRELOAD = ["__main__", "msgspec", "esper_audit.replay.server", "esper_audit._dynamo.preload"]
+_PRELOAD = ["__main__", "msgspec", "esper_audit.replay.server", "esper_audit.replay.preload"]
 _SERVER_DIED = 255  # exit code of a process that Python's fork server was to tell the code of
 
 # Each replay compiles small graphs, many side by side: one thread each is faster, a forked child
