@@ -73,7 +73,7 @@ def test_a_mark_that_a_code_page_lacks_costs_no_help():
     ],
 )
 def test_a_missing_folder_is_refused_first_with_the_command_that_makes_it(desk, words):
-    (desk.folder / "x.py").write_text("raise SystemExit('it ran')")
+    (desk.folder / "x.py").write_text("raise SystemExit('it ran')  # no scenario")
     code, out, err = desk.run(*words.split())
     assert (code, out) == (2, "")
     [said, hint] = err.splitlines()
