@@ -28,9 +28,12 @@ def misfit(error: msgspec.MsgspecError) -> str:
     place = _in_words(found[1]) if found else ""
     what = _PLACE.sub("", text)
     what = _MISSING.sub(r"\1 is missing", _UNKNOWN.sub(r"\1 is unknown here", what))
-    what = re.sub(r"`(\w+)`", lambda kind: _TYPES.get(kind[1], kind[0]), what)
-    what = what.replace(" | ", " or ")
+    what = re.sub(r"`(\w+(?: \| \w+)*)`", _types, what)
     return f"{place}: {what[:1].lower()}{what[1:]}" if place else what[:1].lower() + what[1:]
+
+
+def _types(found: re.Match[str]) -> str:
+    return " or ".join(_TYPES.get(kind, kind) for kind in found[1].split(" | "))
 
 
 def _in_words(path: str) -> str:

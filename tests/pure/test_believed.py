@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import pytest
 from builders import compiled, judged, program_audit, recording, step
-from desk import Desk
 from report_builders import failing, report
 from test_formats import ACCEPT, BROKEN, FAILING, PASSING, gate
 
@@ -21,11 +20,6 @@ from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import believed
 
 PASSED, FAILED, ERROR = AuditVerdict.PASSED, AuditVerdict.FAILED, AuditVerdict.ERROR
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch, capsys):
-    return Desk(tmp_path, monkeypatch, capsys)
 
 
 def program(verdict, *compiles, budget=ProgramBudget(recompiles=0), **fields):

@@ -23,7 +23,13 @@ _MOST_NAMES = 3
 
 def in_words(reason: Reason | None) -> str:
     """A reason as a clause without a full stop; empty for None."""
-    return "" if reason is None else WORDS[reason.why](reason)
+    if reason is None:
+        return ""
+    try:
+        return WORDS[reason.why](reason)
+    except (ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError):
+        # A file may hold a reason without what explains it.
+        return f"{reason.why.value} (the file does not say more)"
 
 
 def all_in_words(reasons: Iterable[Reason]) -> str:
