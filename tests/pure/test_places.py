@@ -58,10 +58,8 @@ COMMANDS = (
     ("gate", "a.json", "--save", "{}"),
     ("gate", "a.json", "-o", "json={}"),
     ("gate", "b.json", "--baseline", "a.json", "--save", "{}"),
-    ("run", "a.json", "--save", "{}"),
-    ("exec", "-o", "json={}", "a.json"),
-    ("exec", "--save", "{}", "a.json"),
-    ("exec", "--save", "{}", "b.json", "a.json"),
+    ("exec", "-o", "json={}", "p.py", "a.json"),
+    ("exec", "--save", "{}", "p.py", "--data", "a.json"),
 )
 
 
@@ -70,6 +68,7 @@ COMMANDS = (
 def test_no_command_replaces_what_it_reads(desk, other_name, way, command):
     desk.accept(PASSING)
     desk.saved(PASSING, name="b.json")
+    (desk.folder / "p.py").write_text("print('ran')\n")
     path = desk.folder / desk.saved(PASSING)
     if "--baseline" in command:
         path.write_bytes(desk.baseline.read_bytes())
@@ -83,13 +82,24 @@ def test_no_command_replaces_what_it_reads(desk, other_name, way, command):
     assert any(why in err for why in ("used by this command itself", "is a baseline")), err
 
 
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("option", [("--save", "{}"), ("-o", "plain={}")], ids="".join)
+def test_a_scenario_is_not_replaced_by_its_report(desk, other_name, way, option):
+    path = desk.folder / "s.py"
+    path.write_text("from esper_audit import scenario\n")
+    target = other_name(way, path)
+    code, out, err = desk.run("run", "s.py", *(word.format(target) for word in option))
+    assert (code, out, path.read_text()) == (2, "", "from esper_audit import scenario\n"), err
+
+
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "itself"])
 def test_two_outputs_to_one_file_are_refused(desk, other_name, way):
     name = desk.saved(PASSING)
+    (desk.folder / "s.py").write_text("from esper_audit import scenario\n")
     there = desk.folder / "out.json"
     there.write_text("")
     target = other_name(way, there)
-    for command in (("show", name), ("compare", name, name), ("gate", name), ("run", "x.py")):
+    for command in (("show", name), ("compare", name, name), ("gate", name), ("run", "s.py")):
         code, out, err = desk.run(*command, "-o", "json=out.json", "-o", f"json={target}")
         assert (code, out) == (2, ""), err
         assert "are one file" in err or "used by" in err
