@@ -14,8 +14,11 @@ _INSTALLED = tuple(f"{sysconfig.get_path(name)}/" for name in ("purelib", "platl
 _PACKAGES = ("/site-packages/", "/dist-packages/")
 """Folders of installed packages anywhere: those of the user, of another environment's ``.pth``."""
 _NOT_THE_USERS = (_TORCH_FOLDER, _OWN_FOLDER)
-_CELL_FILE = "<ipython-input-"
-"""How IPython names the code of a cell (IPython/core/compilerop.py); ipykernel makes up a path."""
+_CELL_FILES = ("<ipython-input-", "<timed exec>", "<timed eval>", "<magic-timeit>")
+"""How IPython names the code of a cell, and of one under %%time or %%timeit.
+
+IPython/core/compilerop.py and magics/execution.py; ipykernel makes up a path for a cell.
+"""
 
 
 def is_torch_file(path: str) -> bool:
@@ -26,7 +29,7 @@ def is_torch_file(path: str) -> bool:
 def is_library_file(path: str) -> bool:
     """Whether a source file is torch's, the standard library's, ours or made up (``<string>``)."""
     in_library = path.startswith(_STANDARD_LIBRARY) and not _is_installed(path)
-    made_up = path.startswith("<") and not path.startswith(_CELL_FILE)
+    made_up = path.startswith("<") and not path.startswith(_CELL_FILES)
     return in_library or made_up or path.startswith(_NOT_THE_USERS)
 
 

@@ -85,3 +85,10 @@ def test_a_session_names_its_cells_and_shows_its_recordings(tmp_path, naming):
     kept = (tmp_path / "kept.json").read_text()
     assert "Cell [2]:Blend.forward" in kept
     assert "ipykernel" not in kept and "ipython-input" not in kept
+
+
+def test_code_of_a_cell_is_the_users_own_and_other_made_up_files_are_not():
+    from esper_audit._dynamo.files import is_user_file
+
+    files = ("<ipython-input-3-ab>", "<timed exec>", "/tmp/ipykernel_7/41.py", "<string>", "<eval>")
+    assert [is_user_file(file) for file in files] == [True, True, True, False, False]
