@@ -113,8 +113,14 @@ def gate(audits: Audits, baseline: Baseline, fail_on: tuple[str, ...], root: str
         known=tuple(dict.fromkeys(entry.subject.environment for entry in baseline.entries)),
         runs=len(audits),
         doubt=doubt,
+        left_out=_left_out(audits),
     )
     return Gated(report, baseline, measured, fail_on, declared)
+
+
+def _left_out(audits: Audits) -> tuple[str, ...]:
+    files = (file for audit in audits if isinstance(audit, Report) for file in audit.left_out)
+    return tuple(dict.fromkeys(files))
 
 
 def failing_kinds(chosen: Sequence[str], allow_improvement: bool) -> tuple[str, ...]:

@@ -177,6 +177,7 @@ class GateReport:
 
     ``accept`` is the command that accepts the new state, ``known`` the environments that the
     baseline has entries for, ``doubt`` why the audit as a whole could not be completed.
+    ``left_out`` are files that can't be imported and that ``-k`` left out.
     """
 
     root: str = ""
@@ -189,6 +190,7 @@ class GateReport:
     runs: Count = 1
     doubt: Reason | None = None
     wall_seconds: Seconds = 0.0
+    left_out: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

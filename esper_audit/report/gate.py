@@ -23,6 +23,7 @@ from esper_audit.report.sections import (
 )
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import agree, several, share
+from esper_audit.report.words.paths import left_out
 from esper_audit.report.words.reasons import all_in_words, in_words
 
 _TITLES = {
@@ -132,6 +133,8 @@ def _sections(results: Sequence[ComparedAudit], report: GateReport) -> Iterator[
             yield Section(title, bullets(*_not_comparable(group, report)))
         else:
             yield Section(title, tuple(_result(result, report) for result in group))
+    if report.left_out:
+        yield Section("Notes", bullets(*(left_out(file, report.root) for file in report.left_out)))
 
 
 def _result(result: ComparedAudit, report: GateReport) -> Item:

@@ -41,7 +41,7 @@ from esper_audit.report.words.changes import change, sources
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 from esper_audit.report.words.marks import AUDIT_LEGEND, CLAIM_STYLES, STEP_LEGEND, answer_style
 from esper_audit.report.words.numbers import several
-from esper_audit.report.words.paths import place, short_file
+from esper_audit.report.words.paths import left_out, place
 from esper_audit.report.words.programs import first_line
 from esper_audit.report.words.reasons import all_in_words, in_words
 
@@ -252,7 +252,7 @@ def _notes(report: Report) -> Iterator[str]:
     if any(audit.options.get("compare") == "false" for audit in report.audits):
         yield _NOT_COMPARED_NOTE
     for file in report.left_out:
-        yield f"{short_file(file, report.root)} can't be imported; -k leaves it out."
+        yield left_out(file, report.root)
     for note, names in _collected(report):
         yield f"{note} ({names})."
     lost = {notice.name: notice for audit in report.audits for notice in audit.recording.lost}

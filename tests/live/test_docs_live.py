@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 import shlex
 import subprocess
 import sys
+from unittest.mock import MagicMock, create_autospec
 
 import pytest
 import warm
-from walk import DOCUMENTS, Typed, blocks, is_shown, typed, with_functions
+from walk import DOCUMENTS, Typed, blocks, fragments, is_shown, typed, with_functions
 from warm import run_warm
 
 TERMINAL = {"COLUMNS": "80", "FORCE_COLOR": "1", "TTY_INTERACTIVE": "0"}
@@ -95,3 +97,33 @@ def test_a_document_shows_what_a_reader_sees(document, tmp_path):
             after = [command.command == "echo $?" for command in commands[1:]]
             for command, is_code_shown in zip(commands, [*after, False], strict=False):
                 reader.follow(command, is_code_shown)
+
+
+class Names(dict):
+    """What a fragment takes for granted is a stand-in that takes any call."""
+
+    def __missing__(self, name):
+        if hasattr(builtins, name):
+            raise KeyError(name)
+        return MagicMock(name=name)
+
+
+@pytest.mark.usefixtures("clean_dynamo")
+def test_fragments_of_code_call_what_there_is_as_it_takes_it():
+    import torch
+
+    import esper_audit
+
+    known = {name: getattr(esper_audit, name) for name in esper_audit.__all__}
+    replay = create_autospec(esper_audit.ReplaySession, instance=True)
+    step = create_autospec(esper_audit.CompiledStep, instance=True)
+    model = torch.compile(torch.nn.Linear(2, 2), backend="aot_eager")
+    known |= {"model": model, "rollout": lambda model: model(torch.ones(1, 2))}
+    found = [(name, code) for name in DOCUMENTS for code in fragments(name)]
+    for document, code in found:
+        names = Names(known, replay=replay, step=step, torch=torch, pytest=pytest, batches=[])
+        try:
+            exec(code, {"esper_audit": esper_audit}, names)
+        except Exception as error:
+            raise AssertionError(f"{document}: {error}\n{code}") from error
+    assert len(found) >= 10

@@ -17,8 +17,10 @@ from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.errors import UsageError
+from esper_audit.gating import Baseline, gate
 from esper_audit.replay.plan import Options
 from esper_audit.replay.unloaded import left_out
+from esper_audit.report.formats import Format, render
 
 BROKEN = "import nowhere\n\ndef rollout(replay):\n    pass\n"
 CLAIMS = (
@@ -113,3 +115,10 @@ def test_a_part_of_a_suite_lists_only_claims_that_it_could_test():
     assert claims(run("grows and 4")) == [], "the claim is about another size"
     assert claims(run(params={"size": ["2"]})) == ["fast", "small"]
     assert claims(run(paths=("/p/s.py",), configured=("/p",), scenarios=SCENARIOS[:1])) == ["fast"]
+
+
+def test_a_gate_says_which_file_k_left_out(broken, tmp_path):
+    held = gate([run("steady", broken=broken)], Baseline(tmp_path / "b.json", ()), (), "/p").report
+    assert "wreck.py can't be imported; -k leaves it out." in " ".join(
+        render(held, Format.PLAIN).split()
+    )

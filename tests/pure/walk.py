@@ -95,6 +95,19 @@ def blocks(document: str) -> list[Block]:
     ]
 
 
+def fragments(document: str) -> list[str]:
+    """Python code that is no file, with what a fragment leaves out at its end."""
+    found = [block for block in blocks(document) if block.language == "python" and not block.title]
+    return [_completed(block.text.rstrip()) for block in found]
+
+
+def _completed(text: str) -> str:
+    last = text.splitlines()[-1]
+    if last.startswith("@"):
+        return f"{text}\ndef last(replay):\n    pass\n"
+    return f"{text}\n    pass\n" if last.endswith(":") else text
+
+
 def typed(block: Block) -> list[Typed]:
     """The commands of a console block."""
     found: list[Typed] = []

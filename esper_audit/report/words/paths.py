@@ -100,3 +100,8 @@ def is_own(file: str, root: str) -> bool:
     return not path.is_absolute() or (
         bool(root) and path.is_relative_to(root) and "site-packages" not in path.parts
     )
+
+
+def left_out(file: str, root: str) -> str:
+    """That a file is no part of an audit, though it might hold scenarios."""
+    return f"{short_file(file, root)} can't be imported; -k leaves it out."
