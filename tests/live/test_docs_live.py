@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -18,6 +19,9 @@ TERMINAL = {"COLUMNS": "80", "FORCE_COLOR": "1", "TTY_INTERACTIVE": "0"}
 GIT = {
     f"GIT_{who}_{what}": "reader" for who in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")
 }
+
+PROGRESS = re.compile(r"^esper-audit: \d+ s: .*\n", re.MULTILINE)
+"""A terminal shows a bar instead, and clears it."""
 
 TRAIN = """
 import torch
@@ -45,7 +49,9 @@ class Reader:
     """Follows a document in a folder: writes its files, types its commands."""
 
     def __init__(self, folder):
-        self.folder, self.code = folder, 0
+        self.folder, self.code = folder / "project", 0
+        self.folder.mkdir()
+        self.environment = os.environ | TERMINAL | GIT | {"XDG_CACHE_HOME": str(folder / "cache")}
 
     def write(self, name, text):
         file = self.folder / name
@@ -58,16 +64,17 @@ class Reader:
         if command == "echo $?":
             return f"{self.code}\n"
         program, *arguments = shlex.split(command)
-        environment = os.environ | TERMINAL | GIT
         if program in ("esper-audit", "pytest"):
             module = program.replace("-", "_")
-            done = run_warm([module, *arguments], self.folder, environment)
+            done = run_warm([module, *arguments], self.folder, self.environment)
             if warm.__file__ in done.stdout:  # frames that a reader's process has not
-                done = run([sys.executable, "-m", module, *arguments], self.folder, environment)
+                done = run(
+                    [sys.executable, "-m", module, *arguments], self.folder, self.environment
+                )
         else:
-            done = run(["bash", "-c", command], self.folder, environment)
+            done = run(["bash", "-c", command], self.folder, self.environment)
         self.code = done.returncode
-        return done.stdout + done.stderr
+        return done.stdout + PROGRESS.sub("", done.stderr)
 
     def follow(self, command: Typed, is_code_shown: bool):
         printed = self.type(command.command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import tomllib
 
 import pytest
@@ -41,7 +42,15 @@ def test_code_in_a_document_can_be_read(document):
     for block in blocks(document):
         if block.language == "toml":
             tomllib.loads(block.text)
-        assert block.language in ("python", "console", "toml", "yaml")
+        if block.language == "json":
+            json.loads(block.text)
+        assert block.language == "console" or not block.text.startswith("$ ")
+
+
+def test_output_without_a_command_is_shown_with_one_elsewhere():
+    seen = {line for _, command in COMMANDS for line in command.shown}
+    alone = [block for name in DOCUMENTS for block in blocks(name) if block.language == "text"]
+    assert [line for block in alone for line in block.text.splitlines() if line not in seen] == []
 
 
 def test_output_must_be_shown_whole_but_for_lines_that_are_left_out():
