@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from esper_audit.data.clean import clean_lines
@@ -25,7 +25,6 @@ from esper_audit.errors import AuditError, ExitCode, IncompleteError
 from esper_audit.program.endings import (
     Ending,
     EndingKind,
-    die_of,
     ending_of,
     join_threads,
     kept_of,
@@ -33,6 +32,7 @@ from esper_audit.program.endings import (
 )
 from esper_audit.program.launch import NotFoundError, Target
 from esper_audit.program.on_import import on_import
+from esper_audit.program.signals import HELD, FatalSignals
 from esper_audit.recording.journal import Journal
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ class ProgramRun:
 
     def __enter__(self) -> ProgramRun:
         self._exits.callback(on_import("torch._dynamo", self._start))
-        self._exits.enter_context(self._signals())
+        signals = FatalSignals(self._killed, lambda: self._is_over)
+        self._exits.enter_context(signals.reported())
         self._report_hard_exits()
         gc.freeze()  # the program's collections need not walk what we have imported
         return self
@@ -123,12 +124,12 @@ class ProgramRun:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            with self._exits:
+        with self._exits:
+            try:
                 if error is None:
                     self._join_threads()
-        finally:
-            self._finish(self.ending if error is None else _OURS)
+            finally:
+                self._finish(self.ending if error is None else _OURS)
 
     def _join_threads(self) -> None:
         try:
@@ -180,7 +181,7 @@ class ProgramRun:
             if self._is_over:
                 return
             self._is_over = True
-            with _untraced():
+            with HELD(), _untraced():
                 self._hand_over(ending, keep_journal)
 
     def _hand_over(self, ending: Ending, keep_journal: bool) -> None:
@@ -207,49 +208,8 @@ class ProgramRun:
 
     # --- endings that no ``finally`` sees ---
 
-    @contextmanager
-    def _signals(self) -> Iterator[None]:
-        """Report before SIGTERM ends the process; a handler of the program's own is left alone."""
-        on_main = threading.current_thread() is threading.main_thread()
-        if not on_main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-            yield
-            return
-        signal.signal(signal.SIGTERM, self._terminated)
-        self._spare_children()
-        try:
-            yield
-        finally:
-            if signal.getsignal(signal.SIGTERM) == self._terminated:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-    def _spare_children(self) -> None:
-        """A forked child dies of SIGTERM as it would.
-
-        It is held back around the fork: a signal that came before the child has put its handler
-        back would be lost (PyOS_AfterFork_Child clears what waits to be handled, CPython 3.11).
-        """
-        blocked: list[set[signal.Signals | int]] = []
-
-        def before() -> None:
-            if not self._is_over:
-                blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM]))
-
-        def after() -> None:
-            if blocked:
-                signal.pthread_sigmask(signal.SIG_SETMASK, blocked.pop())
-
-        def after_in_child() -> None:
-            if blocked and signal.getsignal(signal.SIGTERM) == self._terminated:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-            after()
-
-        os.register_at_fork(before=before, after_in_parent=after, after_in_child=after_in_child)
-
-    def _terminated(self, number: int, _frame: FrameType | None) -> None:
-        try:
-            self._finish(killed("SIGTERM", number))
-        finally:
-            die_of(number)
+    def _killed(self, number: int) -> None:
+        self._finish(killed(signal.Signals(number).name, number))
 
     def _report_hard_exits(self) -> None:
         """Report before ``os._exit``, which runs no handler. A forked child leaves as it would."""
