@@ -38,7 +38,6 @@ from esper_audit.recording.journal import Journal
 if TYPE_CHECKING:
     from esper_audit.recording.recorder import Recorder
 
-_NO_TORCH = Environment(torch="", python=sys.version.split()[0], device="")
 
 Finished = Callable[[Recording, Ending], int]
 """Told of the recording; returns the exit code of its verdict."""
@@ -204,7 +203,7 @@ class ProgramRun:
             return self._recorder.recording()
         errors = (HookError("start", self._trouble),) if self._trouble else ()
         seconds = time.perf_counter() - self._started
-        return Recording(environment=_NO_TORCH, hook_errors=errors, seconds=seconds)
+        return Recording(environment=_environment(), hook_errors=errors, seconds=seconds)
 
     # --- endings that no ``finally`` sees ---
 
@@ -262,6 +261,13 @@ class ProgramRun:
             with suppress(Exception):  # stderr is closed, or none
                 sys.stderr.write(traceback.format_exc())
         _flush(sys.stderr)
+
+
+def _environment() -> Environment:
+    """Of a program that never imported torch._dynamo; it may have imported torch all the same."""
+    version = getattr(sys.modules.get("torch"), "__dict__", {}).get("__version__")
+    torch = str.__str__(version) if isinstance(version, str) else ""
+    return Environment(torch=torch, python=sys.version.split()[0], device="")
 
 
 def _program(target: Target) -> Program:

@@ -34,6 +34,9 @@ MOST_FRAMES = 12
 MOST_CAUSES = 8
 MOST_BREAKS = 8
 _NOT_EAGER = (FrameState.COMPILED, FrameState.NO_GRAPH)
+_NO_CHILDREN = (
+    "Nothing was compiled in the program's own process. Processes that it starts are not recorded."
+)
 _NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 
@@ -70,7 +73,7 @@ _VERDICTS = {
 def _did(audit: ProgramAudit, name: str) -> str:
     if not is_readable(audit):
         return f"{name}: its recording can't be read"
-    if not (audit.frames or audit.recording.lookups.hits):
+    if _compiled_nothing(audit):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
     troubled = [frame for frame in _shown(audit.frames) if frame.state not in _NOT_EAGER]
@@ -85,6 +88,10 @@ def _did(audit: ProgramAudit, name: str) -> str:
     if failed:
         parts.append(f"{several(failed, 'frame')} failed to compile")
     return f"{name}: {'; '.join(parts)}"
+
+
+def _compiled_nothing(audit: ProgramAudit) -> bool:
+    return not (audit.frames or audit.recording.lookups.hits)
 
 
 def reused(audit: ProgramAudit) -> int:
@@ -246,6 +253,9 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
                 "The process died before it could save (crash or kill); this is what it had"
                 " written until then."
             )
+        program = audit.recording.program
+        if program is not None and is_readable(audit) and _compiled_nothing(audit):
+            yield _NO_CHILDREN
         yield from map(in_words, audit.recording.notes)
         yield from _of_limit(audit)
         counts = count(audit.recording, audit.budget.warm_up_calls)
@@ -293,7 +303,7 @@ def _facts(report: ProgramReport, verbosity: int) -> str:
     program = audit.recording.program
     how = program.ended if program is not None else ""
     ended = f"; ended with {how if verbosity > 0 else first_line(how)}" if how else ""
-    torch = environment.torch or "not imported"
+    torch = environment.torch or "not imported by this process"
     return (
         f"{audit.recording.seconds:.1f} s recorded{ended}; torch {torch},"
         f" Python {environment.python}{', ' + environment.device if environment.device else ''}"

@@ -93,3 +93,28 @@ def test_a_module_may_follow_its_option_without_a_space(program):
     (program.folder / "named.py").write_text("import sys; print(sys.argv[1:])")
     code, out, _ = exec_(program, "-mnamed", "--help")
     assert (code, out) == (0, "['--help', 'plain.py']\n")
+
+
+IMPORTS = {
+    "import torch": "torch 9.9",
+    "import threading; t = threading.Thread(target=__import__, args=('torch',)); t.start(); t.join()": (
+        "torch 9.9"
+    ),
+    "import os\nif os.fork() == 0:\n    import torch\n    os._exit(0)\nos.wait()": (
+        "torch not imported by this process"
+    ),
+    "import subprocess, sys; subprocess.run([sys.executable, '-c', 'import torch'])": (
+        "torch not imported by this process"
+    ),
+    "try:\n    import torch.nowhere\nexcept ImportError:\n    pass": "torch 9.9",
+}
+
+
+@pytest.mark.parametrize(("source", "said"), IMPORTS.items(), ids=range(len(IMPORTS)))
+def test_of_a_program_that_compiles_nothing_it_is_told_what_it_imported(program, source, said):
+    (program.folder / "torch").mkdir()
+    (program.folder / "torch" / "__init__.py").write_text("__version__ = '9.9'\n")
+    (program.folder / "plain.py").write_text(source)
+    code, _, err = exec_(program)
+    assert (code, f"; {said}, Python" in err) == (0, True)
+    assert "Processes that it starts are not recorded." in err
