@@ -29,7 +29,7 @@ def _rank(audit: ProgramAudit) -> int:
 
 
 def missing_ranks(audits: Sequence[ProgramAudit]) -> tuple[str, ...]:
-    """Ranks that the program had, and that left no recording: ``3``, or ``5 to 8`` of several."""
+    """Ranks of the program whose recording is not among these: ``3``, or ``5 to 8`` of several."""
     programs = [audit.recording.program for audit in audits]
     size = max((program.world_size or 0 for program in programs if program), default=0)
     present = sorted({rank for audit in audits if 0 <= (rank := _rank(audit)) < size})

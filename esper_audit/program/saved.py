@@ -68,9 +68,13 @@ def _recordings(folder: Path) -> list[Path]:
         elif _written_at(partial) > _written_at(finished):  # a later run has crashed
             found[found.index(finished)] = partial
     if not found:
+        inside = next((path.parent for path in folder.rglob(f"*.json{SUFFIX}")), None)
+        inside = next((path.parent for path in folder.rglob("*.json")), inside)
         raise UsageError(
             f"The folder {folder} holds no recording.",
-            "Save them with `esper-audit exec --save FOLDER/`.",
+            f"There are files in {inside}: give that folder."
+            if inside is not None
+            else "Save them with `esper-audit exec --save FOLDER/`.",
         )
     return found
 

@@ -245,13 +245,12 @@ def _finding(finding: Finding, root: str) -> Item:
 
 
 def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
-    for ranks in missing_ranks(audits):
-        yield f"{'ranks' if ' ' in ranks else 'rank'} {ranks} left no recording"
+    yield from _of_ranks(audits)
     for audit in audits:
         if not audit.recording.complete:
             yield (
-                "The process died before it could save (crash or kill); this is what it had"
-                " written until then."
+                "The process still runs, or died before it could save (crash or kill); this is what"
+                " it had written until then."
             )
         program = audit.recording.program
         if program is not None and is_readable(audit) and _compiled_nothing(audit):
@@ -270,6 +269,19 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"
         for unknown in audit.recording.unrecognized:
             yield f"Unrecognized in {unknown.where}: {unknown.text or NO_REASON}"
+
+
+def _of_ranks(audits: Sequence[ProgramAudit]) -> Iterator[str]:
+    """A report of one rank knows nothing of the others, which may have files of their own."""
+    missing, program = missing_ranks(audits), audits[0].recording.program
+    if missing and len(audits) == 1 and program is not None and program.rank is not None:
+        yield (
+            f"This report is of rank {program.rank} alone, of {program.world_size} ranks."
+            " `esper-audit show FOLDER` merges what they save with --save FOLDER/."
+        )
+        return
+    for ranks in missing:
+        yield f"No recording of {'ranks' if ' ' in ranks else 'rank'} {ranks} was given."
 
 
 def _of_limit(audit: ProgramAudit) -> Iterator[str]:

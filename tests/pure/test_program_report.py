@@ -119,7 +119,13 @@ def test_ranks_stand_side_by_side_and_the_difference_is_told():
     assert "frame rank 0 rank 1" in text
     assert "Host.forward 1, 0, 0 3, 2, 0" in text
     assert "ranks-differ: Host.forward" in text
-    assert "rank 2 left no recording" in text
+    assert "No recording of rank 2 was given." in text
+
+
+def test_one_rank_claims_nothing_of_the_others():
+    text = said(merge([rank(0, made(0), size=3)]))
+    assert "This report is of rank 0 alone, of 3 ranks." in text
+    assert "rank 1" not in text and "rank 2" not in text
 
 
 def test_nothing_that_went_wrong_is_silent():
@@ -132,7 +138,7 @@ def test_nothing_that_went_wrong_is_silent():
             lost=(LostEvidence("torch._x", "2.99", "lookups"),),
         )
     )
-    assert "The process died before it could save" in text
+    assert "The process still runs, or died before it could save" in text
     assert "The recorder's hook compile failed 3 times: Oops: it broke" in text
     assert "Unrecognized in a guard: gibberish" in text
     assert "torch 2.99 has no torch._x. Lost: lookups." in text

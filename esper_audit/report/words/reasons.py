@@ -204,7 +204,8 @@ _OF_PROOF: dict[Why, Words] = {
     ),
     Why.TORCH_LACKS: _form("torch {r.text} has no {said}, which this proof needs"),
     Why.DIED_UNSAVED: _constant(
-        "the process died before it could save (crash or kill); the recording may be incomplete"
+        "the process still runs, or died before it could save (crash or kill); the recording may be"
+        " incomplete"
     ),
     Why.FILE_UNREADABLE: _form("{r.text}"),
     Why.HEAD_LOST: _constant(
@@ -217,7 +218,7 @@ _OF_PROOF: dict[Why, Words] = {
     ),
     Why.PROGRAM_FAILED: _form("the program ended with {r.text}"),
     Why.RANKS_MISSING: lambda reason: (
-        f"{agree(len(reason.names), 'rank', 'ranks')} {_names(reason)} left no recording"
+        f"no recording of {agree(len(reason.names), 'rank', 'ranks')} {_names(reason)} was given"
     ),
     Why.RUN_INTERRUPTED: lambda reason: (
         f"it was interrupted: {done(reason.count or 0, reason.total or 0)}"
