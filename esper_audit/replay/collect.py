@@ -110,9 +110,7 @@ def collect(
         try:
             with around(path):
                 module = import_file(path)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
+        except BaseException as error:  # a KeyboardInterrupt too: Ctrl-C is not told to us
             broken[str(path)] = not_imported(error)
             continue
         for scenario in scenarios_in(module):

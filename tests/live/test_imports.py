@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
     (place / "lib").mkdir()
     (place / "lib" / "helper.py").write_text("import os\nos.abort()\n")
     for name, (source, _) in ENDS.items():
-        (place / name).write_text(source)
+        (place / name).write_text(f"{source}# no scenario\n")
     (place / "z.py").write_text(GOOD)
     return place
 

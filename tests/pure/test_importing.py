@@ -144,6 +144,24 @@ def test_an_import_past_its_limit_costs_itself_alone(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("raise KeyboardInterrupt", "KeyboardInterrupt ("),
+        ("raise SystemExit", "SystemExit ("),
+        ("import sys; sys.exit('no GPU')", "SystemExit: no GPU ("),
+        ("raise GeneratorExit", "GeneratorExit ("),
+        ("class Odd(BaseException): pass\nraise Odd('x')", "Odd: x ("),
+        ("def broken(:", "SyntaxError: "),
+        ("\0", "SyntaxError: "),
+    ],
+)
+def test_whatever_a_file_raises_as_it_is_imported_is_its_own_error(tmp_path, source, said):
+    (tmp_path / "a.py").write_text(source)
+    [why] = collect([str(tmp_path)]).broken.values()
+    assert in_words(why).startswith(f"it can't be imported: {said}")
+
+
+@pytest.mark.parametrize(
     ("reason", "said"),
     [
         (
