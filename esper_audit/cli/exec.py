@@ -298,11 +298,12 @@ def _report(
     from esper_audit.data.text import encodable
 
     report = ProgramReport(root=encodable(root), audits=(audit,))
-    if not audit.rank:  # each rank ends when it does: the last audit would be that of any
-        keep(report, shelf)
     write_files(report, outputs, words.verbosity, written)
+    # Each rank ends when it does: the last audit would be that of any.
+    kept = not audit.rank and keep(report, shelf)
     if not audit.rank or audit.verdict is not None:  # `show` merges what all ranks have saved
-        written.attempt("", partial(print_program, report, words.format, words.verbosity))
+        told = partial(print_program, report, words.format, words.verbosity, kept=kept)
+        written.attempt("", told)
 
 
 def _say(text: str) -> None:

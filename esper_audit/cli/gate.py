@@ -91,7 +91,7 @@ def gate(
     words: Words,
 ) -> None:
     """Replay scenarios, or load saved audits, and compare them with the committed baseline."""
-    from esper_audit.cli.last import keep, shelf_here
+    from esper_audit.cli.last import shelf_here
     from esper_audit.cli.output import finish, write_files
     from esper_audit.cli.places import check_places, with_recordings
     from esper_audit.data.baseline_file import load_baseline
@@ -131,7 +131,7 @@ def gate(
         is_wanted = partial(_is_wanted, gating, words)
         update = partial(gated.update, encodable(gating.reason), is_wanted)
         report = written.attempt("", update) or gated.report  # not updated, it says so
-    finish(report, words, outputs, written, kept=keep(report, shelf_here()))
+    finish(report, words, outputs, written, shelf=shelf_here())
 
 
 def _replayed(

@@ -12,10 +12,12 @@ from rich.console import Console
 from rich.text import Text
 
 from esper_audit.cli.exit_codes import code_of
+from esper_audit.cli.last import keep
 from esper_audit.cli.options import Words
 from esper_audit.cli.stdout import stdout_that_may_end
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.clean import clean
+from esper_audit.data.last_audit import Shelf
 from esper_audit.data.storage import Document, write_atomically
 from esper_audit.data.written import Written
 from esper_audit.report.formats import Format, Output, print_document, print_lines, render
@@ -97,12 +99,17 @@ def _write(document: Document, output: Output, verbosity: int) -> None:
     write_atomically(output.path, render(document, output.format, verbosity).encode())
 
 
-def print_program(report: ProgramReport, form: Format, verbosity: int) -> None:
-    """Print the report on a program on stderr, as stdout is the program's."""
+def print_program(
+    report: ProgramReport, form: Format, verbosity: int, *, kept: bool = False
+) -> None:
+    """Print the report on a program on stderr, as stdout is the program's.
+
+    ``kept``: `show` finds it.
+    """
     if sys.stderr is None:
         return
     with suppress(OSError, ValueError):  # stderr is closed or full; the exit code stands
-        _print(report, form, verbosity, stderr())
+        _print(report, form, verbosity, stderr(), Typed(kept=kept))
         sys.stderr.flush()
 
 
@@ -112,15 +119,17 @@ def finish(
     outputs: Sequence[Output],
     written: Written | None = None,
     *,
-    kept: bool = False,
+    shelf: Shelf | None = None,
 ) -> NoReturn:
     """Write the report into its files, print it, and end with the exit code of its verdict.
 
     Files come first: who reads stdout may end or stop this process. Raises IncompleteError where
-    something was not ``written``, by now or before. ``kept``: `show` finds the report.
+    something was not ``written``, by now or before. On ``shelf``, the report is kept for `show`:
+    after its files, which may need the last space on a disk.
     """
     written = written or Written()
     write_files(document, outputs, words.verbosity, written)
+    kept = keep(document, shelf)
     there = [output for output in outputs if written.has(str(output.path))]
     written.attempt(
         "the report on stdout",

@@ -22,7 +22,7 @@ def run(
 ) -> None:
     """Replay scenarios under torch.compile and report what every step did."""
     from esper_audit.auditing import run_audit
-    from esper_audit.cli.last import keep, shelf_here
+    from esper_audit.cli.last import shelf_here
     from esper_audit.cli.output import finish, stderr
     from esper_audit.cli.places import check_places
     from esper_audit.cli.progress import LiveProgress
@@ -39,7 +39,7 @@ def run(
     with replaying.pool() as pool, LiveProgress(stderr()) as progress:
         report = run_audit(request, pool, progress)
     say_if_torch_fails([report], request.options.backends)
-    finish(report, words, outputs, kept=keep(report, shelf))
+    finish(report, words, outputs, shelf=shelf)
 
 
 COMMAND = command(run, Replaying, Words)

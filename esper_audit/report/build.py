@@ -22,7 +22,7 @@ def page(document: Document, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -
         case Report():
             return run_page(document, verbosity, typed)
         case ProgramReport():
-            return program_page(document, verbosity)
+            return program_page(document, verbosity, typed)
         case GateReport():
             return gate_page(document, verbosity)
         case ComparisonReport():

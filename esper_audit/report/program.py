@@ -24,6 +24,7 @@ from esper_audit.report.sections import (
     line,
     words,
 )
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 from esper_audit.report.words.findings import limit_words, since_words
 from esper_audit.report.words.marks import FRAME_STYLES, answer_style
 from esper_audit.report.words.numbers import several
@@ -40,13 +41,13 @@ _NO_CHILDREN = (
 _NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 
-def program_page(report: ProgramReport, verbosity: int = 0) -> Page:
+def program_page(report: ProgramReport, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -> Page:
     """The whole report; ``verbosity`` -1 leaves the first sentences, 1 shows every frame."""
     headline = tuple(_headline(audit, verbosity) for audit in report.audits)
     if verbosity < 0:
         return Page(headline)
     closing = program_closing(report, line(_facts(report, verbosity)))
-    return Page(headline, tuple(_sections(report, verbosity)), closing)
+    return Page(headline, tuple(_sections(report, verbosity, typed.way_to_all)), closing)
 
 
 def _headline(audit: ProgramAudit, verbosity: int) -> Item:
@@ -115,15 +116,16 @@ def _shown(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
     return [frame for frame in frames if frame.compiles or frame.direct or frame.why is not None]
 
 
-def _sections(report: ProgramReport, verbosity: int) -> Iterator[Section]:
+def _sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[Section]:
+    """``way`` is how to see what is left out."""
     audits = report.audits
     frames = [frame for audit in audits for frame in audit.frames]
     if frames and len(audits) == 1:
-        yield _frames(frames if verbosity > 0 else _shown(frames), verbosity)
+        yield _frames(frames if verbosity > 0 else _shown(frames), verbosity, way)
     elif frames:
         yield _by_rank(audits, verbosity)
     if report.differences:
-        yield _findings("Ranks differ", report.differences, report.root, MOST_CAUSES)
+        yield _findings("Ranks differ", report.differences, report.root, MOST_CAUSES, way)
     found = _distinct(audits)
     causes = [finding for finding in found if finding.pattern is not None]
     eager = [finding for finding in found if finding.id in EAGER or finding.attempts]
@@ -134,7 +136,8 @@ def _sections(report: ProgramReport, verbosity: int) -> Iterator[Section]:
         ("Graph breaks", breaks, MOST_BREAKS),
     ):
         if group:
-            yield _findings(title, group, report.root, len(group) if verbosity > 0 else most)
+            shown = len(group) if verbosity > 0 else most
+            yield _findings(title, group, report.root, shown, way)
     if notes := dict.fromkeys(_notes(audits)):
         yield Section("Notes", bullets(*notes))
 
@@ -150,14 +153,14 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
     return list(found.values())
 
 
-def _frames(frames: Sequence[FrameSummary], verbosity: int) -> Section:
+def _frames(frames: Sequence[FrameSummary], verbosity: int, way: str) -> Section:
     shown = frames if verbosity > 0 else _telling(frames)
     names = frame_names([frame.frame for frame in frames])
     rows = tuple(_frame(frame, names[frame.frame]) for frame in shown)
     numbers = frozenset(range(1, 1 + len(_NUMBERS)))
     legend = "left: compiles until the recompile limit"
     if len(shown) < len(frames):
-        legend += f"; {len(frames) - len(shown)} more frames that cost less: see them with -v"
+        legend += f"; {len(frames) - len(shown)} more frames that cost less: see them with {way}"
     table = Table(rows, ("frame", *_NUMBERS, "now"), numbers)
     return Section("Frames", (table,), (line(legend),))
 
@@ -231,8 +234,8 @@ def _cell(frame: FrameSummary | None) -> str:
     return f"{frame.compiles}, {frame.recompiles}, {frame.reused or 0:,}{state}"
 
 
-def _findings(title: str, findings: Sequence[Finding], root: str, most: int) -> Section:
-    more = f"and {len(findings) - most} more: see them with -v"
+def _findings(title: str, findings: Sequence[Finding], root: str, most: int, way: str) -> Section:
+    more = f"and {len(findings) - most} more: see them with {way}"
     notes = [line(more)] if len(findings) > most else []
     if any(map(is_not_recorded, findings)):
         notes.append(line(f"{NOT_RECORDED}; rerun with --provenance"))

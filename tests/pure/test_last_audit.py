@@ -13,6 +13,7 @@ import pytest
 from builders import audit, program_audit
 from report_builders import failing, report
 
+from esper_audit.cli import output
 from esper_audit.cli.last import _ago, keep
 from esper_audit.data import last_audit
 from esper_audit.data.audits import ProgramReport
@@ -196,6 +197,13 @@ def test_others_can_not_read_what_is_kept(shelf, cache):
 
 
 # --- trouble ---
+
+
+def test_what_was_asked_for_is_written_before_anything_is_kept(desk, cache, monkeypatch):
+    seen = []
+    monkeypatch.setattr(output, "keep", lambda *_: seen.append((desk.folder / "o.md").exists()))
+    desk.gate(desk.saved(failing("rollout")), "-o", "o.md")
+    assert seen == [True]
 
 
 @pytest.mark.parametrize(

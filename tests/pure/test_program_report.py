@@ -20,7 +20,8 @@ from esper_audit.data.recording import Program
 from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.ranks import merge
 from esper_audit.report.blocks import block
-from esper_audit.report.formats import print_document
+from esper_audit.report.formats import Format, print_document, render
+from esper_audit.report.words.commands import Typed
 
 PROGRAM = Program(argv=("train.py", "--fast"), ended="exit 0", exit_code=0)
 WRITE = Write(
@@ -148,6 +149,8 @@ def test_many_frames_are_cut_and_told_of():
     frames = [replace(FRAME, key=f"f{n}", name=f"frame_{n}") for n in range(20)]
     compiles = [compiled(n, frame=frame) for n, frame in enumerate(frames)]
     assert "8 more frames that cost less: see them with -v" in said(report(compiles))
+    kept = render(report(compiles), Format.PLAIN, typed=Typed(kept=True))
+    assert "cost less: see them with esper-audit show -v" in kept
     assert "frame_19" in said(report(compiles), verbosity=1)
 
 

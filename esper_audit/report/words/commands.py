@@ -31,6 +31,11 @@ class Typed:
         return self._with()
 
     @property
+    def way_to_all(self) -> str:
+        """How to see what a program's report leaves out: an option, or a command if one will do."""
+        return "esper-audit show -v" if self.kept else "-v"
+
+    @property
     def in_detail(self) -> str:
         """The command that shows all evidence, without running anything twice if it can."""
         if self.saved:
