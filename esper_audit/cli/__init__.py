@@ -53,7 +53,9 @@ def _run() -> None:
             sys.exit(trouble.exit_code)
         import traceback
 
-        traceback.print_exc()
+        from esper_audit.data.clean import clean_lines
+
+        _print(clean_lines(traceback.format_exc()).rstrip())
         complain("This is a defect of esper-audit, not of your code.", "Please report it.")
         sys.exit(ExitCode.INCOMPLETE)
 

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperCommand
 
 from esper_audit.cli.stdout import write_text
+from esper_audit.errors import UsageError
 
 _HEADINGS = (
     "Arguments",
@@ -30,14 +31,49 @@ _COLUMN = 26
 """Where the help of an option begins, from the margin of its section."""
 
 
+_MAY_BE_EMPTY = ("keyword", "reason")
+"""An empty expression selects everything; an empty reason is none."""
+
+
 class Command(TyperCommand):
-    """A command whose help shows its options in groups: typer itself does so with rich alone."""
+    """A command whose help shows its options in groups: typer itself does so with rich alone.
+
+    No path, name or number may be empty: an empty path would be the current folder.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not ctx.resilient_parsing:  # a shell completes words that are not whole
+            self._refuse_empty(ctx, args)
+        return super().parse_args(ctx, args)
+
+    def _refuse_empty(self, ctx: Any, args: list[str]) -> None:
+        given, _, _ = self.make_parser(ctx).parse_args(args=list(args))
+        for parameter in self.get_params(ctx):
+            value = given.get(parameter.name)
+            if _is_empty(value) and not self.may_be_empty(parameter.name, value):
+                raise UsageError(
+                    f"{_name(parameter)} is empty.", "Give it a value, or leave it out."
+                )
+
+    def may_be_empty(self, name: str, _given: Any) -> bool:
+        """Whether a parameter takes the empty text."""
+        return name in _MAY_BE_EMPTY
 
     def get_help_option(self, ctx: Any) -> Any:
         return helping(super().get_help_option(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         write_options(formatter, self.get_params(ctx))
+
+
+def _is_empty(given: Any) -> bool:
+    """Whether a value, or one of several, is the empty text."""
+    return given == "" or (isinstance(given, list | tuple) and "" in given)
+
+
+def _name(parameter: Any) -> str:
+    is_argument = parameter.param_type_name == "argument"
+    return str(parameter.metavar if is_argument else max(parameter.opts, key=len))
 
 
 def helping(option: Any) -> Any:

@@ -62,6 +62,10 @@ class ExecCommand(Command):
             place += 2 if args[place] in takes_value else 1
         return super().parse_args(ctx, args)
 
+    def may_be_empty(self, name: str, given: Any) -> bool:
+        """What follows the program is its own."""
+        return name == "program" and bool(given[0])
+
 
 def _refuse_python(args: list[str], place: int) -> None:
     """Raise UsageError where an option of the interpreter is given to us."""
