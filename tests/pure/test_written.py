@@ -198,5 +198,5 @@ def test_what_failed_and_what_was_written_is_told_together():
     written = Written()
     assert written.attempt("a", fails) is None
     written.attempt("b", lambda: None)
-    with pytest.raises(IncompleteError, match=r"a can't be written\.\n  Written: b\.$"):
+    with pytest.raises(IncompleteError, match=r"a can't be written\.\n  Written: b\."):
         written.check()
