@@ -259,7 +259,7 @@ class ProgramRun:
         except Exception:
             self._verdict_code = ExitCode.INCOMPLETE
             with suppress(Exception):  # stderr is closed, or none
-                sys.stderr.write(traceback.format_exc())
+                sys.stderr.write(clean_lines(traceback.format_exc()))
         _flush(sys.stderr)
 
 

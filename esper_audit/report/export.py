@@ -5,9 +5,11 @@ from __future__ import annotations
 import io
 
 from rich.console import Console
+from rich.text import Text
 
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.clean import clean_lines
 from esper_audit.data.storage import Document
 from esper_audit.errors import UsageError
 from esper_audit.report.formats import print_document
@@ -46,7 +48,7 @@ def html_fragment(report: Document | str, width: int = WIDTH) -> str:
     """The report, or a text, as HTML to put into a page: it has its own styles and no scripts."""
     console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
     if isinstance(report, str):
-        console.print(report, markup=False)
+        console.print(Text(clean_lines(report)))
     else:
         print_document(report, console)
     return console.export_html(inline_styles=True, code_format=_FRAGMENT)

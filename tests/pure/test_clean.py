@@ -25,7 +25,7 @@ from esper_audit.data.json_text import json_text
 from esper_audit.data.storage import dumps, loads
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.report.ci.cases import Case, Cases, Problem, Status
-from esper_audit.report.export import export_report
+from esper_audit.report.export import export_report, html_fragment
 from esper_audit.report.formats import Format, render
 from esper_audit.report.sections import Closing, Section, Span, Table
 
@@ -195,6 +195,16 @@ def test_what_is_saved_is_faithful_and_steers_nobody(text):
     assert loads(dumps(whole), Report) == whole
     assert json.loads(dumps(whole))["root"] == text
     assert not CONTROL.search(dumps(whole).decode())
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_what_a_notebook_shows_is_no_html_of_the_program(text):
+    for made in (html_fragment(text), html_fragment(hostile(text))):
+        parsed = _Tags()
+        parsed.feed(made)
+        assert parsed.tags <= {"pre", "span"}
+        assert not CONTROL.search(made)
+    assert "ok :smile: [red]" in html_fragment("ok :smile: [red]")
 
 
 def test_nothing_that_a_program_says_is_markup():
