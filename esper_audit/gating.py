@@ -5,6 +5,7 @@ And two saved audits side by side.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -110,6 +111,7 @@ def gate(audits: Audits, baseline: Baseline, fail_on: tuple[str, ...], root: str
         baseline=encodable(str(baseline.path.absolute())),
         verdict=verdict_of(results, doubt),
         results=results,
+        has_baseline=os.path.exists(baseline.path),  # noqa: PTH110  # Path.exists may raise
         known=tuple(dict.fromkeys(entry.subject.environment for entry in baseline.entries)),
         runs=len(audits),
         doubt=doubt,

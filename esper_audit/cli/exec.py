@@ -5,16 +5,16 @@ from __future__ import annotations
 import signal
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from esper_audit.cli.command import Command, command
+from esper_audit.cli.as_python import ExecCommand
+from esper_audit.cli.command import command
 from esper_audit.cli.options import FORMATS, Words, fail_on_option, save_option
-from esper_audit.errors import UsageError
 from esper_audit.report.formats import Format
 
 if TYPE_CHECKING:
@@ -28,55 +28,8 @@ if TYPE_CHECKING:
     from esper_audit.program.run import ProgramRun
     from esper_audit.report.formats import Output
 
-_OF_PYTHON = ("-b", "-B", "-d", "-E", "-i", "-I", "-O", "-P", "-s", "-S", "-u", "-W", "-X")
 _bound = partial(typer.Option, min=0, metavar="N", rich_help_panel="What fails")
 _recording = partial(typer.Option, rich_help_panel="How the program is recorded")
-
-
-class ExecCommand(Command):
-    """As of ``python``: what follows ``-m MODULE`` belongs to the module."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        takes_value = {
-            option
-            for parameter in self.params
-            if not getattr(parameter, "is_flag", False)
-            for option in parameter.opts
-        }
-        place = 0
-        while place < len(args) and args[place].startswith("-") and args[place] != "--":
-            option = args[place]
-            if option not in takes_value:
-                _refuse_python(args, place)
-            if args[place:] == ["-m"]:
-                raise UsageError(
-                    "-m takes the name of a module.", "For example: esper-audit exec -m pytest"
-                )
-            if option == "-m":
-                rest = args[place + 2 :]
-                args = [*args[: place + 2], *(["--", *rest] if rest else [])]
-                break
-            if option.startswith("-m"):  # -mMODULE
-                args = [*args[:place], "-m", option[2:], "--", *args[place + 1 :]]
-                break
-            place += 2 if args[place] in takes_value else 1
-        return super().parse_args(ctx, args)
-
-    def may_be_empty(self, name: str, given: Any) -> bool:
-        """What follows the program is its own."""
-        return name == "program" and bool(given[0])
-
-
-def _refuse_python(args: list[str], place: int) -> None:
-    """Raise UsageError where an option of the interpreter is given to us."""
-    option = args[place]
-    if option.startswith("-c"):
-        raise UsageError("exec takes no code.", "Write it to a file, and give that file.")
-    if option[:2] in _OF_PYTHON and not option.startswith("--"):
-        from esper_audit.data.meant import program_meant
-
-        meant = program_meant(["python", *args[place:]], args[:place])
-        raise UsageError(f"{option} is an option of python, not of exec.", f"Type: {meant}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +108,14 @@ class Recorded:
             help="Set torch's recompile_limit to N, to see the causes that the limit hides.",
         ),
     ] = None
+    label: Annotated[
+        str,
+        _recording(
+            "--as",
+            metavar="NAME",
+            help="Name the program NAME, not by its command line: compare and gate match by it.",
+        ),
+    ] = ""
     watch: Annotated[Path | None, typer.Option(hidden=True)] = None
 
 
@@ -182,12 +143,14 @@ def exec_(
     The report goes to stderr, because stdout is the program's. The exit code is the program's own;
     where that is 0, it is the verdict's.
     """
+    from esper_audit.data.text import encodable
     from esper_audit.program.launch import parse_target
 
     target = parse_target(module, tuple(program or ()), _options_before(program or (), module))
     # Run by our caller: torch takes a traceback for every traced operation, and typer's frames
     # below the program make each compile a tenth slower.
-    return partial(run_program, target, bounds.budget, recorded, words)
+    named = replace(target, label=encodable(recorded.label))
+    return partial(run_program, named, bounds.budget, recorded, words)
 
 
 def _options_before(program: Sequence[str], module: str) -> tuple[str, ...]:

@@ -178,10 +178,12 @@ class GateReport:
     ``accept`` is the command that accepts the new state, ``known`` the environments that the
     baseline has entries for, ``doubt`` why the audit as a whole could not be completed.
     ``left_out`` are files that can't be imported and that ``-k`` left out.
+    ``has_baseline``: whether there was a file to compare with.
     """
 
     root: str = ""
     baseline: str = ""
+    has_baseline: bool = True
     verdict: AuditVerdict
     results: tuple[ComparedAudit, ...] = ()
     known: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+from enum import StrEnum
 from pathlib import Path
 
 _HEAD = 4096
@@ -20,24 +21,34 @@ def is_program(name: str) -> bool:
     return path.suffix in (".py", ".pyw", ".pyc", ".pyz") or not kind_of(path)
 
 
-def kind_of(path: Path) -> str:
-    """What a file is that is no Python program, as its name and its first bytes tell; or empty."""
+class FileKind(StrEnum):
+    """What a file is, as its name and its first bytes tell; empty where it may be Python."""
+
+    PYTHON = ""
+    NOTEBOOK = "a notebook"
+    SAVED = "a saved audit"
+    SHELL = "a shell script"
+    MACHINE_CODE = "machine code"
+
+
+def kind_of(path: Path) -> FileKind:
+    """What a file is; one that can't be read may be anything."""
     if path.suffix == ".ipynb":
-        return "a notebook"
+        return FileKind.NOTEBOOK
     try:
         with path.open("rb") as file:
             head = file.read(_HEAD)
     except OSError:
-        return ""
+        return FileKind.PYTHON
     if path.suffix in (".json", ".partial") and b'"schema_version"' in head:
-        return "a saved audit"
+        return FileKind.SAVED
     first = head.partition(b"\n")[0]
     if first.startswith(b"#!"):
-        return "" if re.search(rb"python|pypy", first) else "a shell script"
+        return FileKind.PYTHON if re.search(rb"python|pypy", first) else FileKind.SHELL
     if path.suffix in (".sh", ".bash", ".zsh", ".ps1", ".bat"):
-        return "a shell script"
+        return FileKind.SHELL
     is_machine_code = head.startswith((b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe"))
-    return "machine code" if is_machine_code else ""
+    return FileKind.MACHINE_CODE if is_machine_code else FileKind.PYTHON
 
 
 def holds_scenarios(path: Path) -> bool:
@@ -57,5 +68,5 @@ def command_for(path: Path) -> str:
     if path.suffix == ".py" and path.is_file():
         command = "run" if holds_scenarios(path) else "exec"
         return shlex.join(("esper-audit", command, name))
-    is_saved = os.path.isfile(path) and kind_of(path) == "a saved audit"  # noqa: PTH113
+    is_saved = os.path.isfile(path) and kind_of(path) is FileKind.SAVED  # noqa: PTH113
     return shlex.join(("esper-audit", "show", name)) if is_saved else ""

@@ -159,6 +159,8 @@ class Why(StrEnum):
     COULD_NOT_BE_JUDGED = "could-not-be-judged"
     NO_ENTRIES = "no-entries"
     NOT_IN_BASELINE = "not-in-baseline"
+    IN_FIRST_ALONE = "in-first-alone"
+    IN_SECOND_ALONE = "in-second-alone"
     NOT_ACCEPTED = "not-accepted"
     NEW_CAUSE = "new-cause"
     CAUSE_GONE = "cause-gone"

@@ -34,6 +34,7 @@ class Program:
     ``ended`` is ``exit 0``, an exception or a signal in words; empty while it runs, or where the
     process ended without a word. ``exit_code`` is what plain Python would have ended with.
     ``recompile_limit`` is what the recorder was told to set torch's limit to; None for nothing.
+    ``name`` is what ``--as`` calls it.
     """
 
     argv: tuple[str, ...]
@@ -43,12 +44,13 @@ class Program:
     rank: Whole | None = None
     world_size: Count | None = None
     recompile_limit: Count | None = None
+    name: str = ""
 
     @property
     def title(self) -> str:
-        """Its command line, and its rank where it has one."""
+        """Its name, else its command line; and its rank where it has one."""
         rank = f" (rank {self.rank})" if self.rank is not None else ""
-        return f"{' '.join(self.argv)}{rank}"
+        return f"{self.name or ' '.join(self.argv)}{rank}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

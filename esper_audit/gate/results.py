@@ -71,9 +71,41 @@ def compare(first: Sequence[Measured], second: Sequence[Measured]) -> tuple[Comp
     """The second audits against the first; no change fails. Their environments must be alike."""
     before = [entry for audit in first for entry in audit.entries]
     known = {audit.subject.key for audit in second}
-    results = [*hold_against(second, before)]
-    results += [_unmatched(e) for key, e in _by_subject(before).items() if key not in known]
-    return _ordered(results, ())
+    results = [_of_sides(result) for result in hold_against(second, before)]
+    results += [_in_first(e) for key, e in _by_subject(before).items() if key not in known]
+    found = {e.key: f for run in first for e, f in zip(run.causes, run.findings, strict=True)}
+    return _ordered((_with_gone(result, found) for result in results), ())
+
+
+def _of_sides(result: ComparedAudit) -> ComparedAudit:
+    """Of two audits, where there is no baseline to speak of."""
+    only = Reason(why=Why.IN_SECOND_ALONE)
+    changes = tuple(
+        replace(change, reason=only) if change.reason.why is Why.NOT_IN_BASELINE else change
+        for change in result.changes
+    )
+    return replace(result, changes=changes)
+
+
+def _in_first(entries: Sequence[Entry]) -> ComparedAudit:
+    """An audit of the first side alone, with its causes."""
+    only = Reason(why=Why.IN_FIRST_ALONE)
+    changes = tuple(
+        Change(kind=ChangeKind.UNMATCHED, reason=only, before=entry)
+        for entry in sorted(entries, key=lambda entry: not entry.is_audit)
+    )
+    return replace(_unmatched(entries), changes=changes)
+
+
+def _with_gone(result: ComparedAudit, found: Mapping[tuple[str, ...], Finding]) -> ComparedAudit:
+    """With the findings behind the causes that the second side lacks."""
+    changes = tuple(
+        replace(change, finding=found.get(change.before.key))
+        if change.before is not None and change.after is None and change.finding is None
+        else change
+        for change in result.changes
+    )
+    return replace(result, changes=changes)
 
 
 def _by_subject(entries: Iterable[Entry]) -> dict[tuple[str, ...], list[Entry]]:

@@ -15,7 +15,7 @@ from types import CodeType, ModuleType
 from typing import Any, cast
 from zipfile import is_zipfile
 
-from esper_audit.data.file_kinds import command_for, is_program, kind_of
+from esper_audit.data.file_kinds import FileKind, command_for, is_program, kind_of
 from esper_audit.data.meant import SHELLS, is_code, program_meant
 from esper_audit.errors import UsageError, did_you_mean
 
@@ -28,11 +28,12 @@ class NotFoundError(UsageError):
 
 @dataclass(frozen=True)
 class Target:
-    """What to run: ``name`` is a script's path, or a module's dotted name."""
+    """What to run: ``name`` is a script's path, or a module's dotted name; ``label``: of --as."""
 
     name: str
     arguments: tuple[str, ...] = ()
     is_module: bool = False
+    label: str = ""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -121,8 +122,8 @@ def _refuse_file(module: str, program: tuple[str, ...], options: tuple[str, ...]
 
 
 _INSTEAD = {
-    "a shell script": "In it, write `esper-audit exec` in place of `python`.",
-    "a notebook": "Convert it to a script first: jupyter nbconvert --to script FILE",
+    FileKind.SHELL: "In it, write `esper-audit exec` in place of `python`.",
+    FileKind.NOTEBOOK: "Convert it to a script first: jupyter nbconvert --to script FILE",
 }
 
 

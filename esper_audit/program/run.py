@@ -277,6 +277,7 @@ def _program(target: Target) -> Program:
 
     return Program(
         argv=target.argv,
+        name=target.label,
         folder=str(Path.cwd()),
         rank=number("RANK"),
         world_size=number("WORLD_SIZE"),

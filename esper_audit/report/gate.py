@@ -60,6 +60,8 @@ def gate_answer(report: GateReport) -> str:
         return f"Not completed: {in_words(report.doubt)}."
     if report.verdict is AuditVerdict.PASSED:
         return f"Passed: {total} checked against {file}{_allowed(report.results)}."
+    if not report.has_baseline and report.verdict is not AuditVerdict.ERROR:
+        return f"Failed: there is no baseline {file} to compare {total} with."
     if failing:
         return f"Failed: {total} checked against {file}; {_counted(failing)}."
     if unsure:
@@ -169,7 +171,11 @@ def _is_gone(change: Change) -> bool:
 
 def _not_comparable(results: Sequence[ComparedAudit], report: GateReport) -> Iterator[str]:
     known = f"its entries are for {'; '.join(report.known)}"
-    known = known if report.known else "it is empty or missing"
+    known = known if report.known else "it is empty"
+    if not report.has_baseline:
+        total = several(len(results), "audit")
+        yield f"There is no baseline {_file(report)}; {total} could not be compared."
+        return
     for environment in dict.fromkeys(result.subject.environment for result in results):
         number = sum(result.subject.environment == environment for result in results)
         yield (

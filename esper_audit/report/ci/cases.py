@@ -34,7 +34,7 @@ from esper_audit.report.program import summary
 from esper_audit.report.words.programs import program_name
 from esper_audit.report.words.reasons import all_in_words, in_words
 
-OVER_BUDGET, NOT_JUDGED = "over-budget", "not-judged"
+OVER_BUDGET, NOT_JUDGED, DIFFERS = "over-budget", "not-judged", "differs"
 _ACCEPT = "change it back, or accept it with `esper-audit gate --update-baseline`"
 RULES = {
     OVER_BUDGET: Meaning(
@@ -44,6 +44,9 @@ RULES = {
     NOT_JUDGED: Meaning(
         "the audit could not be completed, so nothing is proven",
         "fix what the message names, and run it again",
+    ),
+    DIFFERS: Meaning(
+        "two saved audits differ here", "look at both sides with `esper-audit compare`"
     ),
     ChangeKind.WORSE.value: Meaning("a count is worse than the baseline accepts", _ACCEPT),
     ChangeKind.NEW.value: Meaning(
@@ -258,7 +261,7 @@ def _of_program(report: ProgramReport) -> Iterator[Case]:
 
 def _of_result(result: ComparedAudit, report: GateReport | ComparisonReport) -> Case:
     status = Status.PASSED
-    if result.fails:
+    if result.fails or _is_worse_side(result, report):
         status = Status.FAILED
     elif result.kind in UNSURE:
         status = Status.ERROR
@@ -273,6 +276,13 @@ def _of_result(result: ComparedAudit, report: GateReport | ComparisonReport) -> 
         problems=tuple(_changes(result, report)),
         seconds=result.seconds,
     )
+
+
+def _is_worse_side(result: ComparedAudit, report: GateReport | ComparisonReport) -> bool:
+    """In a comparison no change fails; what shows tests must not show a pass beside it."""
+    got_worse = result.kind is ChangeKind.WORSE or result.verdict is AuditVerdict.FAILED
+    differs = result.kind is not ChangeKind.SAME
+    return isinstance(report, ComparisonReport) and differs and got_worse
 
 
 def _changes(result: ComparedAudit, report: GateReport | ComparisonReport) -> Iterator[Problem]:
@@ -293,12 +303,13 @@ def _of_counts(
 ) -> Problem:
     """Counts alone: there is no line to point at but that of the scenario or of the baseline."""
     kind = min((change.kind for change in own), key=list(ChangeKind).index)
-    rule = NOT_JUDGED if kind is ChangeKind.ERROR else kind.value
+    rule = DIFFERS if isinstance(report, ComparisonReport) else kind.value
+    rule = NOT_JUDGED if kind is ChangeKind.ERROR else rule
     if kind is ChangeKind.NOT_COMPARABLE:
         brief = message = f"{result.subject.environment} has no entries in the baseline"
     else:
         brief = f"{result.subject.title}: {'; '.join(cause(change) for change in own)}"
-        message = f"{kind.value}: {brief}"
+        message = f"{rule}: {brief}"
     baseline = getattr(report, "baseline", "")
     of_file = kind in (ChangeKind.NOT_COMPARABLE, ChangeKind.UNMATCHED, ChangeKind.IMPROVED)
     file = baseline if of_file or not result.file.endswith(".py") else result.file

@@ -16,7 +16,7 @@ def program_name(program: Program | None) -> str:
     if program is None:
         return "recording"
     rank = f" (rank {program.rank})" if program.rank is not None else ""
-    return f"{_script(program.argv)}{rank}"
+    return f"{program.name or _script(program.argv)}{rank}"
 
 
 def _script(argv: tuple[str, ...]) -> str:

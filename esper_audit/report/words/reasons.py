@@ -324,6 +324,8 @@ _OF_CHANGES: dict[Why, Words] = {
     Why.NEW_CAUSE: _constant("new cause"),
     Why.CAUSE_GONE: _constant("gone: its entry is unmatched"),
     Why.NOTHING_MATCHES: _constant("nothing matches it"),
+    Why.IN_FIRST_ALONE: _constant("in A alone"),
+    Why.IN_SECOND_ALONE: _constant("in B alone"),
     Why.COUNT_CHANGED: changed,
     Why.COUNTS_VARY: vary,
     Why.VERDICT_CHANGED: lambda reason: f"verdict: {' -> '.join(reason.names)}",
