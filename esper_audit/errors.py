@@ -26,8 +26,6 @@ class AuditError(Exception):
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.hint = hint
-        if hint:
-            self.add_note(hint)  # for a traceback, where Python code called us
 
 
 class UsageError(AuditError):
@@ -42,6 +40,10 @@ class IncompleteError(AuditError):
 
 class TorchError(IncompleteError):
     """Torch is missing, too old or broken: neither our fault, nor that of the user's code."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.add_note(hint)  # for a traceback, where Python code called us
 
 
 UNCAUGHT = KeyboardInterrupt()

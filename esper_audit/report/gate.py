@@ -61,7 +61,7 @@ def gate_answer(report: GateReport) -> str:
     if report.verdict is AuditVerdict.PASSED:
         return f"Passed: {total} checked against {file}{_allowed(report.results)}."
     if not report.has_baseline and report.verdict is not AuditVerdict.ERROR:
-        return f"Failed: there is no baseline {file} to compare {total} with."
+        return f"Failed: {total} not compared: there is no baseline {file}."
     if failing:
         return f"Failed: {total} checked against {file}; {_counted(failing)}."
     if unsure:

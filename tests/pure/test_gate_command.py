@@ -30,7 +30,7 @@ def test_without_a_baseline_it_fails_and_its_last_line_makes_one(desk):
     name = desk.saved(PASSING)
     code, out, err = desk.gate(name)
     assert code == 1
-    assert "Failed: there is no baseline esper-audit-baseline.json to compare 1 audit with." in out
+    assert "Failed: 1 audit not compared: there is no baseline esper-audit-baseline.json." in out
     assert err == ""
     assert not desk.baseline.exists()
     command = last_line(out)
