@@ -13,6 +13,7 @@ from esper_audit.data.audits import Audit, Report
 from esper_audit.data.config import Config
 from esper_audit.data.expectations import Claim, Control, Question
 from esper_audit.data.file_kinds import holds_scenarios
+from esper_audit.data.files import is_file
 from esper_audit.data.jobs import (
     Job,
     Replay,
@@ -89,7 +90,7 @@ def chosen_paths(paths: Sequence[str], config: Config, command: str = "run") -> 
         )
     scenario_files(chosen)
     for path in map(Path, paths):
-        if path.is_file() and not holds_scenarios(path):
+        if is_file(path) and not holds_scenarios(path):
             raise UsageError(f"{path} declares no scenarios.", _recording(path, command))
     return chosen
 

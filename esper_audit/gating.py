@@ -5,7 +5,6 @@ And two saved audits side by side.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from esper_audit.auditing import Progress, Request, run_audit
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.baseline_file import dumps_baseline, load_baseline
 from esper_audit.data.changes import ChangeKind, ComparedAudit, ComparisonReport, Entry, GateReport
+from esper_audit.data.files import is_there
 from esper_audit.data.jobs import was_run
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.storage import write_atomically
@@ -111,7 +111,7 @@ def gate(audits: Audits, baseline: Baseline, fail_on: tuple[str, ...], root: str
         baseline=encodable(str(baseline.path.absolute())),
         verdict=verdict_of(results, doubt),
         results=results,
-        has_baseline=os.path.exists(baseline.path),  # noqa: PTH110  # Path.exists may raise
+        has_baseline=is_there(baseline.path),
         known=tuple(dict.fromkeys(entry.subject.environment for entry in baseline.entries)),
         runs=len(audits),
         doubt=doubt,

@@ -17,6 +17,7 @@ from esper_audit.cli.options import Words
 from esper_audit.cli.stdout import stdout_that_may_end
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.clean import clean
+from esper_audit.data.files import is_file, is_there
 from esper_audit.data.last_audit import Shelf
 from esper_audit.data.storage import Document, write_atomically
 from esper_audit.data.written import Written
@@ -65,7 +66,7 @@ def write_report(
 
 def _typed(outputs: Sequence[Output], kept: bool) -> Typed:
     files = [output.path for output in outputs if output.format is Format.JSON]
-    regular = [str(path) for path in files if path.is_file() or not path.exists()]
+    regular = [str(path) for path in files if is_file(path) or not is_there(path)]
     return Typed(tuple(sys.argv[1:]), next(iter(regular), ""), kept)
 
 

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from esper_audit.data.files import is_file, is_folder
 from esper_audit.data.storage import check_writable, is_descriptor
 from esper_audit.errors import UsageError
 from esper_audit.report.formats import Output
@@ -34,7 +35,7 @@ def with_recordings(paths: Iterable[Path]) -> list[Path]:
     """The paths, and of a folder the recordings of ranks that are read in it."""
     found = list(paths)
     for path in tuple(found):
-        if os.path.isdir(path):  # noqa: PTH112  # it raises never
+        if is_folder(path):
             found += (*path.glob("*.json"), *path.glob("*.json.partial"))
     return found
 
@@ -71,7 +72,7 @@ def _check_each_other(outputs: Sequence[Path]) -> None:
 def _check_not_source(path: Path) -> None:
     """What nobody means to replace by a report, whether this command reads it or not."""
     real = Path(os.path.realpath(path))
-    if not os.path.isfile(real):  # noqa: PTH113  # it raises never
+    if not is_file(real):
         return
     is_baseline = _is_baseline(real)
     if is_baseline or real.suffix == ".py" or real.name == "pyproject.toml":

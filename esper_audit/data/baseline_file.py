@@ -8,6 +8,7 @@ from pathlib import Path
 import msgspec
 
 from esper_audit.data.changes import Entry
+from esper_audit.data.files import whole
 from esper_audit.data.misfits import misfit
 from esper_audit.data.storage import UNREADABLE, decoded, read
 from esper_audit.data.text import to_json
@@ -37,7 +38,7 @@ def load_baseline(path: Path) -> tuple[Entry, ...]:
     Raises UsageError for a file that is no baseline, or one of another version; it stays as it is.
     """
     try:
-        data = path.read_bytes()
+        data = whole(path)
     except FileNotFoundError:
         return ()
     except (OSError, RuntimeError):

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from esper_audit.data.expectations import Budget
+from esper_audit.data.files import is_file, is_folder, whole
 from esper_audit.data.tables import Wrong, type_of, wrong_in
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.errors import UsageError, did_you_mean
@@ -104,14 +105,14 @@ def _common_folder(paths: Sequence[Path]) -> Path | None:
     if not paths:
         return None
     common = Path(os.path.commonpath([os.path.abspath(path) for path in paths]))  # noqa: PTH100
-    return common if os.path.isdir(common) else common.parent  # noqa: PTH112  # it raises never
+    return common if is_folder(common) else common.parent
 
 
 def find_pyproject(start: Path) -> Path | None:
     """The nearest pyproject.toml with our table, from ``start`` upwards."""
     for folder in (start, *start.parents):
         path = folder / "pyproject.toml"
-        if os.path.isfile(path) and _table(path) is not None:  # noqa: PTH113  # it raises never
+        if is_file(path) and _table(path) is not None:
             return path
     return None
 
@@ -179,7 +180,7 @@ def _is_meant(name: str) -> bool:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        data = path.read_bytes()
+        data = whole(path)
     except OSError as error:
         raise UsageError(f"{path} can't be read: {error.strerror}.") from None
     try:

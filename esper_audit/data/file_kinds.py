@@ -8,15 +8,17 @@ import shlex
 from enum import StrEnum
 from pathlib import Path
 
+from esper_audit.data.files import is_file, is_folder, is_there
+
 _HEAD = 4096
 
 
 def is_program(name: str) -> bool:
     """Whether python can run a path of this name, as far as its first bytes tell."""
     path = Path(name)
-    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
-        return (path / "__main__.py").exists()
-    if not os.path.isfile(path):  # noqa: PTH113  # the same
+    if is_folder(path):
+        return is_there(path / "__main__.py")
+    if not is_file(path):
         return os.path.lexists(path)  # a pipe may be a script
     return path.suffix in (".py", ".pyw", ".pyc", ".pyz") or not kind_of(path)
 
@@ -63,10 +65,10 @@ def holds_scenarios(path: Path) -> bool:
 def command_for(path: Path) -> str:
     """The command that takes a file or folder; empty where none does."""
     name = str(path)
-    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
+    if is_folder(path):
         return shlex.join(("esper-audit", "show", name)) if any(path.glob("*.json")) else ""
-    if path.suffix == ".py" and path.is_file():
+    if path.suffix == ".py" and is_file(path):
         command = "run" if holds_scenarios(path) else "exec"
         return shlex.join(("esper-audit", command, name))
-    is_saved = os.path.isfile(path) and kind_of(path) is FileKind.SAVED  # noqa: PTH113
+    is_saved = is_file(path) and kind_of(path) is FileKind.SAVED
     return shlex.join(("esper-audit", "show", name)) if is_saved else ""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from esper_audit.data.files import is_file, whole
 from esper_audit.data.storage import UNREADABLE, Document, dumps, loads_any, write_atomically
 from esper_audit.data.text import to_json
 from esper_audit.errors import UsageError
@@ -87,7 +88,7 @@ class Shelf:
     def last(self) -> Kept:
         """What was kept last; raises UsageError where nothing is, or it can't be read."""
         try:
-            data = self.file.read_bytes() if self.file is not None else b""
+            data = whole(self.file) if self.file is not None and is_file(self.file) else b""
         except OSError:
             data = b""
         if not data:

@@ -12,6 +12,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from esper_audit.data.file_kinds import is_program
+from esper_audit.data.files import is_file
 
 SHELLS = ("sh", "bash", "dash", "zsh")
 
@@ -144,7 +145,7 @@ def _of_name(words: Sequence[str], ours: Sequence[str]) -> Sequence[str]:
     name, rest = words[0], words[1:]
     if name == "-":
         return (*ours, "/dev/stdin", *rest)
-    if Path(f"{name}.py").is_file():
+    if is_file(f"{name}.py"):
         return (*ours, f"{name}.py", *rest)
     if re.fullmatch(r"\w+(\.\w+)*", name) and _is_module(name):
         return (*ours, "-m", name, *rest)
@@ -168,4 +169,4 @@ def _is_module(name: str) -> bool:
 def _runs(folders: Sequence[str] | None, inner: Sequence[str]) -> bool:
     if folders is None:
         return inner == ["__main__"]  # a module that is one file
-    return any(Path(folder, *inner).with_suffix(".py").is_file() for folder in folders)
+    return any(is_file(Path(folder, *inner).with_suffix(".py")) for folder in folders)

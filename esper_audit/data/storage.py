@@ -16,6 +16,7 @@ import msgspec
 
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.files import is_file, is_folder, is_there, whole
 from esper_audit.data.json_text import json_text
 from esper_audit.data.misfits import misfit
 from esper_audit.data.recording import Recording
@@ -163,7 +164,7 @@ def _descriptor(path: Path) -> int | None:
 def _is_stream(path: Path) -> bool:
     """A device, a pipe, or a descriptor, whatever lies behind it; not a file in ``/dev/shm``."""
     # Not resolved: behind a descriptor is a pipe without a name, or a file that others write to.
-    return is_descriptor(path) or (path.exists() and not path.is_file() and not path.is_dir())
+    return is_descriptor(path) or (is_there(path) and not is_file(path) and not is_folder(path))
 
 
 def is_descriptor(path: Path) -> bool:
@@ -176,12 +177,12 @@ def check_writable(path: Path) -> None:
     try:
         if (number := _descriptor(path)) is not None:
             os.fstat(number)
-        elif not _is_stream(path) and (not path.exists() or path.is_file()):
+        elif not _is_stream(path) and (not is_there(path) or is_file(path)):
             with tempfile.TemporaryFile(dir=path.resolve().parent):
                 pass
     except (OSError, RuntimeError) as error:
         raise _cannot_write(path, error) from None
-    if os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises where a name is too long
+    if is_folder(path):
         raise UsageError(f"{path} is a folder.", "Give a file in it.")
 
 
@@ -219,7 +220,7 @@ def load(path: Path, cls: type[T]) -> T:
 def read(path: Path) -> bytes:
     """The bytes of a file; raises UsageError where it can't be read."""
     try:
-        return path.read_bytes()
+        return whole(path)
     except (OSError, RuntimeError) as error:
         raise UsageError(f"{path} can't be read: {_why(error)}.") from None
 

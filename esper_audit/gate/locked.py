@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from esper_audit.data.files import is_there
 from esper_audit.errors import IncompleteError
 
 PATIENCE_SECONDS = 30.0
@@ -56,5 +57,5 @@ def _places(path: Path) -> Iterator[Path]:
     yield user_cache_path("esper-audit") / "locks" / name
     user = os.getuid() if hasattr(os, "getuid") else 0
     folder = Path(tempfile.gettempdir()) / f"esper-audit-locks-{user}"
-    if not folder.exists() or folder.lstat().st_uid == user:  # the temporary folder is everybody's
+    if not is_there(folder) or folder.lstat().st_uid == user:  # the temporary folder is everybody's
         yield folder / name

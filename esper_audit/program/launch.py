@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
-import os
 import pkgutil
 import shlex
 import sys
@@ -16,6 +15,7 @@ from typing import Any, cast
 from zipfile import is_zipfile
 
 from esper_audit.data.file_kinds import FileKind, command_for, is_program, kind_of
+from esper_audit.data.files import is_file, is_folder, is_there
 from esper_audit.data.meant import SHELLS, is_code, program_meant
 from esper_audit.errors import UsageError, did_you_mean
 
@@ -51,9 +51,9 @@ class Target:
     def _script(self) -> tuple[CodeType, dict[str, Any]]:
         path = Path(self.name)
         sys.argv[:] = [self.name, *self.arguments]
-        if path.is_dir() or (path.is_file() and is_zipfile(path)):
+        if is_folder(path) or (is_file(path) and is_zipfile(path)):
             return self._application(path.absolute())
-        if not path.exists():
+        if not is_there(path):
             scripts = [str(file) for file in path.parent.glob("*.py")]
             raise NotFoundError(
                 f"There is no script {self.name}{did_you_mean(self.name, scripts)}.",
@@ -114,7 +114,7 @@ def parse_target(module: str, program: tuple[str, ...], options: tuple[str, ...]
 
 
 def _refuse_file(module: str, program: tuple[str, ...], options: tuple[str, ...]) -> None:
-    if os.path.isfile(module):  # noqa: PTH113  # Path.is_file raises where a name is too long
+    if is_file(module):
         meant = shlex.join(("esper-audit", "exec", *options, module, *program))
         raise UsageError(
             f"-m takes the name of a module, and {module} is a file.", f"Type: {meant}"
@@ -128,7 +128,7 @@ _INSTEAD = {
 
 
 def _refuse_kind(path: Path) -> None:
-    if is_program(str(path)) or not os.path.isfile(path):  # noqa: PTH113  # the same
+    if is_program(str(path)) or not is_file(path):
         return
     kind = kind_of(path)
     command = command_for(path)

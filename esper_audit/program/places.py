@@ -6,6 +6,7 @@ import os
 import tempfile
 from pathlib import Path
 
+from esper_audit.data.files import is_folder
 from esper_audit.errors import UsageError
 from esper_audit.recording.journal import SUFFIX
 
@@ -22,7 +23,7 @@ def recording_at(given: str | None) -> Path | None:
     from esper_audit.data.storage import check_writable
 
     save, rank = Path(given), _rank()
-    if not (rank or save.is_dir() or given.endswith(("/", os.sep))):
+    if not (rank or is_folder(save) or given.endswith(("/", os.sep))):
         check_writable(save)
         return save.absolute()
     _make(save)

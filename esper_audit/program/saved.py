@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from esper_audit.data.audits import ProgramAudit
 from esper_audit.data.file_kinds import command_for
+from esper_audit.data.files import is_file, is_folder, is_there
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import UNKNOWN, Program, Recording
 from esper_audit.data.storage import Document, load, load_any, read
@@ -31,7 +31,7 @@ def load_report(path: Path) -> Document:
         return merge(_of_ranks(_recordings(path)), _here())
     if path.suffix == SUFFIX:
         return merge([_audit(path)], _here())
-    if path.suffix == ".py" and path.is_file():
+    if path.suffix == ".py" and is_file(path):
         raise UsageError(f"{path} is Python code, not a saved file.", f"Type: {command_for(path)}")
     document = load_any(path)
     if isinstance(document, Recording):
@@ -42,10 +42,6 @@ def load_report(path: Path) -> Document:
 def _here() -> str:
     """From where the report shortens paths."""
     return encodable(str(Path.cwd()))
-
-
-def is_folder(path: Path) -> bool:
-    return os.path.isdir(path)  # noqa: PTH112  # Path.is_dir raises where a name is too long
 
 
 def is_saved(path: Path) -> bool:
@@ -92,6 +88,7 @@ def _of_ranks(paths: Sequence[Path]) -> list[ProgramAudit]:
     errors: list[UsageError] = []
     for path in paths:
         try:
+            _check_has_an_end(path)
             audits.append(_audit(path))
         except UsageError as error:
             errors.append(error)
@@ -99,6 +96,12 @@ def _of_ranks(paths: Sequence[Path]) -> list[ProgramAudit]:
     if len(errors) == len(paths):
         raise errors[0]
     return audits
+
+
+def _check_has_an_end(path: Path) -> None:
+    """Nobody named it: a pipe that lies in a folder may have no writer, ever."""
+    if is_there(path) and not is_file(path) and not is_folder(path):
+        raise UsageError(f"{path} can't be read: it is no regular file.")
 
 
 def _unreadable(path: Path, error: UsageError) -> ProgramAudit:

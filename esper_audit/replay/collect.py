@@ -14,6 +14,7 @@ from types import MappingProxyType, ModuleType
 
 from esper_audit.data.expectations import Claim
 from esper_audit.data.file_kinds import command_for
+from esper_audit.data.files import is_file, is_folder
 from esper_audit.data.jobs import Collection, ScenarioInfo
 from esper_audit.data.reasons import Reason, Why, said
 from esper_audit.errors import UsageError
@@ -32,12 +33,12 @@ def scenario_files(paths: Iterable[str]) -> list[Path]:
     found: dict[Path, None] = {}
     for text in paths:
         path = Path(text)
-        if path.is_dir():
+        if is_folder(path):
             inside = [file for file in sorted(path.rglob("*.py")) if not _hidden(file, path)]
             if not inside:
                 raise UsageError(f"The folder {path} holds no Python file.", _instead(path))
             found |= dict.fromkeys(file.resolve() for file in inside)
-        elif path.suffix == ".py" and path.is_file():
+        elif path.suffix == ".py" and is_file(path):
             found[path.resolve()] = None
         else:
             raise UsageError(

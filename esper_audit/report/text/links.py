@@ -12,6 +12,7 @@ from rich.style import Style
 from rich.text import Text
 
 from esper_audit.data.clean import clean
+from esper_audit.data.files import is_file
 from esper_audit.data.places import Location
 from esper_audit.data.storage import Document
 from esper_audit.report.ci.cases import Problem, cases
@@ -89,6 +90,6 @@ def address_of(place: Location, root: str) -> str:
     """``file:///p/slot.py#49``, all escaped that is no plain character; empty without a file."""
     try:
         path = Path(root, place.file)
-        return f"{path.as_uri()}#{place.line}" if path.is_absolute() and path.is_file() else ""
+        return f"{path.as_uri()}#{place.line}" if path.is_absolute() and is_file(path) else ""
     except (OSError, ValueError):  # a name that no file can have
         return ""

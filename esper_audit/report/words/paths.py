@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from esper_audit.data.files import is_folder
 from esper_audit.data.places import Location, is_cell
 
 _RESUMED = re.compile(r"torch_dynamo_resume_in_(\w+)_at_\d+$")
@@ -83,7 +83,7 @@ def reachable(file: str, root: str) -> str:
 
     So is a file of a project that is not on this machine. Every other path is left whole.
     """
-    is_here = root == _current_folder() or not os.path.isdir(root)  # noqa: PTH112  # never raises
+    is_here = root == _current_folder() or not is_folder(root)
     return relative(file, root) if is_here else file
 
 

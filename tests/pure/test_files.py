@@ -1,0 +1,50 @@
+"""Paths that make Python's own questions raise, block or never end."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from esper_audit.data import files
+from esper_audit.data.files import is_file, is_folder, is_there, whole
+from esper_audit.data.storage import read
+from esper_audit.errors import UsageError
+from esper_audit.program.saved import load_report
+from tests.pure.test_layers import PACKAGE
+
+TOO_LONG = "n" * 5000
+ASKS = re.compile(r"\.(is_dir|is_file|exists)\(")
+
+
+@pytest.mark.parametrize("ask", [is_folder, is_file, is_there])
+def test_a_name_that_is_too_long_is_nothing(ask):
+    assert not ask(TOO_LONG)
+    assert not ask(Path(TOO_LONG))
+
+
+def test_no_module_asks_a_path_by_a_method_that_raises():
+    ours = {
+        "last_audit.py",
+        "alone.py",
+        "usable_torch.py",
+        "files.py",
+    }  # of paths that nobody gives
+    asking = [path.name for path in PACKAGE.rglob("*.py") if ASKS.search(path.read_text("utf-8"))]
+    assert set(asking) <= ours
+
+
+def test_a_device_without_an_end_is_refused(monkeypatch):
+    monkeypatch.setattr(files, "MOST_BYTES", 1 << 20)
+    with pytest.raises(OSError, match="holds more than"):
+        whole(Path("/dev/zero"))
+    with pytest.raises(UsageError, match="/dev/zero can't be read: it holds more than"):
+        read(Path("/dev/zero"))
+
+
+def test_a_pipe_in_a_folder_of_ranks_blocks_nothing(tmp_path):
+    os.mkfifo(tmp_path / "rank-1.json")
+    with pytest.raises(UsageError, match="no regular file"):
+        load_report(tmp_path)
