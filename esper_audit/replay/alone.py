@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -124,6 +124,8 @@ def _started(context: BaseContext, args: tuple[Any, ...]) -> BaseProcess:
 
 
 def _start(process: BaseProcess, context: BaseContext) -> None:
+    with _deaf(), _quiet_tracker():
+        resource_tracker.ensure_running()
     if context.get_start_method() == "forkserver":
         with _deaf():
             forkserver.ensure_running()
@@ -146,6 +148,20 @@ def _deaf() -> Iterator[None]:
         signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
 
 
+@contextmanager
+def _quiet_tracker() -> Iterator[None]:
+    """Who deletes the semaphores of a killed replay does not warn of them: we have killed it.
+
+    The tracker is started with our own options (multiprocessing/resource_tracker.py, 3.11 to 3.14).
+    """
+    option = f"ignore::UserWarning:{resource_tracker.__name__}"
+    sys.warnoptions.append(option)
+    try:
+        yield
+    finally:
+        sys.warnoptions.remove(option)
+
+
 def _live(place: str, function: Function, args: tuple[Any, ...]) -> None:
     """All of the process's life."""
     _lead()
@@ -165,8 +181,9 @@ def _write(place: Path, answer: object) -> None:
     except Exception:
         data = pickle.dumps(RuntimeError(f"{type(answer).__name__} can't be sent"))
     part = place.with_suffix(".part")
-    part.write_bytes(data)
-    part.replace(place)
+    with suppress(FileNotFoundError):  # the folder has gone, and with it who waits for the answer
+        part.write_bytes(data)
+        part.replace(place)
 
 
 def _lead() -> None:

@@ -98,3 +98,19 @@ def test_a_keeper_that_was_killed_costs_nothing(folder):
         kept._process.wait()
         for _ in range(3):
             kept.folder(folder)
+
+
+LEAK = """
+import os
+from multiprocessing import resource_tracker
+from esper_audit.replay.alone import _quiet_tracker
+with _quiet_tracker():
+    resource_tracker.ensure_running()
+resource_tracker.register("/left-by-a-killed-replay", "semaphore")
+os._exit(0)
+"""
+
+
+def test_semaphores_of_a_killed_replay_are_no_warning():
+    ended = subprocess.run([sys.executable, "-c", LEAK], capture_output=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, b"")
