@@ -19,8 +19,10 @@ def _run() -> None:
     try:
         from esper_audit.cli.app import app
 
+        hook = sys.excepthook
         result = app(standalone_mode=False, prog_name="esper-audit")
         if callable(result):
+            sys.excepthook = hook  # typer has put one of its own in place
             INTERRUPTS.leave_to_program()
             result()
         elif result:  # typer's word for Ctrl-C, which it catches itself

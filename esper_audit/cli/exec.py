@@ -286,16 +286,17 @@ def _say_nothing(*_: object) -> None:
 
 def _leave(session: ProgramRun) -> NoReturn:
     """The program's own ending counts; only where that was clean, the verdict does."""
-    from esper_audit.errors import UNCAUGHT
-    from esper_audit.program.endings import die_of
-
     number = session.ending.signal
     if number == signal.SIGINT:
+        from esper_audit.errors import UNCAUGHT
+
         sys.excepthook = _say_nothing  # it is told already
         raise UNCAUGHT  # the interpreter ends itself, and then by this signal
     if number:
+        from esper_audit.program.endings import die_of
+
         die_of(number)
-    sys.exit(session.code)
+    raise SystemExit(session.code)  # the program may have put another sys.exit in place
 
 
 COMMAND = command(

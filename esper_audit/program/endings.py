@@ -6,12 +6,22 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
 from types import TracebackType
+from typing import cast
 
 _PACKAGE = str(Path(__file__).parents[1])
+_C_LONGS = range(-(2**63), 2**63)
+"""What the interpreter makes an exit code of; any other number is -1."""
+
+# Past what a class of the program's own may stand there instead.
+_NAME: Callable[[type], str] = type.__dict__["__name__"].__get__
+_TRACE: Callable[[BaseException], TracebackType | None]
+_TRACE = BaseException.__dict__["__traceback__"].__get__
 
 
 class EndingKind(Enum):
@@ -59,7 +69,17 @@ def killed(words: str, number: int) -> Ending:
 
 
 def ending_of(error: BaseException) -> Ending:
-    return _left(error.code) if isinstance(error, SystemExit) else _shown(error)
+    """The ending by what a program raised. Nothing of its class is asked: that may raise in turn.
+
+    Python itself looks at types alone (_PyErr_PrintEx and handle_system_exit, CPython 3.11).
+    """
+    if not issubclass(type(error), SystemExit):
+        return _shown(error)
+    try:
+        code: object = cast("SystemExit", error).code
+    except BaseException:  # a property of the program's own
+        code = error
+    return _left(code)
 
 
 def _shown(error: BaseException) -> Ending:
@@ -67,46 +87,55 @@ def _shown(error: BaseException) -> Ending:
     try:
         _show(error)
     except SystemExit as left:
-        return _left(left.code)
+        return ending_of(left)
     if type(error) is KeyboardInterrupt:  # of a subclass Python does not die
         return killed("KeyboardInterrupt", signal.SIGINT)
-    return Ending(": ".join([type(error).__name__, *_first_line(error)]), 1)
+    return Ending(": ".join([_NAME(type(error)), *_first_line(error)]), 1)
 
 
 def _first_line(error: BaseException) -> list[str]:
     try:
         return str(error).strip().splitlines()[:1]
-    except Exception:  # an error of the program's own words for it
+    except BaseException:  # an error, or an exit, of the program's own words for it
         return []
 
 
 def _left(code: object) -> Ending:
     """``sys.exit`` with no code, a number, or a text that goes to stderr."""
-    if code is None or isinstance(code, int):
-        return Ending(f"exit {code or 0}", code or 0)
+    if code is None or issubclass(type(code), int):
+        number = int.__int__(cast("int", code)) if code is not None else 0
+        return Ending(f"exit {number}", number if number in _C_LONGS else -1)
     if sys.stderr is not None:  # print would take stdout instead
         try:
             print(code, file=sys.stderr)
-        except Exception:  # one that has no text; Python ends the line all the same
-            print(file=sys.stderr)
+        except BaseException:  # one that has no text; Python ends the line all the same
+            with suppress(Exception):
+                print(file=sys.stderr)
     return Ending("exit 1", 1)
 
 
 def _show(error: BaseException) -> None:
     """The traceback as Python shows it, without the frames of ours that ran the program."""
-    error.__traceback__ = _without_ours(error.__traceback__)
-    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    trace = _without_ours(_TRACE(error))
+    BaseException.with_traceback(error, trace)
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, trace
     try:
-        sys.excepthook(type(error), error, error.__traceback__)
+        sys.excepthook(type(error), error, trace)
     except SystemExit:
         raise
     except BaseException as raised:
-        raised.__context__ = None
-        raised.__traceback__ = _without_ours(raised.__traceback__)
+        _show_failed_hook(raised, error)
+
+
+def _show_failed_hook(raised: BaseException, error: BaseException) -> None:
+    trace = _without_ours(_TRACE(raised))
+    BaseException.__dict__["__context__"].__set__(raised, None)
+    BaseException.with_traceback(raised, trace)
+    with suppress(Exception):  # stderr of the program's own
         print("Error in sys.excepthook:", file=sys.stderr)
-        sys.__excepthook__(type(raised), raised, raised.__traceback__)
+        sys.__excepthook__(type(raised), raised, trace)
         print("\nOriginal exception was:", file=sys.stderr)
-        sys.__excepthook__(type(error), error, error.__traceback__)
+        sys.__excepthook__(type(error), error, _TRACE(error))
 
 
 def _without_ours(trace: TracebackType | None) -> TracebackType | None:

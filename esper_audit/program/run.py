@@ -9,8 +9,8 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -33,6 +33,7 @@ from esper_audit.program.endings import (
 from esper_audit.program.launch import NotFoundError, Target
 from esper_audit.program.on_import import on_import
 from esper_audit.program.signals import HELD, FatalSignals
+from esper_audit.program.surroundings import not_reported, own_surroundings
 from esper_audit.recording.journal import Journal
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ class ProgramRun:
 
         Raises NotFoundError again: there was no program.
         """
-        if isinstance(error, NotFoundError):
+        if type(error) is NotFoundError:  # isinstance would ask an error of the program's own
             self._is_over = True
             raise error
         self.ending = ending_of(error)
@@ -180,8 +181,12 @@ class ProgramRun:
             if self._is_over:
                 return
             self._is_over = True
-            with HELD(), _untraced():
-                self._hand_over(ending, keep_journal)
+            try:
+                with HELD(), own_surroundings():
+                    self._hand_over(ending, keep_journal)
+            except Exception as error:  # the program may have changed what we stand on
+                self._verdict_code = ExitCode.INCOMPLETE
+                _tell(not_reported(error, self._journal))
 
     def _hand_over(self, ending: Ending, keep_journal: bool) -> None:
         if self._recorder is not None:
@@ -282,19 +287,6 @@ def _program(target: Target) -> Program:
         rank=number("RANK"),
         world_size=number("WORLD_SIZE"),
     )
-
-
-@contextmanager
-def _untraced() -> Iterator[None]:
-    """What the program has set to trace its own code does not see ours."""
-    tracer, profiler = sys.gettrace(), sys.getprofile()
-    sys.settrace(None)
-    sys.setprofile(None)
-    try:
-        yield
-    finally:
-        sys.settrace(tracer)
-        sys.setprofile(profiler)
 
 
 def _tell(error: AuditError) -> None:

@@ -19,6 +19,8 @@ from esper_audit.program.endings import die_of
 PATIENCE_SECONDS = 10.0
 """How long a report may take once a signal has come; one after that ends the process at once."""
 
+# Kept from before the program: some replace signal.signal.
+_handler_of, _set_handler = signal.getsignal, signal.signal
 _FATAL = tuple(getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
@@ -34,9 +36,9 @@ class FatalSignals:
     def reported(self) -> Iterator[None]:
         """While the program runs. For the main thread alone; elsewhere nothing happens."""
         if threading.current_thread() is threading.main_thread():
-            self._ours = [n for n in _FATAL if signal.getsignal(n) is signal.SIG_DFL]
+            self._ours = [n for n in _FATAL if _handler_of(n) is signal.SIG_DFL]
         for number in self._ours:
-            signal.signal(number, self._came)
+            _set_handler(number, self._came)
         if self._ours:
             self._spare_children()
         try:
@@ -46,8 +48,8 @@ class FatalSignals:
 
     def _put_back(self) -> None:
         for number in self._ours:
-            if signal.getsignal(number) == self._came:
-                signal.signal(number, signal.SIG_DFL)
+            if _handler_of(number) == self._came:
+                _set_handler(number, signal.SIG_DFL)
 
     def _came(self, number: int, _frame: FrameType | None) -> None:
         try:
@@ -98,14 +100,14 @@ class HeldSignals:
             return
         before: dict[int, Any] = {}
         for number in (signal.SIGINT, *_FATAL):
-            handler = signal.getsignal(number)
+            handler = _handler_of(number)
             if handler is not None and handler is not signal.SIG_IGN:
-                before[number] = signal.signal(number, self._hold)
+                before[number] = _set_handler(number, self._hold)
         try:
             yield
         finally:
             for number, handler in before.items():
-                signal.signal(number, handler)
+                _set_handler(number, handler)
             if self._pending is not None:
                 number, self._pending = self._pending[0], None
                 signal.raise_signal(number)

@@ -39,7 +39,7 @@ class Journal:
     """
 
     def __init__(self, path: Path) -> None:
-        self._path = path
+        self.path = path
         self._pid = os.getpid()
         self._file: Any = None
         self._is_ours = False
@@ -47,13 +47,18 @@ class Journal:
     def begin(self, recording: Recording, program: Program) -> None:
         """Write the head. A place that can't be written costs the journal, not the program."""
         try:
-            self._file = self._path.open("wb")
+            self._file = self.path.open("wb")
             self._is_ours = True
         except OSError:
             return
         head = encodable(replace(recording, program=program, complete=False))
         body = msgspec.to_builtins(head)
         self._write({"schema_version": SCHEMA_VERSION, "kind": KIND} | body)
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether there is a file: it was written, and has not been removed."""
+        return self._file is not None
 
     def note(self, event: Event, lookups: Lookups) -> None:
         """Add an event. A compile with a sequence number seen before stands in for that one.
@@ -79,7 +84,7 @@ class Journal:
             self._file.close()
             self._file = None
         if self._is_ours:
-            self._path.unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
 
 
 def read_journal(data: bytes, name: str = "the journal") -> Recording:

@@ -8,11 +8,50 @@ import sys
 
 import pytest
 
+from esper_audit.data.recording import UNKNOWN, Program, Recording
+from esper_audit.program.surroundings import not_reported
+from esper_audit.recording.journal import Journal
+
 COMMAND = [sys.executable, "-c", "from esper_audit.cli import main; main()", "exec", "-q"]
 
 WORDLESS = "class Wordless(Exception):\n    def __str__(self): raise ValueError('no words')\n"
 
+HOSTILE = """
+def no(*_): raise SystemExit(11)
+class Meta(type):
+    __getattribute__ = no
+class Shut(Exception, metaclass=Meta):
+    __getattribute__ = no
+class Told(Exception):
+    def __str__(self): raise KeyboardInterrupt
+class Left(SystemExit):
+    code = property(no)
+class Words:
+    __str__ = __repr__ = no
+"""
+
 PROGRAMS = {
+    "an error whose words leave": HOSTILE + "raise Told()",
+    "an error that can't be looked at": HOSTILE + "import sys; sys.stderr = None; raise Shut()",
+    "an exit whose code can't be read": HOSTILE + "raise Left(3)",
+    "an exit whose words leave": HOSTILE + "raise SystemExit(Words())",
+    "an exit beyond all codes": "raise SystemExit(2**70)",
+    "an exit of a wide code": "raise SystemExit(2**40 + 3)",
+    "a hook that leaves by such an exit": (
+        HOSTILE + "import sys\ndef hook(*_): raise Left(3)\nsys.excepthook = hook\nraise ValueError"
+    ),
+    "a recursion limit that is low": (
+        "import sys, inspect\nsys.setrecursionlimit(len(inspect.stack()) + 25)"
+    ),
+    "hooks as python has them": (
+        "import sys, threading\nprint(sys.excepthook is sys.__excepthook__, sys.gettrace(),"
+        " threading.excepthook is threading.__excepthook__, sys.unraisablehook is"
+        " sys.__unraisablehook__, sys.displayhook is sys.__displayhook__)"
+    ),
+    "signals and exits of the program's own": (
+        "import signal, sys\ndef no(*_): raise OSError\nsignal.signal = signal.getsignal = no\n"
+        "sys.exit = no"
+    ),
     "an error without words": WORDLESS + "raise Wordless()",
     "an exit without words": WORDLESS + "raise SystemExit(Wordless())",
     "a hook that fails": (
@@ -97,3 +136,29 @@ def test_pytest_under_exec_does_not_warn_of_our_plugin(tmp_path):
     (tmp_path / "test_one.py").write_text("def test_one(): ...")
     ours, _ = ended([*COMMAND, "-m", "pytest", "-q", "-W", "error", "test_one.py"], tmp_path)
     assert ours.returncode == 0, ours.stdout
+
+
+PATCHED = "import time\ndef no(*_): raise OSError('patched')\ntime.perf_counter = no\n"
+
+
+def test_a_report_that_fails_costs_no_exit_code_and_is_told_in_a_line(tmp_path):
+    (tmp_path / "program.py").write_text(PATCHED + "raise SystemExit(5)")
+    ours, _ = ended([*COMMAND, "program.py"], tmp_path)
+    assert ours.returncode == 5
+    assert "The report failed: OSError: patched (" in ours.stderr and "program.py:2" in ours.stderr
+    assert "Traceback" not in ours.stderr
+
+
+def test_a_report_that_fails_after_a_clean_end_ends_with_3(tmp_path):
+    (tmp_path / "program.py").write_text(PATCHED)
+    ours, _ = ended([*COMMAND, "program.py"], tmp_path)
+    assert ours.returncode == 3 and "please report it" in ours.stderr
+
+
+def test_a_report_that_failed_names_the_recording_that_is_kept(tmp_path):
+    journal = Journal(tmp_path / "r.json.partial")
+    journal.begin(Recording(environment=UNKNOWN), Program(argv=()))
+    told = not_reported(OSError("no files"), journal)
+    assert f"{tmp_path}/r.json.partial" in told.hint
+    journal.remove()
+    assert ".partial" not in not_reported(OSError("no files"), journal).hint

@@ -35,7 +35,7 @@ def journal(tmp_path):
 
 
 def content(journal):
-    return journal._path.read_bytes()
+    return journal.path.read_bytes()
 
 
 def test_every_kind_of_event_comes_back(journal):

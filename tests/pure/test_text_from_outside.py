@@ -86,7 +86,7 @@ def test_a_journal_holds_what_holds_a_surrogate(tmp_path):
     journal = Journal(tmp_path / os.fsdecode(b"r\xe9.json.partial"))
     journal.begin(recording(), Program(argv=(NAME,)))
     journal.note(SkippedFrame(replace(FRAME, name=NAME), NAME, None, True), Lookups())
-    found = read_journal(journal._path.read_bytes())
+    found = read_journal(journal.path.read_bytes())
     journal.remove()
     assert (found.program.argv, found.skips[0].reason) == ((ESCAPED,), ESCAPED)
 
