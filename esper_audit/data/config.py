@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import msgspec
 
+from esper_audit.data.clean import clean
 from esper_audit.data.expectations import Budget
 from esper_audit.data.files import is_file, is_folder, whole
 from esper_audit.data.tables import Wrong, type_of, wrong_in
@@ -142,13 +143,25 @@ def load_config(start: Path) -> Config:
 
 def wrong_settings(table: dict[str, Any]) -> list[Wrong]:
     """What can't be taken of a table with the keys of ``[tool.esper-audit]``."""
-    return [*wrong_in(table, type_of(Settings)), *_wrong_dtypes(table.get("tolerances"))]
+    wrong_dtypes = _wrong_dtypes(table.get("tolerances"))
+    return [*wrong_in(table, type_of(Settings)), *wrong_dtypes, *_wrong_paths(table)]
+
+
+def _wrong_paths(table: dict[str, Any]) -> Iterator[Wrong]:
+    for key in ("paths", "pythonpath", "baseline"):
+        if "\0" in "".join(_texts(table.get(key))):
+            yield Wrong((key,), "holds a NUL character, which no path can")
 
 
 def _wrong_dtypes(tolerances: object) -> Iterator[Wrong]:
     for name in tolerances if isinstance(tolerances, dict) else ():
         if not is_dtype(name):
             yield Wrong(("tolerances", name), f"is no dtype of torch{did_you_mean(name, DTYPES)}")
+
+
+def _texts(value: object) -> Iterator[str]:
+    values = value if isinstance(value, list) else [value]
+    return (held for held in values if isinstance(held, str))
 
 
 def is_dtype(name: str) -> bool:
@@ -158,7 +171,7 @@ def is_dtype(name: str) -> bool:
 
 def _in_words(path: Path, wrong: Wrong) -> str:
     *tables, key = wrong.place
-    return f"{path}, [{'.'.join((TABLE, *tables))}]: {key} {wrong.said}."
+    return f"{path}, [{clean('.'.join((TABLE, *tables)))}]: {clean(key)} {wrong.said}."
 
 
 def _table(path: Path) -> dict[str, Any] | None:

@@ -10,8 +10,8 @@ import msgspec
 from esper_audit.data.clean import UNSEEN
 from esper_audit.data.text import to_json
 
-_IN_JSON = re.compile(f"[\x7f-\x9f\ud800-\udfff\ufffe\uffff\u200c\u200d{UNSEEN}]")
-"""What JSON may hold as it is, and a terminal should not be sent."""
+_IN_JSON = re.compile(f"[\x7f-\x9f\ud800-\udfff\ufffe\uffff\u200c\u200d{UNSEEN}]|#(?=#\\w*\\[)")
+"""What JSON may hold as it is, and a terminal or what runs jobs (``##[error]``) obeys."""
 
 
 def json_text(value: Any, indent: int = 1) -> str:

@@ -6,6 +6,8 @@ import re
 
 import msgspec
 
+from esper_audit.data.clean import clean
+
 _PLACE = re.compile(r" - at `\$?(.*)`$", re.DOTALL)
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
 _TYPES = {
@@ -29,7 +31,8 @@ def misfit(error: msgspec.MsgspecError) -> str:
     what = _PLACE.sub("", text)
     what = _MISSING.sub(r"\1 is missing", _UNKNOWN.sub(r"\1 is unknown here", what))
     what = re.sub(r"`(\w+(?: \| \w+)*)`", _types, what)
-    return f"{place}: {what[:1].lower()}{what[1:]}" if place else what[:1].lower() + what[1:]
+    said = what[:1].lower() + what[1:]
+    return clean(f"{place}: {said}" if place else said)
 
 
 def _types(found: re.Match[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import shlex
@@ -34,6 +35,9 @@ _STANDARD = {"stdout": 1, "stderr": 2}
 
 UNREADABLE = (ValueError, RecursionError)
 """What decoding raises: for what is no JSON, a number of too many digits, brackets without end."""
+
+_SAVE = "Save one with `esper-audit run --save FILE`."
+_GIVE_SAVED = "Give a file that --save of `run`, `gate`, `compare` or `exec` has written."
 
 _DEEPEST = 64
 """Brackets in brackets: a file of ours has fewer than twenty."""
@@ -69,13 +73,15 @@ def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
     kind = check_head(raw, name)
     if KINDS.get(kind) is not cls:
         wanted = next(kind for kind, known in KINDS.items() if known is cls)
-        raise UsageError(f"{name} holds a {kind}, not a {wanted}.")
+        if kind not in (*KINDS, "baseline"):
+            raise UsageError(f"{name} is not a file of esper-audit: its kind is {kind!r}.", _SAVE)
+        raise UsageError(f"{name} holds a {kind}, not a {wanted}.", _GIVE_SAVED)
     return _converted(raw, cls, name)
 
 
 def decoded(data: bytes) -> Any:
     """What JSON holds; raises one of UNREADABLE where it is none, or nested without end."""
-    raw = msgspec.json.decode(data)
+    raw = msgspec.json.decode(data.removeprefix(codecs.BOM_UTF8))  # some editors put it there
     level = [raw]
     for _ in range(_DEEPEST):
         level = [held for value in level for held in _held(value)]
@@ -103,11 +109,9 @@ def _converted(raw: object, cls: type[T], name: str) -> T:
 def check_head(raw: object, name: str) -> str:
     """The kind of a document of ours; raises UsageError for none, or another version."""
     version = raw.get("schema_version") if isinstance(raw, dict) else None
-    if not isinstance(raw, dict) or not isinstance(version, int):
-        raise UsageError(
-            f"{name} is not a file of esper-audit: it has no schema_version.",
-            "Save one with `esper-audit run --save FILE`.",
-        )
+    if not isinstance(raw, dict) or type(version) is not int:
+        has = "it has no schema_version" if version is None else "its schema_version is no number"
+        raise UsageError(f"{name} is not a file of esper-audit: {has}.", _SAVE)
     if version != SCHEMA_VERSION:
         raise UsageError(
             f"{name} uses format {version}; this version reads only format {SCHEMA_VERSION}.",

@@ -18,6 +18,8 @@ def comparison_answer(report: ComparisonReport) -> str:
     differing = [result for result in report.results if result.kind is not ChangeKind.SAME]
     if report.doubt is not None:
         return f"Not comparable: {in_words(report.doubt)}."
+    if not report.results:
+        return f"Not comparable: neither {report.first} nor {report.second} holds an audit."
     if not differing:
         same = several(len(report.results), "audit")
         return f"No difference between {report.first} and {report.second}: {same}."

@@ -28,7 +28,7 @@ def export_report(report: Document, suffix: str, width: int, verbosity: int = 0)
     """The report as the text of an .svg, .html or .txt file, ``width`` columns wide."""
     if suffix not in _EXPORTS:
         raise UsageError(
-            f"A report can't be exported as {suffix or 'a file without suffix'!r}.",
+            f"A report can't be exported as {repr(suffix) if suffix else 'a file without suffix'}.",
             f"Give a file that ends in {', '.join(_EXPORTS)}.",
         )
     console = Console(record=True, width=width, file=io.StringIO(), highlight=False)

@@ -18,8 +18,14 @@ from esper_audit.data.recording import Program
 from esper_audit.data.storage import dumps, save
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import believed
+from esper_audit.report.comparison import comparison_answer
 
 PASSED, FAILED, ERROR = AuditVerdict.PASSED, AuditVerdict.FAILED, AuditVerdict.ERROR
+
+
+def test_a_comparison_of_nothing_does_not_say_that_nothing_differs():
+    said = comparison_answer(ComparisonReport(first="a", second="b"))
+    assert said == "Not comparable: neither a nor b holds an audit."
 
 
 def program(verdict, *compiles, budget=ProgramBudget(recompiles=0), **fields):

@@ -95,6 +95,12 @@ def test_json_escapes_what_steers_and_reads_back_equal():
     assert not re.search("[\x7f-\x9f\u202e\u2028\U000e0041]", json_text(value))
 
 
+def test_json_holds_no_command_for_what_runs_jobs():
+    value = {"##[error]": "x ##vso[task.x] ###[y] # ## a#b"}
+    assert json.loads(json_text(value)) == value
+    assert not re.search(r"##\w*\[", json_text(value))
+
+
 def hostile(text: str) -> Report:
     """A report that holds a text wherever one may stand."""
     odd = audit(

@@ -108,6 +108,10 @@ def changed(**fields) -> bytes:
         (changed(schema_version=99), "uses format 99; this version reads only format 2"),
         (changed(schema_version=0), "uses format 0; this version reads only format 2"),
         (changed(kind="recording"), "holds a recording, not a report"),
+        (changed(kind="baseline"), "holds a baseline, not a report"),
+        (changed(kind=[]), "is not a file of esper-audit: its kind is '[]'"),
+        (changed(schema_version="2"), "its schema_version is no number"),
+        (changed(schema_version=True), "its schema_version is no number"),
         (
             changed(verdict="splendid"),
             "does not fit format 2: verdict: invalid enum value 'splendid'",
@@ -119,6 +123,10 @@ def test_a_broken_file_is_refused_by_name_and_reason(data, message):
         loads(data, Report, "file.json")
     assert "file.json" in str(caught.value)
     assert message in str(caught.value)
+
+
+def test_a_byte_order_mark_changes_nothing():
+    assert loads(b"\xef\xbb\xbf" + dumps(REPORT), Report) == REPORT
 
 
 def test_a_missing_file_is_refused(tmp_path):
