@@ -79,7 +79,6 @@ def test_without_an_identifier_each_has_one_line(desk):
         ("flot-specialized", "'flot-specialized' (did you mean 'float-specialized'?)."),
         ("eager", "'eager' (did you mean 'eager-"),
         ("zzz", "'zzz'."),
-        ("", "''."),
         ("../../secret", "'../../secret'."),
         ("README", "'README'."),
         ("\x1b[31m", r"'\x1b[31m'."),
