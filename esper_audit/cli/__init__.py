@@ -47,9 +47,9 @@ def _run() -> None:
         if hasattr(error, "format_message"):  # typer's own, of a wrong command line
             complain(error.format_message(), f"See `{_command(error)} --help`.")
             sys.exit(ExitCode.USAGE)
-        from esper_audit.recording.usable_torch import compile_trouble, import_trouble
+        from esper_audit.recording.usable_torch import trouble_behind
 
-        trouble = import_trouble() or compile_trouble("aot_eager")
+        trouble = trouble_behind(error)
         if trouble is not None:
             complain(str(trouble), trouble.hint)
             sys.exit(trouble.exit_code)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import PathFinder
 from pathlib import Path
+from traceback import walk_tb
 
 from esper_audit.errors import TorchError
 
@@ -132,6 +133,26 @@ def import_trouble() -> TorchError | None:
     except TorchError as error:
         return error
     return None
+
+
+def trouble_behind(error: BaseException) -> TorchError | None:
+    """What is wrong with torch, of an error that its own code raised; None where it works alone."""
+    if not _is_of_torch(error):
+        return None
+    return import_trouble() or compile_trouble("aot_eager")
+
+
+def _is_of_torch(error: BaseException) -> bool:
+    """Whether code of torch raised it, or what it came from, or a part of torch is missing."""
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, ImportError) and (seen.name or "").partition(".")[0] == "torch":
+            return True
+        names = (frame.f_globals.get("__name__") for frame, _ in walk_tb(seen.__traceback__))
+        if any(str(name).partition(".")[0] == "torch" for name in names):
+            return True
+        seen = seen.__cause__ or seen.__context__
+    return False
 
 
 def _failure(code: str) -> str | None:

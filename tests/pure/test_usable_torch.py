@@ -138,6 +138,35 @@ def test_a_torch_that_cannot_compile_is_told_with_its_own_line(monkeypatch):
     assert usable_torch.blamed(["eager", "inductor"]) is None
 
 
+def raised_in(module, code="raise ValueError('no compiler')"):
+    """An error as code of this module raises it, which other code meets."""
+    try:
+        try:
+            exec(code, {"__name__": module})
+        except ValueError as error:
+            raise RuntimeError("it failed") from error
+    except Exception as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    ("error", "is_torchs"),
+    [
+        (raised_in("torch._inductor.codecache"), True),
+        (raised_in("torch"), True),
+        (ModuleNotFoundError("no", name="torch._dynamo"), True),
+        (raised_in("torchvision.ops"), False),
+        (raised_in("esper_audit.report.run"), False),
+        (ImportError("no", name="esper_audit._dynamo"), False),
+        (ImportError("no"), False),
+    ],
+)
+def test_torch_is_asked_only_of_an_error_of_its_own(monkeypatch, error, is_torchs):
+    monkeypatch.setattr(usable_torch, "_failure", lambda _: "OSError: none")
+    monkeypatch.setattr(usable_torch, "import_trouble", lambda: None)
+    assert (usable_torch.trouble_behind(error) is not None) == is_torchs
+
+
 def test_the_oldest_torch_is_that_of_the_dependencies():
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert f'"torch>={usable_torch.OLDEST[0]}.{usable_torch.OLDEST[1]}"' in text
