@@ -7,13 +7,13 @@ import re
 from pathlib import Path
 
 import pytest
+from test_layers import PACKAGE
 
 from esper_audit.data import files
 from esper_audit.data.files import is_file, is_folder, is_there, whole
 from esper_audit.data.storage import read
 from esper_audit.errors import UsageError
 from esper_audit.program.saved import load_report
-from tests.pure.test_layers import PACKAGE
 
 TOO_LONG = "n" * 5000
 ASKS = re.compile(r"\.(is_dir|is_file|exists)\(")
