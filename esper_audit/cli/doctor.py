@@ -24,9 +24,9 @@ def doctor(*, output_format: PlainOption = Plain.RICH) -> None:
     from esper_audit.cli.stdout import stdout_that_may_end
     from esper_audit.data.json_text import json_text
     from esper_audit.data.verdicts import AuditVerdict
-    from esper_audit.recording.usable_torch import compile_trouble, import_torch
+    from esper_audit.recording.usable_torch import compile_trouble, import_torch_quietly
 
-    import_torch()
+    import_torch_quietly()
     from esper_audit.doctor import check_up
 
     try:

@@ -11,6 +11,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Sequence
 from importlib import import_module
 from importlib.machinery import PathFinder
@@ -42,6 +43,13 @@ def import_torch() -> None:
     except TorchError as error:
         _trouble.append(error)
         raise
+
+
+def import_torch_quietly() -> None:
+    """As import_torch, in a process of ours: torch without NumPy warns of it, and works."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Failed to initialize NumPy")
+        import_torch()
 
 
 def _import() -> None:

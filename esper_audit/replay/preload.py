@@ -6,8 +6,8 @@ A torch that is broken must not end the server: each process that needs torch sa
 from contextlib import suppress
 
 from esper_audit.errors import TorchError
-from esper_audit.recording.usable_torch import import_torch
+from esper_audit.recording.usable_torch import import_torch_quietly
 
 with suppress(TorchError):
-    import_torch()
+    import_torch_quietly()
     import esper_audit._dynamo.preload  # noqa: F401

@@ -17,7 +17,7 @@ from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import Reason, Why, said
 from esper_audit.data.text import encodable, on_disk, to_json
-from esper_audit.recording.usable_torch import import_torch
+from esper_audit.recording.usable_torch import import_torch_quietly
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.importing import Trail
 from esper_audit.replay.scenario_api import Scenario, SkipScenario
@@ -36,7 +36,7 @@ def collect_in_process(
     Files that are known as ``broken`` are not imported.
     """
     with _quiet():
-        import_torch()
+        import_torch_quietly()
         from esper_audit import _dynamo
         from esper_audit.replay.collect import collect
 

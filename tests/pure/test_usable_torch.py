@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -170,3 +171,17 @@ def test_torch_is_asked_only_of_an_error_of_its_own(monkeypatch, error, is_torch
 def test_the_oldest_torch_is_that_of_the_dependencies():
     text = (Path(__file__).parents[2] / "pyproject.toml").read_text()
     assert f'"torch>={usable_torch.OLDEST[0]}.{usable_torch.OLDEST[1]}"' in text
+
+
+def test_a_process_of_ours_does_not_repeat_that_numpy_is_missing(monkeypatch):
+    def warns():
+        warnings.warn("Failed to initialize NumPy: No module named 'numpy'", stacklevel=2)
+        warnings.warn("something else", stacklevel=2)
+
+    monkeypatch.setattr(usable_torch, "import_torch", warns)
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        usable_torch.import_torch_quietly()
+        usable_torch.import_torch()
+    said = [str(warning.message) for warning in seen]
+    assert [text.startswith("Failed") for text in said].count(True) == 1
