@@ -213,7 +213,7 @@ def _line(said: dict[str, Any]) -> str:
 
     return (
         f"{several(said['compiles'], 'compile')} ({several(said['recompiles'], 'recompile')}),"
-        f" {several(said['reused'], 'lookup')} reused, {said['eager']} eager,"
+        f" {several(said['reused'], 'lookup')} matched a cache entry, {said['eager']} eager,"
         f" {said['seconds']:.1f} s"
     )
 

@@ -66,7 +66,9 @@ def _state(entry: Entry | None) -> Line:
     if entry is None:
         return line("absent", style=Style.MUTED)
     compiles = several(entry.in_warm_up + entry.after_warm_up, "compile")
-    parts = [f"{compiles}, {entry.after_warm_up} after warm-up"]
+    # A recorded program has no verdict, and seldom says that warm-up is over.
+    is_silent = entry.verdict is None and not entry.after_warm_up
+    parts = [compiles if is_silent else f"{compiles}, {entry.after_warm_up} after warm-up"]
     parts += [f"{entry.eager} eager"] if entry.eager else []
     parts += [f"{entry.stale} stale"] if entry.stale else []
     parts += [several(entry.graph_breaks, "graph break")] if entry.graph_breaks else []

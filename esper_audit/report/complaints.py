@@ -16,8 +16,8 @@ from esper_audit.report.blocks import blocks
 from esper_audit.report.words.reasons import all_in_words
 
 _NOT_COMPILED = (
-    "Call what torch.compile returned, not the original; a function that runs eagerly for good has"
-    " no recompiles either."
+    "Call what torch.compile returned, not the original; a function that torch permanently skips"
+    " has no recompiles either."
 )
 
 
@@ -85,7 +85,7 @@ def _complaint(audit: ProgramAudit, root: str) -> str:
     ]
     if audit.verdict is AuditVerdict.FAILED:
         return _with_causes(all_in_words(audit.reasons), telling, root)
-    said = f"Nothing is proven: {all_in_words(audit.reasons)}."
+    said = f"Not completed: {all_in_words(audit.reasons)}."
     if not ran_compiled(audit.recording):
         said += f" {_NOT_COMPILED}"
     return _with_causes(said, audit.findings, root)

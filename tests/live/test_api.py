@@ -75,7 +75,7 @@ def test_an_assertion_passes_within_its_bound(slot, step):
 
 def test_an_assertion_over_nothing_fails(slot):
     with (
-        pytest.raises(RecompileError, match="Nothing is proven: no compiled code ran"),
+        pytest.raises(RecompileError, match="Not completed: no compiled code ran"),
         esper_audit.assert_max_recompiles(0),
     ):
         slot(torch.ones(2, 4))

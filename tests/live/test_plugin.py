@@ -136,7 +136,7 @@ def test_nothing():
     pass
     """)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["Nothing is proven: no compiled code ran, so nothing is proven.*"])
+    result.stdout.fnmatch_lines(["Not completed: no compiled code ran, so nothing is proven.*"])
 
 
 def test_what_a_fixture_has_given_up_is_seen_in_the_test(run):
@@ -223,12 +223,12 @@ def test_the_summary_tells_each_test_that_compiles(run, args, ini):
     result.stdout.fnmatch_lines(
         [
             "*= torch.compile =*",
-            "*::test_many: 3 compiles (2 recompiles), 0 lookups reused, 0 eager, *",
+            "*::test_many: 3 compiles (2 recompiles), 0 lookups matched a cache entry, 0 eager, *",
             "*float-specialized: self.alpha*",
         ]
     )
     result.stdout.fnmatch_lines(
-        ["*::test_eager: 1 compile (0 recompiles), 0 lookups reused, 1 eager, *"]
+        ["*::test_eager: 1 compile (0 recompiles), 0 lookups matched a cache entry, 1 eager, *"]
     )
     result.stdout.no_fnmatch_line("*::test_none:*")
 
@@ -303,7 +303,7 @@ def test_idle(): pass
     """
     result = run(tests, "--recompiles-fail-on", "recompile")
     result.assert_outcomes(passed=1, failed=2)
-    result.stdout.fnmatch_lines(["*recompile in Slot.forward", "*Nothing is proven: *"])
+    result.stdout.fnmatch_lines(["*recompile in Slot.forward", "*Not completed: *"])
 
 
 def test_markers_are_declared(run):
@@ -347,4 +347,4 @@ def test_graph_breaks_are_bounded_by_marker_or_option(run):
     result = run(BREAKS, ini="max_graph_breaks = 0")
     result.assert_outcomes(passed=1, failed=3)
     over = ["1 graph break, 0 allowed", "graph-break: broken at *.py:* in broken"]
-    result.stdout.fnmatch_lines([*over, "Nothing is proven: *", over[0]])
+    result.stdout.fnmatch_lines([*over, "Not completed: *", over[0]])

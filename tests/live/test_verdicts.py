@@ -160,7 +160,7 @@ def test_exec_says_what_happened_and_ends_with_its_verdict(recordings, name, cod
 @pytest.mark.parametrize(
     ("name", "budget", "words"),
     [
-        ("fails", {"fail_on": ("eager",)}, "eager in body"),
+        ("fails", {"fail_on": ("eager",)}, "eager execution in body"),
         ("fails", {"fail_on": ("compile-failed",)}, "compile-failed in body"),
         ("fails", {"recompiles": 9}, "body failed to compile"),
         ("error_on_recompile", {"fail_on": ("eager",)}, ""),
@@ -168,10 +168,10 @@ def test_exec_says_what_happened_and_ends_with_its_verdict(recordings, name, cod
         ("fail_on_recompile", {"fail_on": ("eager", "limit")}, ""),
         ("fail_on_recompile", {"fail_on": ("compile-refused",)}, "compile-refused in <lambda>"),
         ("fullgraph at the limit", {"recompiles": 99}, "the recompile limit was hit"),
-        ("fullgraph at the limit", {"fail_on": ("limit",)}, "limit in <lambda>"),
+        ("fullgraph at the limit", {"fail_on": ("limit",)}, "recompile limit hit in <lambda>"),
         ("fullgraph at the limit", {"fail_on": ("eager",)}, ""),
         ("accumulated limit", {"recompiles": 99}, "the accumulated recompile limit"),
-        ("accumulated limit", {"fail_on": ("eager",)}, "eager in <lambda>"),
+        ("accumulated limit", {"fail_on": ("eager",)}, "eager execution in <lambda>"),
         ("reset", {"recompiles_after_warm_up": 0}, ""),
         ("reset", {"compiles_after_warm_up": 0}, "1 compile after warm-up, 0 allowed"),
     ],

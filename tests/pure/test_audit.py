@@ -160,7 +160,10 @@ def test_kinds_to_fail_on_take_the_place_of_the_default_budget():
     assert judged(AGAIN, fail_on=("graph-break",))[0] == "passed"
     eagerly = recording([step(0), step(1, hits=1)])
     assert judged(eagerly, fail_on=("recompile",))[0] == "passed"
-    assert judged(eagerly, fail_on=("eager",)) == ("failed", "eager in every compiled function")
+    assert judged(eagerly, fail_on=("eager",)) == (
+        "failed",
+        "eager execution in every compiled function",
+    )
 
 
 def test_a_bound_counts_beside_kinds_to_fail_on():

@@ -63,7 +63,7 @@ def test_a_pass_where_a_failure_was_accepted_is_improved_and_fails_too():
     kind, texts, verdict = gated(PASSING, [FAILING])
     assert (kind, verdict) == ("improved", "failed")
     assert "verdict: failed -> passed" in texts
-    assert texts[-1] == "gone: its entry is unmatched"
+    assert texts[-1] == "no longer found"
 
 
 @pytest.mark.parametrize(

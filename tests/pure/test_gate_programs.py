@@ -9,12 +9,15 @@ from builders import ENVIRONMENT, FRAME, compiled, program_audit
 from report_builders import BUFFER, failing
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport
+from esper_audit.data.changes import ComparisonReport
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import FrameSummary
 from esper_audit.data.notices import HookError
 from esper_audit.data.recording import Program
+from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.gate import hold_against, measure, verdict_of
+from esper_audit.gate import compare, hold_against, measure, verdict_of
+from esper_audit.report.formats import Format, render
 from esper_audit.report.words.reasons import all_in_words
 
 FAILING = failing(scenario="rollout", count=3, parameters=BUFFER)
@@ -73,3 +76,14 @@ def test_two_graph_breaks_of_one_frame_are_two_causes_wherever_they_stand():
 
     assert broken("a call of print").cause != broken("a call of sort").cause
     assert broken("print at 0x7f01\nmore").cause == broken("print at 0x99\nother").cause
+
+
+def test_a_compared_program_without_warm_up_has_no_count_after_it():
+    made = (compiled(None, phase=Phase.WARM_UP, graph_runs=3),)
+    other = program(
+        compiles=made, program=Program(argv=("train.py", "-y"), ended="exit 0", exit_code=0)
+    )
+    results = compare(of_program(program(compiles=made)), of_program(other))
+    text = render(ComparisonReport(first="a.json", second="b.json", results=results), Format.PLAIN)
+    assert "1 compile" in text
+    assert "after warm-up" not in text

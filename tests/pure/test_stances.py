@@ -54,14 +54,14 @@ def test_equal_periods_past_the_first_are_added_up():
 
 def test_a_stance_that_is_over_says_from_when_to_when():
     (found,) = found_in(EAGER, BACK)
-    told = "at /p/train.py:4, from 0.5 s in to 1.2 s in, 12 calls; over"
+    told = "at /p/train.py:4, from 0.5 s after the start to 1.2 s after the start, 12 calls; over"
     assert told in block(found)
 
 
 def test_a_stance_in_force_at_the_end_is_what_every_frame_does_now():
     on = replace(EAGER, until=None)
     (found,) = found_in(on)
-    assert "since 0.5 s in, 12 calls, at /p/train.py:4" in block(found)
+    assert "since 0.5 s after the start, 12 calls, at /p/train.py:4" in block(found)
     states = [
         judge_program(recording((), [compiled(0)], stances=stances)).frames[0].state
         for stances in ((on,), (EAGER, BACK), (replace(on, stance="eager_on_recompile"),))

@@ -39,7 +39,7 @@ _ACCEPT = "change it back, or accept it with `esper-audit gate --update-baseline
 RULES = {
     OVER_BUDGET: Meaning(
         "a scenario costs more than its budget allows",
-        "look at its causes with `esper-audit run -v`, or raise the bound that it broke",
+        "look at its causes with `esper-audit show -v`, or raise the bound that it broke",
     ),
     NOT_JUDGED: Meaning(
         "the audit could not be completed, so nothing is proven",

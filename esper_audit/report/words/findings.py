@@ -19,11 +19,16 @@ def limit_words(limit: str) -> str:
     return _LIMITS.get(limit, "a recompile limit was hit")
 
 
+def kind_words(kind: str) -> str:
+    """What was found, of a kind of ``--fail-on``: its own name where that says it."""
+    return {"limit": "recompile limit hit", "eager": "eager execution"}.get(kind, kind)
+
+
 def since_words(since: Since | None) -> str:
-    """``step 3 after set_alpha(0.1)``, ``step 'epoch 2', 1.5 s in``, ``the start``."""
+    """``step 3 after set_alpha(0.1)``, ``step 'epoch 2', 1.5 s after the start``, ``the start``."""
     if since is None:
         return ""
-    seconds = f"{since.seconds:.1f} s in" if since.seconds is not None else ""
+    seconds = f"{since.seconds:.1f} s after the start" if since.seconds is not None else ""
     if since.label:
         return f"step {since.label!r}, {seconds}"
     if since.step is not None:
@@ -47,7 +52,7 @@ def _step(step: Since) -> str:
 
 
 def span_words(finding: Finding) -> str:
-    """``since 1.5 s in``, ``from 0.5 s in to 1.2 s in, 12 calls; over``."""
+    """``since 1.5 s after the start``, ``from step 2 to step 5, 12 calls; over``."""
     if finding.since is None:
         return ""
     calls = f", {several(finding.calls, 'call')}" if finding.calls else ""

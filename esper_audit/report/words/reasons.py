@@ -12,7 +12,7 @@ from esper_audit.data.reasons import Reason, Why
 from esper_audit.report.words import replays
 from esper_audit.report.words.counts import changed, over_bound, vary
 from esper_audit.report.words.differences import differs
-from esper_audit.report.words.findings import limit_words
+from esper_audit.report.words.findings import kind_words, limit_words
 from esper_audit.report.words.numbers import agree, done, several, share
 from esper_audit.report.words.paths import short_line
 
@@ -188,7 +188,7 @@ _OF_VERDICTS: dict[Why, Words] = {
     Why.REFUSAL_HIDES: _form("{said} was refused its first compile, and can't recompile"),
     Why.UNANSWERED_HIDES: _form("{because}; recompiles are not counted there"),
     Why.WITHIN_BUDGET: _constant("compiled code ran, within its budget"),
-    Why.KIND_FOUND: _form("{r.text} in {said}"),
+    Why.KIND_FOUND: lambda reason: f"{kind_words(reason.text)} in {_names(reason)}",
 }
 _OF_PROOF: dict[Why, Words] = {
     Why.NOTHING_COMPILED_RAN: _constant("no compiled code ran, so nothing is proven"),
@@ -322,7 +322,7 @@ _OF_CHANGES: dict[Why, Words] = {
     Why.NOT_IN_BASELINE: _appeared("it is not in the baseline"),
     Why.NOT_ACCEPTED: _constant("the audit itself is not accepted"),
     Why.NEW_CAUSE: _constant("new cause"),
-    Why.CAUSE_GONE: _constant("gone: its entry is unmatched"),
+    Why.CAUSE_GONE: _constant("no longer found"),
     Why.NOTHING_MATCHES: _constant("nothing matches it"),
     Why.IN_FIRST_ALONE: _constant("in A alone"),
     Why.IN_SECOND_ALONE: _constant("in B alone"),
