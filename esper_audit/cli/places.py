@@ -42,7 +42,7 @@ def with_recordings(paths: Iterable[Path]) -> list[Path]:
 
 def _check_inputs(outputs: Sequence[Path], reads: Sequence[Path]) -> None:
     targets = {known: str(path) for path in outputs for known in _identities(path)}
-    targets |= dict.fromkeys(_of_stdout(), "stdout")
+    targets |= _of_stream("stdout")  # a refusal would go to stderr, whatever file that is
     for path in reads:
         hit = next((targets[known] for known in _identities(path) if known in targets), "")
         if hit:
@@ -54,10 +54,10 @@ def _check_inputs(outputs: Sequence[Path], reads: Sequence[Path]) -> None:
 
 
 def _check_each_other(outputs: Sequence[Path]) -> None:
-    seen = dict.fromkeys(_of_stdout(), "stdout")
+    seen = _of_stream("stderr") | _of_stream("stdout")
     for path in outputs:
         hit = next((seen[known] for known in _identities(path) if known in seen), "")
-        if hit == "stdout" and is_descriptor(path):
+        if hit in ("stdout", "stderr") and is_descriptor(path):
             continue  # meant to go there, and added to what is there
         if hit:
             raise UsageError(
@@ -100,10 +100,10 @@ def _identities(path: Path) -> Iterator[_Identity]:
         yield ("file", found.st_dev, found.st_ino)  # through a hard link, too
 
 
-def _of_stdout() -> list[_Identity]:
-    """The file that stdout goes to, if it is one."""
+def _of_stream(name: str) -> dict[_Identity, str]:
+    """The file that stdout or stderr goes to, if it is one."""
     try:
-        found = os.fstat(sys.stdout.fileno())
+        found = os.fstat(getattr(sys, name).fileno())
     except (AttributeError, OSError, ValueError):  # closed, none, or not of the system
-        return []
-    return [("file", found.st_dev, found.st_ino)] if stat.S_ISREG(found.st_mode) else []
+        return {}
+    return {("file", found.st_dev, found.st_ino): name} if stat.S_ISREG(found.st_mode) else {}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from esper_audit.data.files import is_folder
 from esper_audit.errors import UsageError
-from esper_audit.recording.journal import SUFFIX
+from esper_audit.recording.journal import SUFFIX, may_replace
 
 
 def recording_at(given: str | None) -> Path | None:
@@ -52,9 +52,18 @@ def report_at(path: Path) -> Path:
 
 
 def journal_at(recording: Path | None) -> Path:
-    """Where events are written as they happen: beside the recording, else in a temporary folder."""
+    """Where events are written as they happen: beside the recording, else in a temporary folder.
+
+    Raises UsageError where something lies there that no earlier run has left.
+    """
     if recording is not None:
-        return recording.with_name(recording.name + SUFFIX)
+        path = recording.with_name(recording.name + SUFFIX)
+        if not may_replace(path):
+            raise UsageError(
+                f"{path} was not left by esper-audit; events of the program would replace it.",
+                "Move it, or give --save another file.",
+            )
+        return path
     # A name that nobody can foresee: the folder is everybody's.
     name = f"esper-audit-{os.getpid()}-{os.urandom(4).hex()}{SUFFIX}"
     return Path(tempfile.gettempdir()) / name

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stance
+from esper_audit.data.files import is_file
 from esper_audit.data.notices import HookError
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import UNKNOWN, Program, Recording
@@ -21,6 +22,9 @@ from esper_audit.errors import UsageError
 
 SUFFIX = ".partial"
 KIND = "journal"
+_HEAD = 200
+"""Bytes at the beginning, which hold the kind of the file."""
+
 T = TypeVar("T")
 Event = Compile | SkippedFrame | Stance | DeferredWork | HookError
 _NAMES: dict[type, str] = {
@@ -30,6 +34,20 @@ _NAMES: dict[type, str] = {
     DeferredWork: "deferred",
     HookError: "hook_errors",
 }
+
+
+def may_replace(path: Path) -> bool:
+    """Whether nothing lies there, or what an earlier run has left: no link, and nothing else."""
+    if not os.path.lexists(path):
+        return True
+    if os.path.islink(path) or not is_file(path):  # noqa: PTH114  # it raises never
+        return False
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return not head or f'"kind":"{KIND}"'.encode() in head
 
 
 class Journal:
@@ -47,6 +65,8 @@ class Journal:
     def begin(self, recording: Recording, program: Program) -> None:
         """Write the head. A place that can't be written costs the journal, not the program."""
         try:
+            if not may_replace(self.path):  # it has come since it was asked for
+                return
             self._file = self.path.open("wb")
             self._is_ours = True
         except OSError:

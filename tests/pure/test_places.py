@@ -165,6 +165,7 @@ def piped(desk, line):
     [
         "$tool show a.json -o json=out.txt > out.txt",
         "$tool show a.json >> a.json",
+        "$tool show a.json -o json=err.txt 2> err.txt",
         "$tool show /dev/stdin -o json=a.json < a.json",
     ],
 )

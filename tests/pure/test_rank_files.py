@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from builders import compiled, recording
 
-from esper_audit.data.recording import Program
+from esper_audit.data.recording import UNKNOWN, Program, Recording
 from esper_audit.data.storage import save
+from esper_audit.errors import UsageError
+from esper_audit.program.places import journal_at
 from esper_audit.recording.journal import Journal
 
 
@@ -71,3 +73,31 @@ def test_a_folder_of_folders_names_the_one_that_holds_recordings(desk, suffix):
     keep(desk, 0, f"runs/rank-0.json{suffix}")
     code, _, err = shown(desk, ".")
     assert (code, "There are files in runs: give that folder." in err) == (2, True)
+
+
+@pytest.mark.parametrize("made", ["text", "link", "folder"])
+def test_what_esper_audit_has_not_left_is_not_replaced_by_events(tmp_path, made):
+    place, mine = tmp_path / "x.json.partial", tmp_path / "mine.txt"
+    mine.write_text("mine")
+    if made == "link":
+        place.symlink_to(mine)
+    elif made == "folder":
+        place.mkdir()
+    else:
+        place.write_text("mine")
+    with pytest.raises(UsageError, match="was not left by esper-audit"):
+        journal_at(tmp_path / "x.json")
+    journal = Journal(place)
+    journal.begin(Recording(environment=UNKNOWN), Program(argv=("x.py",)))
+    assert not journal.is_kept
+    assert mine.read_text() == "mine"
+
+
+def test_what_an_earlier_run_has_left_is_replaced(tmp_path):
+    place = tmp_path / "x.json.partial"
+    left = Journal(place)
+    left.begin(Recording(environment=UNKNOWN), Program(argv=("x.py",)))
+    head = place.read_bytes()
+    left.remove()
+    place.write_bytes(head)
+    assert journal_at(tmp_path / "x.json") == place
