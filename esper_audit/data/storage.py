@@ -208,7 +208,9 @@ def _cannot_write(path: Path, error: OSError | RuntimeError) -> UsageError:
 
 def _why(error: OSError | RuntimeError) -> str:
     """Of a loop of links, Python before 3.13 raises no OSError."""
-    return getattr(error, "strerror", None) or "its symbolic links form a loop"
+    if not isinstance(error, OSError):
+        return "its symbolic links form a loop"
+    return error.strerror or str(error) or type(error).__name__  # one of a program's own open()
 
 
 def save(document: Document, path: Path) -> None:

@@ -53,7 +53,9 @@ class Finish:
         self._save(recording, written)
         audit = judge_program(recording, self.budget)
         self.report(audit, written)
-        if ending.how is EndingKind.HARD_EXIT and self.recording is None:
+        # There is no journal where torch was never imported.
+        is_kept = self.recording is None and self.journal.is_file()
+        if ending.how is EndingKind.HARD_EXIT and is_kept:
             self.say(f"the recording is in {self.journal}")
         written.check()
         return audit

@@ -162,3 +162,9 @@ def test_a_report_that_failed_names_the_recording_that_is_kept(tmp_path):
     assert f"{tmp_path}/r.json.partial" in told.hint
     journal.remove()
     assert ".partial" not in not_reported(OSError("no files"), journal).hint
+
+
+def test_a_hard_exit_before_torch_names_no_recording(tmp_path):
+    (tmp_path / "program.py").write_text("import os\nos._exit(4)")
+    ours, _ = ended([*COMMAND[:-1], "program.py"], tmp_path)
+    assert ours.returncode == 4 and "recording is in" not in ours.stderr

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from builders import ENVIRONMENT, audit, compiled, failure, judged, recording, step
 
+from esper_audit.data import storage
 from esper_audit.data.audits import ClaimResult, Report
 from esper_audit.data.compiles import DeferredWork, GraphBreak, Outcome, SkippedFrame
 from esper_audit.data.expectations import Claim, Control, Question
@@ -165,3 +166,12 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch):
         save(REPORT, target)
     assert target.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == ["r.json"]
+
+
+def test_an_error_without_a_number_is_told_by_its_own_words(tmp_path, monkeypatch):
+    def replaced(*_: object, **__: object) -> None:
+        raise OSError("no files today")
+
+    monkeypatch.setattr(storage, "whole", replaced)
+    with pytest.raises(UsageError, match="no files today"):
+        storage.read(tmp_path / "x.json")
