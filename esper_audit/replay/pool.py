@@ -86,13 +86,19 @@ class Pool:
 
     def _imported(self, args: tuple[Any, ...], watch: Stopwatch, limit: float) -> bytes:
         """The answer of a process that imports all files; raises NoAnswer where it gives none."""
-        process = LoneProcess(
-            self._context(spawn=not self.forks),
-            self._place("answer"),
-            worker.collect_in_process,
-            args,
-            keeper=self.keeper,
-        )
+        try:
+            process = LoneProcess(
+                self._context(spawn=not self.forks),
+                self._place("answer"),
+                worker.collect_in_process,
+                args,
+                keeper=self.keeper,
+            )
+        except OSError as error:  # the fork server imports torch before anything else
+            raise IncompleteError(
+                f"No process could be started to import scenarios: {error}.",
+                'Where torch ends it, plain Python shows it: python -c "import torch"',
+            ) from None
         try:
             while not process.is_over():
                 if limit > 0 and watch.seconds() > limit + GRACE_SECONDS:
