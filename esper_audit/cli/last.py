@@ -39,6 +39,12 @@ def keep(document: Document, shelf: Shelf | None) -> bool:
         return False
 
 
+def kept_files() -> list[Path]:
+    """The file that :func:`last` reads."""
+    shelf = shelf_here()
+    return [shelf.file] if shelf is not None and shelf.file is not None else []
+
+
 def last() -> Document:
     """The last audit of this project; says on stderr which one it is.
 

@@ -47,7 +47,7 @@ def show(
     It needs no torch, and ends with the exit code of the saved verdict.
     """
     from esper_audit.cli.exit_codes import code_of
-    from esper_audit.cli.last import last
+    from esper_audit.cli.last import kept_files, last
     from esper_audit.cli.output import finish, write_files
     from esper_audit.cli.places import check_places, with_recordings
     from esper_audit.data.storage import write_atomically
@@ -58,7 +58,7 @@ def show(
 
     outputs = parse_outputs(words.output or ())
     pictures = [Output(Format.PLAIN, export)] if export is not None else []
-    read = [] if file is None else with_recordings([file])
+    read = kept_files() if file is None else with_recordings([file])
     check_places([*outputs, *pictures], read)
     report = load_report(file) if file is not None else last()
     if export is None:

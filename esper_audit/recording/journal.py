@@ -12,6 +12,7 @@ import msgspec
 
 from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stance
 from esper_audit.data.files import is_file
+from esper_audit.data.misfits import misfit
 from esper_audit.data.notices import HookError
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import UNKNOWN, Program, Recording
@@ -139,7 +140,8 @@ class _Lines:
         try:
             self._take(msgspec.json.decode(line), name)
         except (*UNREADABLE, ValueError, OverflowError) as error:
-            self.lost.append((number, str(error)))
+            said = misfit(error) if isinstance(error, msgspec.ValidationError) else str(error)
+            self.lost.append((number, said))
 
     def _take(self, line: object, name: str) -> None:
         """Raises where a line is neither the head nor an event."""

@@ -129,3 +129,13 @@ def test_a_damaged_recording_can_be_saved_as_a_report_and_shown_again(ranks):
     assert json.loads((ranks.folder / "all.json").read_text())["kind"] == "program"
     code, out, _ = ranks.run("show", "all.json")
     assert (code, "its recording can't be read" in out) == (3, True)
+
+
+def test_a_lost_line_of_a_partial_is_told_in_words(desk):
+    journal = Journal(desk.folder / "a.json.partial")
+    journal.begin(of_rank(0), Program(argv=("train.py",)))
+    head = journal.path.read_bytes()
+    journal.remove()
+    (desk.folder / "a.json.partial").write_bytes(head + b'{"compiles":3}\n')
+    out = desk.run("show", "a.json.partial")[1]
+    assert "line 2: expected an object, got a whole number" in out

@@ -196,3 +196,12 @@ def test_the_journal_of_a_recording_is_no_place_for_a_report(desk):
     arguments = ("--save", "r.json", "-o", "json=r.json.partial", "x.py")
     code, out, err = desk.run("exec", *arguments)
     assert (code, out) == (2, ""), err
+
+
+def test_the_last_audit_is_an_input_of_show(desk, monkeypatch):
+    kept = desk.folder / "kept.audit"
+    kept.write_text("kept")
+    monkeypatch.setattr("esper_audit.cli.last.kept_files", lambda: [kept])
+    code, _, err = desk.run("show", "-o", f"json={kept}")
+    assert code == 2 and "is used by this command itself" in err
+    assert kept.read_text() == "kept"
