@@ -182,3 +182,13 @@ def test_whatever_a_file_raises_as_it_is_imported_is_its_own_error(tmp_path, sou
 def test_a_process_that_died_is_told_with_what_mostly_kills_one(reason, said):
     assert said in in_words(reason)
     assert "--jobs" not in in_words(Reason(why=Why.NOT_IMPORTED, cause=reason))
+
+
+def test_a_file_that_takes_stdout_away_takes_it_from_itself_alone(tmp_path):
+    from esper_audit.replay.collect import import_file
+
+    before = sys.stdout, sys.stderr
+    path = tmp_path / "takes_stdout.py"
+    path.write_text("import sys\nsys.stdout = sys.stderr = None\n")
+    import_file(path)
+    assert (sys.stdout, sys.stderr) == before
