@@ -1,1 +1,3 @@
+"""Scenarios that can't be imported."""
+
 raise RuntimeError("can't be imported")

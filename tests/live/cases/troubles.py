@@ -58,7 +58,7 @@ def is_killed(replay):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@scenario(time_limit=1.0)
+@scenario(time_limit=4.0)  # time to record a step on a busy machine
 def loops(replay):
     """What if it never ends?"""
     one_good_step(replay)
