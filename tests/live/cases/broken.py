@@ -1,3 +1,8 @@
-"""Scenarios that can't be imported."""
+from esper_audit import scenario
 
 raise RuntimeError("can't be imported")
+
+
+@scenario
+def never_made(replay):
+    """What if its file is broken?"""
