@@ -12,11 +12,12 @@ import shutil
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.machinery import PathFinder
 from pathlib import Path
 from traceback import walk_tb
+from types import ModuleType
 
 from esper_audit.errors import TorchError
 
@@ -154,13 +155,20 @@ def _is_of_torch(error: BaseException) -> bool:
     """Whether code of torch raised it, or what it came from, or a part of torch is missing."""
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, ImportError) and (seen.name or "").partition(".")[0] == "torch":
-            return True
-        names = (frame.f_globals.get("__name__") for frame, _ in walk_tb(seen.__traceback__))
-        if any(str(name).partition(".")[0] == "torch" for name in names):
+        if any(str(name).partition(".")[0] == "torch" for name in _modules(seen)):
             return True
         seen = seen.__cause__ or seen.__context__
     return False
+
+
+def _modules(error: BaseException) -> Iterator[object]:
+    """The names of the modules that raised an error or called what did, and of what one lacks."""
+    for frame, _ in walk_tb(error.__traceback__):
+        yield frame.f_globals.get("__name__")
+    if isinstance(error, ImportError):
+        yield error.name
+    if isinstance(error, AttributeError) and isinstance(error.obj, ModuleType):
+        yield error.obj.__name__
 
 
 def _failure(code: str) -> str | None:

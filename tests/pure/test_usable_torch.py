@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -156,6 +157,9 @@ def raised_in(module, code="raise ValueError('no compiler')"):
         (raised_in("torch._inductor.codecache"), True),
         (raised_in("torch"), True),
         (ModuleNotFoundError("no", name="torch._dynamo"), True),
+        (AttributeError("no", name="compile", obj=ModuleType("torch")), True),
+        (AttributeError("no", name="compile", obj=ModuleType("torchvision")), False),
+        (AttributeError("no", name="torch", obj=ModuleType("esper_audit")), False),
         (raised_in("torchvision.ops"), False),
         (raised_in("esper_audit.report.run"), False),
         (ImportError("no", name="esper_audit._dynamo"), False),
