@@ -5,11 +5,21 @@ The methods of `Path` raise where a name is too long or a folder may not be ente
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
+import time
 from pathlib import Path
+from typing import BinaryIO
 
 MOST_BYTES = 1 << 30
 """Of what is read as a whole: a device or a forged file may have no end."""
+
+
+READER_SECONDS = 10.0
+"""How long a named pipe may have no reader before that is an error."""
+
+_PAUSE_SECONDS = 0.05
 
 
 def is_folder(path: str | Path) -> bool:
@@ -34,3 +44,23 @@ def whole(path: Path) -> bytes:
     if len(data) > MOST_BYTES:
         raise OSError(0, f"it holds more than {MOST_BYTES >> 20} MiB")
     return data
+
+
+def to_append(path: Path) -> BinaryIO:
+    """The file, device or pipe, open for more bytes; raises OSError where nobody reads a pipe."""
+    if not stat.S_ISFIFO(os.stat(path).st_mode):  # noqa: PTH116
+        return path.open("ab")
+    # Opened as a file is, a pipe without a reader would wait for one, for ever.
+    until = time.monotonic() + READER_SECONDS
+    while True:
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+            break
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            if time.monotonic() > until:
+                raise OSError(errno.ENXIO, "nobody reads this pipe") from None
+        time.sleep(_PAUSE_SECONDS)
+    os.set_blocking(handle, True)
+    return os.fdopen(handle, "wb")

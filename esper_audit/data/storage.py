@@ -17,7 +17,7 @@ import msgspec
 
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
-from esper_audit.data.files import is_file, is_folder, is_there, whole
+from esper_audit.data.files import is_file, is_folder, is_there, to_append, whole
 from esper_audit.data.json_text import json_text
 from esper_audit.data.misfits import misfit
 from esper_audit.data.recording import Recording
@@ -153,7 +153,7 @@ def _write_stream(path: Path, data: bytes) -> None:
     if number in _STANDARD.values():
         with suppress(AttributeError, ValueError):  # none, or closed
             (sys.stdout if number == 1 else sys.stderr).flush()
-    with path.open("ab") if number is None else os.fdopen(os.dup(number), "wb") as stream:
+    with to_append(path) if number is None else os.fdopen(os.dup(number), "wb") as stream:
         stream.write(data)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from esper_audit.data.files import is_file
 from esper_audit.program.endings import Ending, EndingKind
 from esper_audit.program.launch import Target
 
@@ -54,7 +55,7 @@ class Finish:
         audit = judge_program(recording, self.budget)
         self.report(audit, written)
         # There is no journal where torch was never imported.
-        is_kept = self.recording is None and self.journal.is_file()
+        is_kept = self.recording is None and is_file(self.journal)
         if ending.how is EndingKind.HARD_EXIT and is_kept:
             self.say(f"the recording is in {self.journal}")
         written.check()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from test_layers import PACKAGE
 
 from esper_audit.data import files
 from esper_audit.data.files import is_file, is_folder, is_there, whole
-from esper_audit.data.storage import read
+from esper_audit.data.storage import read, write_atomically
 from esper_audit.errors import UsageError
 from esper_audit.program.saved import load_report
 
@@ -48,3 +49,21 @@ def test_a_pipe_in_a_folder_of_ranks_blocks_nothing(tmp_path):
     os.mkfifo(tmp_path / "rank-1.json")
     with pytest.raises(UsageError, match="no regular file"):
         load_report(tmp_path)
+
+
+def test_a_pipe_that_nobody_reads_is_an_error_and_no_wait(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "READER_SECONDS", 0.1)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(UsageError, match="pipe can't be written: nobody reads this pipe"):
+        write_atomically(tmp_path / "pipe", b"x")
+
+
+def test_a_pipe_waits_for_a_reader_that_comes_late(tmp_path):
+    pipe, whole_text = tmp_path / "pipe", b"x" * 300_000
+    os.mkfifo(pipe)
+    read_out = []
+    reader = threading.Timer(0.3, lambda: read_out.append(pipe.read_bytes()))
+    reader.start()
+    write_atomically(pipe, whole_text)
+    reader.join()
+    assert read_out == [whole_text]
