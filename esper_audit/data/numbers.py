@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from msgspec import Meta
@@ -14,3 +15,10 @@ Count = Annotated[int, Meta(ge=0, le=_MOST)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]
 Moment = Annotated[float, Meta(ge=-1e12, le=1e12)]
 """Seconds from a beginning, or a difference of some: a clock may be set back."""
+
+_DIGITS = re.compile(r"[0-9]{1,15}")
+
+
+def whole_number(text: str) -> int | None:
+    """The number that ASCII digits are, 15 at most; None of every other text."""
+    return int(text) if _DIGITS.fullmatch(text) else None

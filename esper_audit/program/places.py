@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 from esper_audit.data.files import is_folder
+from esper_audit.data.numbers import whole_number
 from esper_audit.errors import UsageError
 from esper_audit.recording.journal import SUFFIX, may_replace
 
@@ -71,4 +72,4 @@ def journal_at(recording: Path | None) -> Path:
 
 def _rank() -> str:
     rank = os.environ.get("RANK", "")
-    return rank if rank.isdecimal() else ""
+    return rank if whole_number(rank) is not None else ""

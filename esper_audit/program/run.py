@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from esper_audit.data.clean import clean_lines
 from esper_audit.data.notices import HookError
+from esper_audit.data.numbers import whole_number
 from esper_audit.data.recording import Environment, Program, Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.text import encodable
@@ -277,8 +278,7 @@ def _environment() -> Environment:
 
 def _program(target: Target) -> Program:
     def number(name: str) -> int | None:
-        text = os.environ.get(name, "")
-        return int(text) if text.isdecimal() else None
+        return whole_number(os.environ.get(name, ""))
 
     return Program(
         argv=target.argv,

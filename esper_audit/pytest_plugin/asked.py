@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from esper_audit.data.numbers import whole_number
+
 FLAGS = {
     "recompiles": "report recompiles and eager execution of every test",
     "no_eager_fallback": "fail tests in which compiled code ran eagerly",
@@ -70,9 +72,10 @@ def _allowed(config: pytest.Config, key: str) -> int | None:
     text = str(setting(config, key) or "")
     if not text:
         return None
-    if not text.isdecimal():
+    number = whole_number(text)
+    if number is None:
         raise pytest.UsageError(f"{key} takes a number of {_COUNTED[key]}, not {text!r}")
-    return int(text)
+    return number
 
 
 def _kinds(config: pytest.Config) -> tuple[str, ...]:

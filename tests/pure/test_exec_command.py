@@ -8,7 +8,9 @@ import sys
 
 import pytest
 
+from esper_audit.program.launch import Target
 from esper_audit.program.places import recording_at, report_at
+from esper_audit.program.run import _program
 
 
 @pytest.fixture
@@ -68,6 +70,13 @@ def test_each_rank_has_files_of_its_own(desk, monkeypatch):
     names = {"r.json": "r-rank-3.json", "v1.2.json": "v1.2-rank-3.json", "r": "r-rank-3"}
     names["x.sarif.json"] = "x-rank-3.sarif.json"
     assert {name: report_at(desk.folder / name).name for name in names} == names
+
+
+@pytest.mark.parametrize("rank", ["", "-1", "٣", "1e3", "9" * 5000, "../1", "0x1"])
+def test_a_rank_that_is_no_number_is_none(desk, monkeypatch, rank):
+    monkeypatch.setenv("RANK", rank)
+    assert recording_at(str(desk.folder / "saved") + "/").name == "rank-0.json"
+    assert _program(Target("x.py")).rank is None
 
 
 def test_a_folder_gets_a_file_for_the_only_rank(desk):
