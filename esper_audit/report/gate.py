@@ -61,7 +61,9 @@ def gate_answer(report: GateReport) -> str:
     if report.verdict is AuditVerdict.PASSED:
         return f"Passed: {total} checked against {file}{_allowed(report.results)}."
     if not report.has_baseline and report.verdict is not AuditVerdict.ERROR:
-        return f"Failed: {total} not compared: there is no baseline {file}."
+        known = [result for result in failing if result.kind is ChangeKind.NOT_DETERMINISTIC]
+        said = f"; {_counted(known)}" if known else ""
+        return f"Failed: {total} not compared: there is no baseline {file}{said}."
     if failing:
         return f"Failed: {total} checked against {file}; {_counted(failing)}."
     if unsure:

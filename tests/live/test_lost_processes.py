@@ -167,7 +167,7 @@ def test_a_child_forked_while_a_scenario_file_is_imported_leaves_at_once(tmp_pat
         f"pid = os.fork()\nif pid == 0:\n    {child}\n"
         f"else:\n    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == {code}\n"
     )
-    (tmp_path / "later.py").write_text("open('imports.txt', 'a').write('once ')")
+    (tmp_path / "later.py").write_text("open('imports.txt', 'a').write('once ')  # no scenario")
     source = (CASES / "forks.py").read_text()
     (tmp_path / "forks.py").write_text(source.replace("\n\ndef", f"\n{fork}\n\ndef", 1))
     args = ("run", "forks.py", "later.py", "-k", "is_well", *OPTIONS)
