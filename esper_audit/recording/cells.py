@@ -36,20 +36,21 @@ def _shell() -> Any:
 def in_cells(data: T, names: Mapping[str, str]) -> T:
     """Plain frozen data with the name of a cell in place of its file, in every text.
 
-    Keys of frames hold a path from the project's folder on, and texts of torch its end.
+    Keys of frames hold a path from the project's folder on, and texts of torch its end: with a
+    folder before it, or from a folder of ``sys.path`` on.
     """
     if not names:
         return data
     ends = {_end(file): cell for file, cell in names.items()}
-    folders = r"[^\s\"'`(<]*"
+    folders = r"(?<![\w./-])(?:[^\s\"'`(<]*/)?"
     pattern = re.compile(f"{folders}({'|'.join(map(re.escape, ends))})")
     return _renamed(data, lambda text: pattern.sub(lambda found: ends[found[1]], text))  # type: ignore[no-any-return]
 
 
 def _end(file: str) -> str:
-    """``/ipykernel_7/41.py``, of any file the last folder and the name."""
+    """``ipykernel_7/41.py``, of any file the last folder and the name."""
     folder, slash, name = file.rpartition("/")
-    return f"/{folder.rpartition('/')[2]}/{name}" if slash else file
+    return f"{folder.rpartition('/')[2]}/{name}" if slash else file
 
 
 def _renamed(data: Any, rename: Any) -> Any:

@@ -136,6 +136,21 @@ def test_every_place_of_a_recording_names_the_cell(shell):
     assert compile_.reason == 'File "Cell [3]", line 2'
 
 
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("x  # ipykernel_7/41.py:10 in forward", "x  # Cell [12]:10 in forward"),
+        ("x  # /tmp/ipykernel_7/41.py:10", "x  # Cell [12]:10"),
+        ("ipykernel_7/41.py", "Cell [12]"),
+        ("'a/b/ipykernel_7/41.py'", "'Cell [12]'"),
+        ("my_ipykernel_7/41.py", "my_ipykernel_7/41.py"),
+        ("ipykernel_7/410py", "ipykernel_7/410py"),
+    ],
+)
+def test_a_cell_is_found_with_and_without_its_folder(text, seen):
+    assert in_cells((text,), {KERNEL_FILE: "Cell [12]"}) == (seen,)
+
+
 def test_a_report_says_the_line_of_a_cell():
     broken = GraphBreak("print", Location("Cell [12]", 5, "forward"))
     made = compiled(0, frame=replace(FRAME, file="Cell [12]"), graph_breaks=(broken,))
