@@ -31,6 +31,7 @@ from esper_audit.replay.keeper import NO_KEEPER, Keeper, keeper
 
 _STARTING_SECONDS = 60.0  # a spawned process imports torch first
 _POLL_SECONDS = 0.1
+_LONGEST_SOCKET = 107
 _LOG_TAIL = 4000
 _PRELOAD = ["__main__", "msgspec", "esper_audit.replay.server", "esper_audit.replay.preload"]
 _SERVER_DIED = 255  # exit code of a process that Python's fork server was to tell the code of
@@ -273,8 +274,23 @@ def open_pool(workers: int, start: str = "auto") -> Iterator[Pool]:
     forks = can_fork and start != "spawn"
     with keeper() as kept, _folder(kept) as folder, _environment(folder):
         if forks:
-            kept.folder(multiprocessing.util.get_temp_dir())  # of the fork server's socket
+            kept.folder(_sockets())  # of the fork server's socket
         yield Pool(workers or usable_cores(), folder, forks, kept)
+
+
+def _sockets() -> str:
+    """The folder of the fork server's socket, whose path may have 107 bytes (unix(7)).
+
+    Where that of temporary files has a longer path, it is one in ``/tmp``, as in Python 3.14.
+    """
+    before = tempfile.tempdir
+    room = _LONGEST_SOCKET - len("/pymp-xxxxxxxx/listener-xxxxxxxx")
+    if len(os.fsencode(tempfile.gettempdir())) > room and os.access("/tmp", os.W_OK):
+        tempfile.tempdir = "/tmp"
+    try:
+        return multiprocessing.util.get_temp_dir()
+    finally:
+        tempfile.tempdir = before
 
 
 @contextmanager
