@@ -116,6 +116,8 @@ class ProgramRun:
         """
         if type(error) is NotFoundError:  # isinstance would ask an error of the program's own
             self._is_over = True
+            if self._recorder is not None:  # torch was imported before us
+                self._recorder.__exit__(None, None, None)
             raise error
         self.ending = ending_of(error)
 
