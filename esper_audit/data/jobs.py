@@ -10,6 +10,7 @@ from esper_audit.data.expectations import NO_BUDGET, Budget, Claim
 from esper_audit.data.numbers import Count, Seconds, Whole
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
+from esper_audit.data.remedies import Lever
 
 
 class ReplayStatus(StrEnum):
@@ -37,13 +38,16 @@ class Variant:
 
     ``watch`` are guard sources, by frame, whose writers are looked for. ``checksums``: keep those
     of each step's output. ``enough``: end after the step in which Dynamo has made so many attempts
-    to compile. ``record`` is False for a replay that is only timed.
+    to compile. ``record`` is False for a replay that is only timed. ``levers`` are pulled, and
+    ``overlay`` holds texts of files, by path, that are imported in place of those on disk.
     """
 
     watch: dict[str, tuple[str, ...]] = field(default_factory=dict)
     checksums: bool = False
     enough: Count | None = None
     record: bool = True
+    levers: tuple[Lever, ...] = ()
+    overlay: dict[str, str] = field(default_factory=dict)
 
 
 FIRST_RUN = Variant()

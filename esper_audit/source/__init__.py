@@ -1,0 +1,1 @@
+"""Python source, read with LibCST: classes, attributes, what forward reaches. Runs nothing."""
