@@ -139,7 +139,8 @@ def _refuse_kind(path: Path) -> None:
 
 def _read(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        # Through importlib, so that a text that is laid over the file takes its place.
+        return SourceFileLoader(_MAIN, str(path)).get_data(str(path))
     except OSError as error:
         raise NotFoundError(
             f"{path} can't be read: {error.strerror}.", "Give a file that you may read."

@@ -20,6 +20,7 @@ from esper_audit.data.text import encodable, on_disk, to_json
 from esper_audit.recording.usable_torch import import_torch_quietly
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.importing import Trail
+from esper_audit.replay.overlay import overlaid
 from esper_audit.replay.scenario_api import Scenario, SkipScenario
 from esper_audit.replay.time_limit import TimeLimitReached, time_limit
 
@@ -100,7 +101,8 @@ def replay(job: Job) -> Replay:
     session = ReplaySession(job, recorder if job.variant.record else None)
     status, cut = ReplayStatus.COMPLETED, False
     reason: Reason | None = None
-    with recorder if job.variant.record else nullcontext():
+    overlay = {on_disk(path): text for path, text in job.variant.overlay.items()}
+    with overlaid(overlay), recorder if job.variant.record else nullcontext():
         try:
             with time_limit(job.time_limit), leave_unless_home():
                 scenario, parameters = find_scenario(job)
