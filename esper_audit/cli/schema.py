@@ -19,6 +19,7 @@ class Kind(StrEnum):
     RECORDING = "recording"
     GATE = "gate"
     COMPARISON = "comparison"
+    FIX = "fix"
     CONFIG = "config"
 
 
@@ -27,8 +28,8 @@ def schema(
         Kind,
         typer.Argument(
             metavar="KIND",
-            help="What the file holds: report (the default), program, recording, gate or"
-            " comparison; or config, the table [tool.esper-audit] of pyproject.toml.",
+            help="What the file holds: report (the default), program, recording, gate,"
+            " comparison or fix; or config, the table [tool.esper-audit] of pyproject.toml.",
         ),
     ] = Kind.REPORT,
 ) -> None:

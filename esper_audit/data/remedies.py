@@ -9,6 +9,7 @@ name="torch.compiler.config.dynamic_sources", value=repr("L['self'].step")), and
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -140,6 +141,21 @@ class Ground(StrEnum):
     """Nothing is known to help against this diagnosis."""
     EAGER_IS_WRONG = "eager-is-wrong"
     """Eager execution gives the same wrong output: the code computes it, not torch.compile."""
+    NOTHING_TO_APPLY = "nothing-to-apply"
+    """No proven remedy is a change of files."""
+    DIRTY = "dirty"
+    """A file holds changes that are not committed: ``text`` is the file."""
+    NO_GIT = "no-git"
+    """Nobody knows whether a file is committed: ``text`` is why."""
+    OUTSIDE = "outside"
+    """A file lies outside of the project: ``text`` is the file."""
+    CHANGED_SINCE = "changed-since"
+    """A file is not what the edits were made from: ``text`` is the file."""
+    NOT_WRITTEN = "not-written"
+    """A file could not be written: ``text`` is the error."""
+    NOT_AS_PROVEN = "not-as-proven"
+    """The audit of the changed files failed: ``text`` names the case."""
+    INTERRUPTED = "interrupted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,7 +199,8 @@ class Gain:
 class Trial:
     """A remedy and what trying it showed.
 
-    ``diff`` is a unified diff with paths relative to the project's folder, empty without edits.
+    ``diff`` is a unified diff with paths relative to the project's folder, empty without edits;
+    ``made_from`` has the :func:`digest` of each of its files as they were, by the same paths.
     ``compiles``: after warm-up, with it. ``left``: causes that are found with it.
     """
 
@@ -194,6 +211,7 @@ class Trial:
     levers: tuple[Lever, ...] = ()
     files: tuple[str, ...] = ()
     diff: str = ""
+    made_from: dict[str, str] = field(default_factory=dict)
     unsafe: bool = False
     because: Because | None = None
     verdict: AuditVerdict | None = None
@@ -236,6 +254,7 @@ class Cure:
 
     trials: tuple[Trial, ...] = ()
     diff: str = ""
+    made_from: dict[str, str] = field(default_factory=dict)
     proven: bool = False
     uncured: tuple[str, ...] = ()
 
@@ -250,11 +269,17 @@ class AppliedState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """What ``--apply`` did to the working tree."""
+    """What ``--apply`` did to the working tree.
+
+    ``left_out`` are titles of cases whose patch changes the same lines as another's in another way.
+    ``verdict`` is that of the audit of the changed files; None where there was none.
+    """
 
     state: AppliedState
     files: tuple[str, ...] = ()
     because: Because | None = None
+    left_out: tuple[str, ...] = ()
+    verdict: AuditVerdict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -269,3 +294,25 @@ class FixReport:
     applied: Applied | None = None
     interrupted: bool = False
     wall_seconds: Seconds = 0.0
+
+    @property
+    def verdict(self) -> AuditVerdict:
+        """Whether something fails, after ``--apply`` too; an error where that is not known."""
+        if self.interrupted:
+            return AuditVerdict.ERROR
+        applied = self.applied
+        if applied is not None and applied.state is AppliedState.KEPT and applied.verdict:
+            return applied.verdict
+        if any(fix.verdict is not AuditVerdict.ERROR for fix in self.fixes):
+            return AuditVerdict.FAILED
+        is_clean = bool(self.passed) and not self.fixes
+        return AuditVerdict.PASSED if is_clean else AuditVerdict.ERROR
+
+
+def digest(text: str) -> str:
+    """What tells whether a file is still the text that an edit was made from.
+
+    It is the same however the file is encoded, and however its lines end.
+    """
+    lines = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return hashlib.sha256(lines.encode(errors="surrogatepass")).hexdigest()

@@ -21,6 +21,7 @@ from esper_audit.data.files import is_file, is_folder, is_there, to_append, whol
 from esper_audit.data.json_text import json_text
 from esper_audit.data.misfits import misfit
 from esper_audit.data.recording import Recording
+from esper_audit.data.remedies import FixReport
 from esper_audit.data.text import encodable
 from esper_audit.errors import UsageError
 
@@ -37,19 +38,20 @@ UNREADABLE = (ValueError, RecursionError)
 """What decoding raises: for what is no JSON, a number of too many digits, brackets without end."""
 
 _SAVE = "Save one with `esper-audit run --save FILE`."
-_GIVE_SAVED = "Give a file that --save of `run`, `gate`, `compare` or `exec` has written."
+_GIVE_SAVED = "Give a file that --save of `run`, `gate`, `compare`, `exec` or `fix` has written."
 
 _DEEPEST = 64
 """Brackets in brackets: a file of ours has fewer than twenty."""
 
-Document = Recording | Report | ProgramReport | GateReport | ComparisonReport
-T = TypeVar("T", Recording, Report, ProgramReport, GateReport, ComparisonReport)
+Document = Recording | Report | ProgramReport | GateReport | ComparisonReport | FixReport
+T = TypeVar("T", Recording, Report, ProgramReport, GateReport, ComparisonReport, FixReport)
 KINDS: dict[str, type[Document]] = {
     "recording": Recording,
     "report": Report,
     "program": ProgramReport,
     "gate": GateReport,
     "comparison": ComparisonReport,
+    "fix": FixReport,
 }
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 from esper_audit.data.audits import Audit, ProgramAudit, ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport, verdict_of
 from esper_audit.data.recording import Recording
+from esper_audit.data.remedies import FixReport
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis.audit import judged_again
 from esper_audit.diagnosis.controls import misses, overall
@@ -23,7 +24,7 @@ _WORD = r"""(?:[\w@%+=:,./-]|'[^']*'|"'"|\$'(?:[^'\\]|\\.)*')+"""
 _ACCEPTING = re.compile(rf"(?:esper-audit gate --update-baseline(?: {_WORD})*)?", re.ASCII)
 """Words that a shell takes as words, each as `shlex.quote` or bash's ``$'…'`` writes it."""
 
-D = TypeVar("D", Recording, Report, ProgramReport, GateReport, ComparisonReport)
+D = TypeVar("D", Recording, Report, ProgramReport, GateReport, ComparisonReport, FixReport)
 
 
 def believed(document: D) -> D:
