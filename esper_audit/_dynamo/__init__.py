@@ -10,6 +10,7 @@ from esper_audit._dynamo.environment import (
     environment,
 )
 from esper_audit._dynamo.hooks import Hooks
+from esper_audit._dynamo.levers import NoSuchLeverError, Pulled, compile_keywords, missing, pulled
 from esper_audit._dynamo.names import NAMES, find, lost
 from esper_audit._dynamo.operations import operation_lines
 from esper_audit._dynamo.stand_in_device import stand_in_device
@@ -23,6 +24,8 @@ __all__ = [
     "Code",
     "End",
     "Hooks",
+    "NoSuchLeverError",
+    "Pulled",
     "Returned",
     "Stages",
     "TraceLog",
@@ -30,12 +33,15 @@ __all__ = [
     "accelerator",
     "backends",
     "caches",
+    "compile_keywords",
     "counters",
     "devices",
     "environment",
     "has",
     "lost",
+    "missing",
     "operation_lines",
+    "pulled",
     "set_recompile_limit",
     "stand_in_device",
 ]

@@ -139,6 +139,7 @@ class Why(StrEnum):
     REMARK = "remark"
     REAL_DEVICE = "real-device"
     STAND_IN_DEVICE = "stand-in-device"
+    LEVER_OVERRIDDEN = "lever-overridden"
     # A claim.
     OBSERVED = "observed"
     UNTESTABLE = "untestable"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any, NoReturn
 
@@ -68,9 +68,10 @@ class ReplaySession:
             options: more arguments of ``torch.compile``, instead of the run's.
         """
         asked = self._job.options
-        chosen: dict[str, Any] = {"fullgraph": asked.fullgraph, "dynamic": asked.dynamic}
-        if asked.mode is not None:
-            chosen["mode"] = asked.mode
+        wanted = {"fullgraph": asked.fullgraph, "dynamic": asked.dynamic, "mode": asked.mode}
+        chosen: dict[str, Any] = {name: value for name, value in wanted.items() if value}
+        if asked.dynamic is False:
+            chosen["dynamic"] = False
         chosen |= {"backend": backend or self._job.options.backend} | options
         self.callables += 1
         compiled = torch.compile(target, **chosen)
@@ -105,6 +106,11 @@ class ReplaySession:
     def _note(self, note: Reason) -> None:
         if note not in self.notes:
             self.notes.append(note)
+
+    def say_overridden(self, names: Iterable[str]) -> None:
+        """Note what the scenario sets itself, in place of a lever of this replay."""
+        for name in names:
+            self._note(Reason(why=Why.LEVER_OVERRIDDEN, text=name))
 
     def skip(self, reason: str) -> NoReturn:
         """End this replay as skipped, because ``reason``."""

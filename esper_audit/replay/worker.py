@@ -12,6 +12,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.places import Location
@@ -23,6 +24,9 @@ from esper_audit.replay.importing import Trail
 from esper_audit.replay.overlay import overlaid
 from esper_audit.replay.scenario_api import Scenario, SkipScenario
 from esper_audit.replay.time_limit import TimeLimitReached, time_limit
+
+if TYPE_CHECKING:
+    from esper_audit.replay.session import ReplaySession
 
 
 def collect_in_process(
@@ -98,16 +102,15 @@ def replay(job: Job) -> Replay:
     if job.compare and job.options.backend == "inductor":
         _dynamo.draw_as_eager()
     recorder = Recorder(job.root, watch=job.variant.watch or False)
+    levers = _dynamo.Pulled(job.variant.levers)
     session = ReplaySession(job, recorder if job.variant.record else None)
     status, cut = ReplayStatus.COMPLETED, False
     reason: Reason | None = None
     overlay = {on_disk(path): text for path, text in job.variant.overlay.items()}
     with overlaid(overlay), recorder if job.variant.record else nullcontext():
         try:
-            with time_limit(job.time_limit), leave_unless_home():
-                scenario, parameters = find_scenario(job)
-            with time_limit(job.time_limit), leave_unless_home():
-                scenario(session, **parameters)
+            with levers.in_force():
+                _run(job, session)
         except Enough:
             cut = True
         except SkipScenario as skipped:
@@ -122,6 +125,7 @@ def replay(job: Job) -> Replay:
         except BaseException as error:
             traceback.print_exc()
             status, reason = ReplayStatus.ERROR, _described(error, job)
+    session.say_overridden(levers.overridden)
     recording = replace(
         recorder.recording(),
         steps=tuple(session.steps),
@@ -136,6 +140,14 @@ def replay(job: Job) -> Replay:
         reason=reason,
         recording=recording,
     )
+
+
+def _run(job: Job, session: ReplaySession) -> None:
+    """Import the scenario and run it, each within the time limit."""
+    with time_limit(job.time_limit), leave_unless_home():
+        scenario, parameters = find_scenario(job)
+    with time_limit(job.time_limit), leave_unless_home():
+        scenario(session, **parameters)
 
 
 def find_scenario(job: Job) -> tuple[Scenario, dict[str, object]]:

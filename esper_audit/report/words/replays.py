@@ -75,4 +75,5 @@ WORDS: dict[Why, Callable[[Reason], str]] = {
     Why.PROCESS_EXITED: _exited,
     Why.PROCESS_KILLED: _replay_killed,
     Why.IMPORT_LATE: _import_late,
+    Why.LEVER_OVERRIDDEN: lambda reason: f"the code sets {reason.text} itself, which was kept",
 }

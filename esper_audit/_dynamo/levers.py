@@ -1,0 +1,217 @@
+"""Levers of torch, pulled in this process and put back: settings, keywords, marks, dropped guards.
+
+Worked example: ``Lever(kind=COMPILE, name="dynamic", value="True")`` makes every later
+``torch.compile(f)`` a ``torch.compile(f, dynamic=True)``, also through ``nn.Module.compile``; one
+that is given a ``dynamic`` of its own keeps that, and :attr:`Pulled.overridden` says so.
+"""
+
+from __future__ import annotations
+
+import ast
+import functools
+import importlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+from esper_audit.data.remedies import Lever, LeverKind
+
+_LISTS = ("dynamic_sources", "unbacked_sources", "static_sources", "dynamic_values")
+"""Settings that hold several entries in one text, with commas between them."""
+
+_FILTER = "guard_filter_fn"
+_LOCAL = re.compile(r"""L\[\s*['"](.*?)['"]\s*\]""")
+
+
+class NoSuchLeverError(AttributeError):
+    """This torch has no such setting."""
+
+
+class Pulled:
+    """Levers that are in force. ``overridden`` names what the program sets itself instead."""
+
+    def __init__(self, levers: Sequence[Lever]) -> None:
+        self.levers = tuple(levers)
+        self.overridden: list[str] = []
+        self._keywords = compile_keywords(levers)
+
+    def keywords(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The keywords of one ``torch.compile``: those of the levers, where none is given.
+
+        Of ``options`` the program's own entries stay; ``mode`` and ``options`` exclude each other.
+        """
+        found = dict(given)
+        for name, value in self._keywords.items():
+            own = given.get(name)
+            if name == "options" and (own is not None or given.get("mode") is not None):
+                self._add_options(found, value)
+            elif name in given and own != value and not _is_default(name, own):
+                self.overrides(name)
+            else:
+                found[name] = value
+        return found
+
+    def _add_options(self, found: dict[str, Any], wanted: dict[str, Any]) -> None:
+        own = found.get("options") or {}
+        if found.get("mode") is not None:
+            self.overrides("mode")
+        elif _FILTER in own:
+            self.overrides(_FILTER)
+        else:
+            found["options"] = own | wanted
+
+    @contextmanager
+    def in_force(self) -> Iterator[None]:
+        """Set the settings, and add the keywords to every ``torch.compile``, until the end.
+
+        Raises:
+            NoSuchLeverError: this torch lacks a setting; then none is set.
+        """
+        wanted = _settings(self.levers)
+        before = {name: _get(name) for name in wanted}
+        try:
+            for name, value in wanted.items():
+                _set(name, value)
+            with self._compiling():
+                yield
+        finally:
+            for name, value in wanted.items():
+                if _get(name) != value:
+                    self.overrides(name)
+                _set(name, before[name])
+
+    @contextmanager
+    def _compiling(self) -> Iterator[None]:
+        """A stand-in for ``torch.compile``, which ``nn.Module.compile`` calls, too."""
+        if not self._keywords:
+            yield
+            return
+        original, is_in_force = torch.compile, True
+
+        @functools.wraps(original)
+        def stand_in(*args: Any, **given: Any) -> Any:
+            return original(*args, **(self.keywords(given) if is_in_force else given))
+
+        torch.compile = stand_in
+        try:
+            yield
+        finally:
+            is_in_force = False
+            if torch.compile is stand_in:  # else it passes through, wherever it hangs
+                torch.compile = original
+
+    def overrides(self, name: str) -> None:
+        """Keep that the program sets this one itself."""
+        if name not in self.overridden:
+            self.overridden.append(name)
+
+
+def _is_default(name: str, value: object) -> bool:
+    """Whether a keyword was given as what ``torch.compile`` has without it."""
+    return value is None or (name in ("fullgraph", "isolate_recompiles") and value is False)
+
+
+@contextmanager
+def pulled(levers: Sequence[Lever]) -> Iterator[Pulled]:
+    """:class:`Pulled` levers, in force until the end. Raises NoSuchLeverError."""
+    found = Pulled(levers)
+    with found.in_force():
+        yield found
+
+
+def missing(levers: Sequence[Lever]) -> tuple[str, ...]:
+    """The settings that this torch lacks."""
+    names = [lever.name for lever in levers if lever.kind is LeverKind.CONFIG]
+    return tuple(name for name in names if not _exists(name))
+
+
+def compile_keywords(levers: Sequence[Lever]) -> dict[str, Any]:
+    """What the levers add to the keywords of ``torch.compile``."""
+    found = {
+        lever.name: ast.literal_eval(lever.value)
+        for lever in levers
+        if lever.kind is LeverKind.COMPILE
+    }
+    dropped = frozenset(lever.value for lever in levers if lever.kind is LeverKind.DROP_GUARD)
+    return found | ({"options": {_FILTER: without_guards_of(dropped)}} if dropped else {})
+
+
+def without_guards_of(sources: frozenset[str]) -> Callable[[Sequence[Any]], list[bool]]:
+    """A ``guard_filter_fn`` that drops the guards of these sources, named as torch names them.
+
+    ``GuardFilterEntry.name`` has ``x`` for ``L['x']`` (torch/_guards.py, ``strip_local_scope``).
+    """
+    names = sources | {_LOCAL.sub(r"\1", source) for source in sources}
+
+    def keep(entries: Sequence[Any]) -> list[bool]:
+        return [entry.name not in names for entry in entries]
+
+    return keep
+
+
+# --- settings, by their dotted names ---
+
+
+def _settings(levers: Sequence[Lever]) -> dict[str, Any]:
+    """Values by dotted name; lists of sources are joined, with what the program has set, too."""
+    found: dict[str, Any] = {}
+    for lever in levers:
+        if lever.kind is LeverKind.CONFIG:
+            value = ast.literal_eval(lever.value)
+            if lever.name.rpartition(".")[2] in _LISTS:
+                value = _joined(found.get(lever.name, _get(lever.name)), value)
+            found[lever.name] = value
+    return found
+
+
+def _joined(present: str, value: str) -> str:
+    entries = [entry for text in (present, value) for entry in text.split(",") if entry]
+    return ",".join(dict.fromkeys(entries))
+
+
+def _owner(name: str) -> tuple[Any, str]:
+    """The module or group that holds a setting: groups, as ``triton``, have attributes of theirs.
+
+    Raises NoSuchLeverError.
+    """
+    *path, last = name.split(".")
+    for length in range(len(path), 0, -1):
+        try:
+            owner: Any = importlib.import_module(".".join(path[:length]))
+        except ImportError:
+            continue
+        rest = [*path[length:], last]
+        if _reaches(owner, rest):
+            return owner, ".".join(rest)
+        break
+    raise NoSuchLeverError(f"torch {torch.__version__} has no setting {name}")
+
+
+def _reaches(owner: Any, path: Sequence[str]) -> bool:
+    for part in path:
+        if not hasattr(owner, part):
+            return False
+        owner = getattr(owner, part)
+    return True
+
+
+def _exists(name: str) -> bool:
+    try:
+        _owner(name)
+    except NoSuchLeverError:
+        return False
+    return True
+
+
+def _get(name: str) -> Any:
+    owner, path = _owner(name)
+    return functools.reduce(getattr, path.split("."), owner)
+
+
+def _set(name: str, value: Any) -> None:
+    owner, path = _owner(name)
+    *groups, last = path.split(".")
+    setattr(functools.reduce(getattr, groups, owner), last, value)
