@@ -1,0 +1,82 @@
+"""Patches of the user's source: which are known for a diagnosis, and what they make of a finding.
+
+Each is a module of this folder with ``make(finding, project)``, which yields the edits of one
+remedy at a time, best first, and raises ``Refused`` where the code is not of a form that it knows.
+They are imported as they are needed: reading source is slow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.remedies import Because, Cause, Edit, Ground, NotMade, Reach, Remedy
+from esper_audit.remedies.patches.refused import Refused
+
+Project = Any  # until esper_audit/source/ holds it
+Make = Callable[[Finding, Project], Iterable[tuple[Edit, ...]]]
+
+_MOST = 3  # remedies of one patch for one finding
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Patch:
+    """One kind of edit. ``id`` names the remedy; ``module`` lies in this folder."""
+
+    id: str
+    module: str
+    diagnoses: frozenset[Diagnosis]
+    reach: Reach = Reach.SOURCE
+    unsafe: bool = False
+
+    def make(self, finding: Finding, project: Project) -> Iterable[tuple[Edit, ...]]:
+        """The edits of one remedy at a time; raises Refused."""
+        make: Make = import_module(f"{__name__}.{self.module}").make
+        return make(finding, project)
+
+
+def _for(*diagnoses: Diagnosis) -> frozenset[Diagnosis]:
+    return frozenset(diagnoses)
+
+
+PATCHES: tuple[Patch, ...] = ()
+"""Best first. A patch that is listed first is tried first."""
+
+
+def patches_for(cause: Cause, finding: Finding, project: Project) -> tuple[Remedy | NotMade, ...]:
+    """The remedies by edits for a cause, best first, and why others could not be made."""
+    found: list[Remedy | NotMade] = []
+    for patch in PATCHES:
+        if finding.id in patch.diagnoses:
+            found += _made(patch, cause, finding, project)
+    made = [one for one in found if isinstance(one, Remedy)]
+    return (*made, *(one for one in found if isinstance(one, NotMade)))
+
+
+def _made(
+    patch: Patch, cause: Cause, finding: Finding, project: Project
+) -> Iterable[Remedy | NotMade]:
+    made = 0
+    try:
+        for edits in patch.make(finding, project):
+            changed = tuple(edit for edit in edits if edit.before != edit.after)
+            if changed and made < _MOST:
+                made += 1
+                yield Remedy(
+                    id=patch.id,
+                    covers=(cause,),
+                    reach=patch.reach,
+                    edits=changed,
+                    unsafe=patch.unsafe,
+                )
+    except Refused as refused:
+        if not made:
+            yield NotMade(id=patch.id, covers=(cause,), because=refused.because)
+    else:
+        if not made:
+            because = Because(ground=Ground.NO_PATTERN)
+            yield NotMade(id=patch.id, covers=(cause,), because=because)
