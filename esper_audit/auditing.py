@@ -19,7 +19,6 @@ from esper_audit.data.jobs import (
     Replay,
     ReplayStatus,
     ScenarioInfo,
-    Variant,
     not_run,
     was_run,
 )
@@ -105,7 +104,12 @@ def _recording(path: Path, command: str) -> str:
 
 
 def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
-    """Replay and judge everything that is asked for.
+    """Replay and judge everything that is asked for, as :func:`audited` does."""
+    return audited(request, pool, progress)[0]
+
+
+def audited(request: Request, pool: Pool, progress: Progress) -> tuple[Report, tuple[Job, ...]]:
+    """The report, and the jobs of its first audits; files that can't be imported have none.
 
     A KeyboardInterrupt ends it early: the report is then marked as interrupted, and what was not
     done is an error in it.
@@ -135,19 +139,19 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
         progress.planned(jobs)
         with closing(pool.replay(jobs, progress.running)) as replays:
             for latest in replays:
-                done[_key(latest.job)] = latest
-                unproven |= {_key(latest.job)} if needs_proof(latest) else set()
+                done[key_of(latest.job)] = latest
+                unproven |= {key_of(latest.job)} if needs_proof(latest) else set()
                 progress.finished(judge(latest, environment))
-        _prove_undisturbed(done, unproven, pool, progress)
+        prove_undisturbed(done, unproven, pool, progress)
         if request.provenance:
-            _find_writers(
+            find_writers(
                 done, pool, progress, lambda replay: request.is_known(judge(replay, environment))
             )
         progress.replayed()  # the last thing here: what interrupts from now on finds all done
     except KeyboardInterrupt:
         interrupted = True
         done = {key: replay for key, replay in done.items() if key not in unproven}
-    replayed = (done.get(_key(job)) or not_run(job) for job in jobs)
+    replayed = (done.get(key_of(job)) or not_run(job) for job in jobs)
     ordered = tuple(judge(replay, environment) for replay in replayed)
     ordered += tuple(_broken(file, why, environment) for file, why in broken.items())
     whole = not request.options.keyword and request.paths == tuple(request.config.paths)
@@ -156,7 +160,7 @@ def run_audit(request: Request, pool: Pool, progress: Progress) -> Report:
     report = assemble(ordered, claims, environment, request.config, interrupted, whole, seconds)
     known = request.paths == tuple(request.config.paths) and not collection.broken
     declared = {scenario.name: dict(scenario.params) for scenario in collection.scenarios}
-    return replace(report, declared=declared if known else None, left_out=out)
+    return replace(report, declared=declared if known else None, left_out=out), jobs
 
 
 def _jobs(
@@ -177,19 +181,19 @@ def _is_part(request: Request) -> bool:
     return bool(request.options.keyword or request.options.params) or elsewhere
 
 
-def _prove_undisturbed(
+def prove_undisturbed(
     done: dict[str, Replay], unproven: set[str], pool: Pool, progress: Progress
 ) -> None:
     """Replay once more, without a comparison, what was compared in its own process."""
     jobs = [proof_job(done[key].job) for key in done if key in unproven]
     with closing(pool.replay(jobs, progress.running)) as replays:
         for replay in replays:
-            key = _key(replay.job)
+            key = key_of(replay.job)
             done[key] = settled(done[key], replay)
             unproven.discard(key)
 
 
-def _find_writers(
+def find_writers(
     done: dict[str, Replay], pool: Pool, progress: Progress, is_known: Callable[[Replay], bool]
 ) -> None:
     """Replay once more, watched, what recompiled; and put the writers into the first replays."""
@@ -197,7 +201,11 @@ def _find_writers(
         replace(
             replay.job,
             compare=False,
-            variant=Variant(watch=sources, enough=attempts_to_watch(replay.recording.compiles)),
+            variant=replace(
+                replay.job.variant,
+                watch=sources,
+                enough=attempts_to_watch(replay.recording.compiles),
+            ),
         )
         for replay in done.values()
         if replay.recording is not None
@@ -210,7 +218,7 @@ def _find_writers(
     progress.watching(jobs)
     with closing(pool.replay(jobs, progress.running)) as replays:
         for watched in replays:
-            key = _key(watched.job)
+            key = key_of(watched.job)
             first = done[key].recording
             assert first is not None
             if watched.recording is None or watched.status is not ReplayStatus.COMPLETED:
@@ -228,7 +236,8 @@ def _late(recording: Recording) -> Recording:
     return replace(recording, compiles=steady)
 
 
-def _key(job: Job) -> str:
+def key_of(job: Job) -> str:
+    """What tells the jobs of one run apart."""
     return f"{job.title} {sorted(job.choices.items())} {job.options.backend}"
 
 

@@ -92,5 +92,14 @@ class LiveProgress:
     def watched(self) -> None:
         self._progress.update(self._task, advance=1)
 
+    def trying(self, jobs: Sequence[Job]) -> None:
+        INTERRUPTS.go_on()
+        self._progress.update(
+            self._task, description="trying remedies", total=len(jobs), completed=0
+        )
+
+    def tried(self) -> None:
+        self._progress.update(self._task, advance=1)
+
     def replayed(self) -> None:
         INTERRUPTS.hold()

@@ -12,7 +12,7 @@ import math
 from dataclasses import replace
 
 from esper_audit.data.comparisons import Comparison
-from esper_audit.data.jobs import Job, Replay, ReplayStatus, Variant
+from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Step
@@ -28,7 +28,7 @@ def needs_proof(replay: Replay) -> bool:
 
 def proof_job(job: Job) -> Job:
     """The job of the second replay."""
-    return replace(job, compare=False, variant=Variant(checksums=True))
+    return replace(job, compare=False, variant=replace(job.variant, checksums=True))
 
 
 def settled(first: Replay, second: Replay) -> Replay:

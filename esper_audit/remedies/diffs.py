@@ -1,8 +1,9 @@
-"""Edits as a unified diff that ``git apply`` and ``patch -p1`` take, and edits of one file merged."""
+"""Edits as a unified diff that ``git apply`` takes; edits of one file, merged."""
 
 from __future__ import annotations
 
 import difflib
+import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -72,7 +73,7 @@ def _merged(one: Edit, other: Edit) -> Edit | None:
         return one
     lines = lines_of(one.before)
     changes = sorted({*_changes(lines, one.after), *_changes(lines, other.after)})
-    if any(_clash(*pair) for pair in zip(changes, changes[1:], strict=False)):
+    if any(_clash(*pair) for pair in itertools.pairwise(changes)):
         return None
     return Edit(file=one.file, before=one.before, after="".join(_applied(lines, changes)))
 
