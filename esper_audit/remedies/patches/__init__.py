@@ -14,7 +14,17 @@ from typing import Any
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
-from esper_audit.data.remedies import Because, Cause, Edit, Ground, NotMade, Reach, Remedy
+from esper_audit.data.remedies import (
+    Because,
+    Cause,
+    Edit,
+    Ground,
+    Lever,
+    LeverKind,
+    NotMade,
+    Reach,
+    Remedy,
+)
 from esper_audit.remedies.patches.refused import Refused
 
 Project = Any  # until esper_audit/source/ holds it
@@ -25,13 +35,17 @@ _MOST = 3  # remedies of one patch for one finding
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patch:
-    """One kind of edit. ``id`` names the remedy; ``module`` lies in this folder."""
+    """One kind of edit. ``id`` names the remedy; ``module`` lies in this folder.
+
+    ``levers`` are pulled as well.
+    """
 
     id: str
     module: str
     diagnoses: frozenset[Diagnosis]
     reach: Reach = Reach.SOURCE
     unsafe: bool = False
+    levers: tuple[Lever, ...] = ()
 
     def make(self, finding: Finding, project: Project) -> Iterable[tuple[Edit, ...]]:
         """The edits of one remedy at a time; raises Refused."""
@@ -43,7 +57,22 @@ def _for(*diagnoses: Diagnosis) -> frozenset[Diagnosis]:
     return frozenset(diagnoses)
 
 
-PATCHES: tuple[Patch, ...] = ()
+_DYNAMIC = Lever(kind=LeverKind.COMPILE, name="dynamic", value="True")
+
+_A_FLOAT = _for(Diagnosis.FLOAT_SPECIALIZED, Diagnosis.OTHER_INSTANCE, Diagnosis.CAPTURED_VARIABLE)
+
+_OF_CODE = (
+    Patch(id="symbolic-arithmetic", module="arithmetic", diagnoses=_A_FLOAT),
+    Patch(
+        id="symbolic-arithmetic-dynamic",
+        module="arithmetic",
+        diagnoses=_A_FLOAT,
+        reach=Reach.CALLABLE,
+        levers=(_DYNAMIC,),
+    ),
+)
+
+PATCHES: tuple[Patch, ...] = _OF_CODE
 """Best first. A patch that is listed first is tried first."""
 
 
@@ -72,6 +101,7 @@ def _made(
                     reach=patch.reach,
                     edits=changed,
                     unsafe=patch.unsafe,
+                    levers=patch.levers,
                 )
     except Refused as refused:
         if not made:
