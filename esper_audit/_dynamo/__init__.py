@@ -10,7 +10,14 @@ from esper_audit._dynamo.environment import (
     environment,
 )
 from esper_audit._dynamo.hooks import Hooks
-from esper_audit._dynamo.levers import NoSuchLeverError, Pulled, compile_keywords, missing, pulled
+from esper_audit._dynamo.levers import (
+    NoSuchLeverError,
+    Pulled,
+    compile_keywords,
+    mark,
+    missing,
+    pulled,
+)
 from esper_audit._dynamo.names import NAMES, find, lost
 from esper_audit._dynamo.operations import operation_lines
 from esper_audit._dynamo.stand_in_device import stand_in_device
@@ -39,6 +46,7 @@ __all__ = [
     "environment",
     "has",
     "lost",
+    "mark",
     "missing",
     "operation_lines",
     "pulled",

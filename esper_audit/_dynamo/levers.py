@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import functools
 import importlib
+import inspect
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -50,8 +51,8 @@ class Pulled:
                 self._add_options(found, value)
             elif name in given and own != value and not _is_default(name, own):
                 self.overrides(name)
-            else:
-                found[name] = value
+            else:  # torch.compile takes entries out of its options
+                found[name] = dict(value) if isinstance(value, dict) else value
         return found
 
     def _add_options(self, found: dict[str, Any], wanted: dict[str, Any]) -> None:
@@ -135,7 +136,9 @@ def compile_keywords(levers: Sequence[Lever]) -> dict[str, Any]:
         for lever in levers
         if lever.kind is LeverKind.COMPILE
     }
-    dropped = frozenset(lever.value for lever in levers if lever.kind is LeverKind.DROP_GUARD)
+    dropped = frozenset(
+        ast.literal_eval(lever.value) for lever in levers if lever.kind is LeverKind.DROP_GUARD
+    )
     return found | ({"options": {_FILTER: without_guards_of(dropped)}} if dropped else {})
 
 
@@ -150,6 +153,72 @@ def without_guards_of(sources: frozenset[str]) -> Callable[[Sequence[Any]], list
         return [entry.name not in names for entry in entries]
 
     return keep
+
+
+# --- marks, on the arguments of one call ---
+
+
+def mark(
+    levers: Sequence[Lever], target: Callable[..., Any], args: Any, kwargs: dict[str, Any]
+) -> None:
+    """Mark the tensors among the arguments of a call of ``target`` that the levers name.
+
+    A lever for another function, or for what is no tensor or has no such dimension in this call,
+    marks nothing. A mark stays on its tensor, and eager execution does not look at it.
+    """
+    for lever in levers:
+        if lever.kind is LeverKind.MARK:
+            source, dimension, function = ast.literal_eval(lever.value)
+            if function in ("", _code_name(target)):
+                found = _value_of(source, target, args, kwargs)
+                if isinstance(found, torch.Tensor) and dimension < found.dim():
+                    _marker(lever.name)(found, dimension)
+
+
+def _marker(name: str) -> Callable[[torch.Tensor, int], None]:
+    """``mark_unbacked`` is in ``decorators`` alone (torch/_dynamo/decorators.py, 2.6 to 2.13)."""
+    found: Callable[[torch.Tensor, int], None] | None = getattr(
+        torch._dynamo.decorators, name, None
+    )
+    if found is None:
+        raise NoSuchLeverError(f"torch {torch.__version__} has no {name}")
+    return found
+
+
+def _function(target: Callable[..., Any]) -> Any:
+    """The function whose frame Dynamo compiles for a callable."""
+    function = type(target).forward if isinstance(target, torch.nn.Module) else target
+    return getattr(function, "__func__", function)
+
+
+def _code_name(target: Callable[..., Any]) -> str:
+    code = getattr(_function(target), "__code__", None)
+    return getattr(code, "co_qualname", "")
+
+
+def _value_of(source: str, target: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
+    """What a source such as ``L['batch']['x'].y`` is in this call; None where it is not there."""
+    owner = [target] if isinstance(target, torch.nn.Module) else []
+    owner = owner or ([target.__self__] if hasattr(target, "__self__") else [])
+    try:
+        signature = inspect.signature(_function(target), follow_wrapped=False)
+        bound = signature.bind(*owner, *args, **kwargs)
+        bound.apply_defaults()
+        return _read(ast.parse(source, mode="eval").body, bound.arguments)
+    except (TypeError, ValueError, LookupError, AttributeError, SyntaxError):
+        return None
+
+
+def _read(node: ast.expr, local: dict[str, Any]) -> Any:
+    """Attributes and items with constant keys, from ``L`` down; LookupError for all else."""
+    match node:
+        case ast.Name("L"):
+            return local
+        case ast.Attribute(owner, name):
+            return getattr(_read(owner, local), name)
+        case ast.Subscript(owner, ast.Constant(key)):
+            return _read(owner, local)[key]
+    raise LookupError(ast.unparse(node))
 
 
 # --- settings, by their dotted names ---

@@ -36,10 +36,13 @@ class LeverKind(StrEnum):
     ``config``: ``name`` is a dotted setting of torch, such as
     ``torch._dynamo.config.allow_empty_graphs``. ``compile``: ``name`` is a keyword of
     ``torch.compile``. ``mark``: ``name`` is a function of ``torch._dynamo`` such as
-    ``mark_dynamic``, called on the argument and dimension in ``value`` before each call.
+    ``mark_dynamic``, called before each call; ``value`` is the tuple of the argument's source in
+    torch's terms, the dimension, and the qualified name of the compiled function, empty for any.
     ``warm-up``: everything that the scenario visits is visited once before, in warm-up.
-    ``eager-first``: the first ``value`` calls run under the stance ``force_eager``.
-    ``drop-guard``: guards of the source ``value`` are dropped by a ``guard_filter_fn``.
+    ``eager-first``: before its first call, each callable is called ``value`` times under the stance
+    ``force_eager``, with the same arguments; these calls are no steps.
+    ``drop-guard``: guards of the source ``value``, in torch's terms, are dropped by a
+    ``guard_filter_fn``.
     """
 
     CONFIG = "config"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NoReturn
 
 import torch
@@ -16,6 +16,7 @@ from esper_audit.data.jobs import Job
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Lookups, Observation, Phase, Step
 from esper_audit.recording.recorder import Recorder
+from esper_audit.replay.calls import Calls
 from esper_audit.replay.compare import DEFAULT_TOLERANCES, StepResult
 from esper_audit.replay.home import leave_unless_home
 from esper_audit.replay.scenario_api import skip
@@ -49,6 +50,7 @@ class ReplaySession:
         self.observations: list[Observation] = []
         self.notes: list[Reason] = []
         self._tolerances = DEFAULT_TOLERANCES | job.tolerances
+        self._calls = Calls(job.variant.levers, self._aside)
 
     def compile(
         self,
@@ -97,7 +99,8 @@ class ReplaySession:
 
         A claim that is observed in a replay is decided by the observations, not by its verdict.
         """
-        self.observations.append(Observation(claim.id, bool(holds), because))
+        if not self._calls.rehearsing:
+            self.observations.append(Observation(claim.id, bool(holds), because))
 
     def note(self, text: str) -> None:
         """Add a remark to the report."""
@@ -143,10 +146,20 @@ class ReplaySession:
         self._note(Reason(why=Why.STAND_IN_DEVICE))
         return device
 
+    def run_scenario(self, function: Callable[[ReplaySession], None]) -> None:
+        """Run it, twice where a lever asks for that: then all of the first run is warm-up."""
+        if self._calls.need_rehearsal:
+            with self._calls.rehearsal():
+                function(self)
+            self._events.clear()
+            self.callables = 0  # those of the second run are the same ones
+        function(self)
+
     # --- one step ---
 
     def run_step(self, step: CompiledStep, loss: Loss | None, args: Any, kwargs: Any) -> Any:
         """Run, record and compare one call; used by :class:`CompiledStep`."""
+        self._calls.prepare(step.number, step.target, step.compiled, args, kwargs)
         with self._twins(step, loss, args, kwargs) as twins:
             result = self._run(step, loss, args, kwargs, twins)
         enough, recorder = self._job.variant.enough, self._recorder
@@ -159,11 +172,12 @@ class ReplaySession:
     ) -> Any:
         modules = modules_of(step.target, args, kwargs, loss)
         index, label = len(self.steps), ", ".join(self._events)
+        phase = Phase.WARM_UP if self._calls.rehearsing else self._phase
         self._events.clear()
         call = _Call(self._lookups)
         started = time.perf_counter()
         try:
-            with self._recorded(index), leave_unless_home():
+            with self._recorded(index, phase), leave_unless_home():
                 call.run(step.compiled, loss, args, kwargs)
         except BaseException as raised:
             call.error = f"{type(raised).__name__}: {raised}"
@@ -177,7 +191,7 @@ class ReplaySession:
             self.steps.append(
                 Step(
                     index=index,
-                    phase=self._phase,
+                    phase=phase,
                     label=label,
                     callable_index=step.number,
                     lookups=call.lookups,
@@ -195,12 +209,15 @@ class ReplaySession:
         return self._recorder.lookups if self._recorder is not None else Lookups()
 
     @contextmanager
-    def _recorded(self, index: int) -> Iterator[None]:
+    def _recorded(self, index: int, phase: Phase) -> Iterator[None]:
         if self._recorder is None:
             yield
             return
-        with self._recorder.step(index, self._phase):
+        with self._recorder.step(index, phase):
             yield
+
+    def _aside(self) -> AbstractContextManager[None]:
+        return self._recorder.aside() if self._recorder is not None else nullcontext()
 
     @contextmanager
     def _twins(
@@ -209,7 +226,7 @@ class ReplaySession:
         """What the step should give, being computed while it runs."""
         twins = Twins()
         try:
-            with self._recorder.aside() if self._recorder is not None else nullcontext():
+            with self._aside():
                 locate = self._recorder is not None and self._recorder.gave_up
                 twins.begin(
                     {

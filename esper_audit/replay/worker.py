@@ -147,7 +147,7 @@ def _run(job: Job, session: ReplaySession) -> None:
     with time_limit(job.time_limit), leave_unless_home():
         scenario, parameters = find_scenario(job)
     with time_limit(job.time_limit), leave_unless_home():
-        scenario(session, **parameters)
+        session.run_scenario(partial(scenario, **parameters))
 
 
 def find_scenario(job: Job) -> tuple[Scenario, dict[str, object]]:

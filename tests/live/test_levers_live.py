@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from support import replay_here
 
 from esper_audit import _dynamo
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.expectations import Claim
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.remedies import Lever, LeverKind
+from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
 
 SOURCES = "torch.compiler.config.dynamic_sources"
+NOTHING = Claim(id="nothing", text="Nothing compiles.")
 PASSED, FAILED = AuditVerdict.PASSED, AuditVerdict.FAILED
+
+
+SCENARIO_PHASES = {"warm-up": "w", "steady": "s"}
+
+
+def phases(audit) -> str:
+    """``wws``: the phases of the steps."""
+    return "".join(SCENARIO_PHASES[step.phase] for step in audit.steps)
+
+
+def mark(name: str, source: str, dimension: int, function: str = "") -> Lever:
+    return Lever(kind=LeverKind.MARK, name=name, value=repr((source, dimension, function)))
+
+
+def drop(source: str) -> Lever:
+    return Lever(kind=LeverKind.DROP_GUARD, value=repr(source))
 
 
 def config(name: str, value: object) -> Lever:
@@ -49,6 +71,57 @@ def grows(replay, **keywords):
     step(torch.ones(4))
 
 
+class Batch(torch.nn.Module):
+    def forward(self, batch, *, mask=2):
+        return batch["ids"][0] * mask
+
+
+def grows_inside(replay):
+    step = replay.compile(Batch())
+    with replay.warm_up():
+        step({"ids": [torch.ones(3)]}, mask=3)
+    step({"ids": [torch.ones(4)]}, mask=3)
+
+
+def shrinks_to_one(replay):
+    step = replay.compile(lambda x: x * 2)
+    with replay.warm_up():
+        step(torch.ones(3))
+    step(torch.ones(1))
+
+
+class Lazy(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.cache = None
+
+    def forward(self, x):
+        if self.cache is None:
+            self.cache = torch.full((), 2.0)
+        return x * self.cache
+
+
+def fills(replay):
+    module, x = Lazy(), torch.ones(3)
+    step = replay.compile(module)
+    with replay.warm_up():
+        step(x)
+    step(x)
+
+
+def switches(replay):
+    module, x = torch.nn.Sequential(torch.nn.Linear(3, 3)), torch.rand(2, 3)
+    step = replay.compile(module)
+    replay.observe(NOTHING, True, "said once")
+    with replay.warm_up():
+        step(x)
+    with replay.event("no gradients"), torch.no_grad():
+        step(x)
+    torch.set_default_dtype(torch.float64)
+    step(x)
+    torch.set_default_dtype(torch.float32)
+
+
 def grows_statically(replay):
     grows(replay, dynamic=False)
 
@@ -73,6 +146,78 @@ def test_a_keyword_reaches_every_compile_but_where_it_is_given():
     kept = replay_here(grows_statically, levers=levers)
     assert kept.verdict is FAILED
     assert kept.recording.notes == (Reason(why=Why.LEVER_OVERRIDDEN, text="dynamic"),)
+
+
+@pytest.mark.parametrize("name", ["mark_dynamic", "mark_unbacked"])
+def test_a_mark_is_set_on_the_argument_that_its_source_names(name):
+    assert replay_here(grows_inside).verdict is FAILED
+    lever = mark(name, "L['batch']['ids'][0]", 0, "Batch.forward")
+    assert replay_here(grows_inside, levers=(lever,)).verdict is PASSED
+
+
+@pytest.mark.parametrize(
+    ("source", "dimension", "function"),
+    [
+        ("L['batch']['ids'][0]", 0, "Other.forward"),
+        ("L['batch']['ids'][0]", 1, ""),
+        ("L['batch']['no']", 0, ""),
+        ("L['self'].nothing", 0, ""),
+        ("G['batch']", 0, ""),
+        ("no source", 0, ""),
+    ],
+)
+def test_a_mark_for_something_else_marks_nothing(source, dimension, function):
+    x = torch.ones(3)
+    lever = mark("mark_dynamic", source, dimension, function)
+    _dynamo.mark((lever,), Batch(), ({"ids": [x]},), {})
+    assert not [name for name in vars(x) if name.startswith("_dynamo")]
+
+
+def test_an_unbacked_size_is_the_same_code_for_one():
+    marked, unbacked = (mark(f"mark_{how}", "L['x']", 0) for how in ("dynamic", "unbacked"))
+    assert replay_here(shrinks_to_one, levers=(marked,)).verdict is FAILED
+    assert replay_here(shrinks_to_one, levers=(unbacked,)).verdict is PASSED
+
+
+def test_a_rehearsal_visits_everything_in_warm_up():
+    assert replay_here(switches).verdict is FAILED
+    audit = replay_here(switches, levers=(Lever(kind=LeverKind.WARM_UP),))
+    assert (audit.verdict, phases(audit)) == (PASSED, "wwwwss")
+    assert [step.index for step in audit.steps] == [*range(6)]
+    assert [step.label for step in audit.steps][-2:] == ["no gradients", ""]
+    assert {step.step.callable_index for step in audit.steps} == {0}
+    assert len(audit.recording.observations) == 1
+
+
+def test_an_eager_call_first_fills_the_cache_and_is_no_step():
+    assert replay_here(fills).verdict is FAILED
+    audit = replay_here(fills, levers=(Lever(kind=LeverKind.EAGER_FIRST, value="1"),))
+    assert (audit.verdict, phases(audit)) == (PASSED, "ws")
+    assert not audit.findings and not audit.recording.stances
+
+
+def test_a_dropped_guard_hides_the_recompiles_and_not_the_wrong_output():
+    audit = replay_here(counts, levers=(drop("L['self'].count"), keyword("dynamic", False)))
+    assert (audit.verdict, [f.id for f in audit.findings]) == (FAILED, [Diagnosis.STALE_OUTPUT])
+    assert not [made for made in audit.recording.compiles if made.phase is Phase.STEADY]
+
+
+def test_two_dropped_guards_leave_no_option_behind():
+    levers = (drop("L['self'].count"), drop("L['x']"))
+    with _dynamo.pulled(levers) as pulled:
+        first, second = pulled.keywords({}), pulled.keywords({"options": {"own": 1}})
+        assert [*first["options"]] == ["guard_filter_fn"]
+        assert [*second["options"]] == ["own", "guard_filter_fn"]
+        keep = first["options"].pop("guard_filter_fn")
+        assert "guard_filter_fn" in pulled.keywords({})["options"]
+    entries = [SimpleNamespace(name=name) for name in ("self.count", "x", "self.counts", "y")]
+    assert keep(entries) == [False, False, True, True]
+
+
+def test_a_mode_is_kept_and_said():
+    with _dynamo.pulled((drop("L['x']"),)) as pulled:
+        assert pulled.keywords({"mode": "max-autotune"}) == {"mode": "max-autotune"}
+    assert pulled.overridden == ["mode"]
 
 
 def test_torch_compile_is_put_back():
