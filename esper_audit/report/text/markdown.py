@@ -105,10 +105,11 @@ def _closing(closing: Closing) -> Iterator[str]:
     for found in (closing.facts, closing.about):
         if found is not None:
             yield from (_text(found.text), "")
-    if closing.command:
-        longest = max(map(len, re.findall("`+", closing.command)), default=0)
+    for place, following in enumerate(closing.commands):
+        longest = max(map(len, re.findall("`+", following.command)), default=0)
         fence = "`" * max(3, longest + 1)
-        yield from (_text(closing.lead), "", f"{fence}console", closing.command, fence)
+        yield from ("",) if place else ()
+        yield from (_text(following.lead), "", f"{fence}console", following.command, fence)
 
 
 def _line(line: Line) -> str:
