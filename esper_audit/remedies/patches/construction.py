@@ -110,15 +110,16 @@ def _refuse_other_definitions(subject: Subject) -> None:
 def _free_name(subject: Subject, name: str) -> str:
     bare = name.strip("_")
     for one in (f"_{bare}", f"_{bare}_number"):
-        if one != name and not any(_mentions(made, one) for made in subject.related):
+        if one != name and not any(mentions(made, one) for made in subject.related):
             return one
     raise Refused(f"_{bare} is in use already")
 
 
-def _mentions(owner: Class, name: str) -> bool:
+def mentions(owner: Class, name: str) -> bool:
+    """Whether the body of a class names an attribute, or writes its name."""
     return any(
         (isinstance(node, ast.Attribute) and node.attr == name)
-        or (isinstance(node, ast.Name | ast.arg) and name in (getattr(node, "id", ""), ""))
+        or (isinstance(node, ast.FunctionDef) and node.name == name)
         or (isinstance(node, ast.Constant) and node.value == name)
         for node in ast.walk(owner.node)
     )

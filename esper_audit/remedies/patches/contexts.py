@@ -79,6 +79,13 @@ class Reads:
             self.rewrite.change(start, end, change)
         self.made += 1
 
+    def goes_on(self, node: ast.expr) -> bool:
+        """Whether the number itself goes on from there: nothing makes a tensor of it."""
+        try:
+            return all(self._plan(use) == [] for use in self._uses(node))
+        except (Branch, Refused):
+            return False
+
     def _uses(self, node: ast.expr) -> list[ast.expr]:
         """The node itself; or of ``name = node``, what reads the name afterwards."""
         parent = self.rewrite.parents[node]

@@ -24,7 +24,6 @@ from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, statement_of
 from esper_audit.remedies.patches.subject import Subject, subject_of
 from esper_audit.source.attributes import Site, SiteKind
-from esper_audit.source.definitions import Function
 from esper_audit.source.project import Project
 
 _IN_PLACE = {ast.Add: "add_", ast.Sub: "sub_", ast.Mult: "mul_", ast.Div: "div_"}
@@ -206,7 +205,7 @@ class _Beside(_Plan):
 
     def edits(self) -> tuple[Edit, ...]:
         subject = self.subject
-        if any(self.tensor in file.text for file in subject.project.all(self.tensor)):
+        if any(construction.mentions(one, self.tensor) for one in subject.related):
             raise Refused(f"{self.tensor} is in use already")
         writes = self.traced_writes()
         for site in writes:
@@ -226,7 +225,11 @@ class _Beside(_Plan):
 
     def _is_for_tensor(self, site: Site) -> bool:
         """Whether compiled code reads it there, of an object that is known to be home's."""
-        if not self.subject.is_traced(site) or not self.subject.is_sure(site):
+        subject = self.subject
+        if not subject.is_traced(site) or not subject.is_sure(site) or site.in_init:
             return False
-        function: Function | None = site.function
-        return function is not None and function.name not in ("__init__", "extra_repr")
+        if site.receiver == "self" and site.owner not in subject.reading:
+            return False
+        assert site.function is not None and isinstance(site.node, ast.Attribute)
+        # Where the guard is made elsewhere, the number itself has come there, and no tensor of it.
+        return subject.direct or Reads(self.rewrite(site), site.function).goes_on(site.node)

@@ -21,15 +21,18 @@ from esper_audit.source.types import types_of
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """``name`` is the attribute; ``home`` the class that sets it first, or ought to.
+    """``name`` is the attribute of an ``owner``; ``home`` the class that sets it first.
 
-    ``reader`` is the function in which the guard is made.
+    ``user`` is the function in which the guard is made. ``direct`` says that the attribute is read
+    there; else the number has come there from elsewhere.
     """
 
     project: Project
     name: str
+    owner: Class
     home: Class
-    reader: Function
+    user: Function
+    direct: bool
     finding: Finding
 
     @property
@@ -42,9 +45,23 @@ class Subject:
         return frozenset((*self.classes.line(self.home), *self.classes.subclasses(self.home)))
 
     @cached_property
+    def reading(self) -> frozenset[Class]:
+        """The classes whose methods an owner has: its own, those it inherits, of subclasses."""
+        return frozenset((*self.classes.line(self.owner), *self.classes.subclasses(self.owner)))
+
+    @cached_property
     def sites(self) -> tuple[Site, ...]:
         """All sites of the attribute, of objects that may be home's."""
-        return tuple(site for site in sites_of(self.project, self.name) if self._is_ours(site))
+        return tuple(site for site in self._named if self._is_ours(site))
+
+    @cached_property
+    def _named(self) -> tuple[Site, ...]:
+        """All sites of attributes of this name. Files that can't hold one are not parsed."""
+        words = (f".{self.name}", f'"{self.name}"', f"'{self.name}'")
+        files = {file.path: file for file in self.project.all(words)}
+        files |= {one.file.path: one.file for one in self.related}
+        found = (site for file in files.values() for site in sites_in(file, self.classes))
+        return tuple(site for site in found if site.attribute == self.name)
 
     def _is_ours(self, site: Site) -> bool:
         if site.receiver == "self" or site.kind is SiteKind.DECLARED:
@@ -66,7 +83,7 @@ class Subject:
         """Whether an unrelated class of the project has an attribute of this name, too."""
         return any(
             site.owner is not None and site.owner not in self.related
-            for site in sites_of(self.project, self.name)
+            for site in self._named
             if site.receiver == "self" or site.kind is SiteKind.DECLARED
         )
 
@@ -81,7 +98,7 @@ class Subject:
         """The functions that compiled code may run, as far as source tells."""
         starts: list[tuple[Function, Class | None]] = []
         entry = self._entry
-        for function in (entry, self.reader):
+        for function in (entry, self.user):
             if function is not None:
                 owners = [function.owner] if function.owner is not None else [None]
                 for owner in owners:
@@ -107,15 +124,15 @@ class Subject:
 
     @property
     def _entry(self) -> Function | None:
-        frame = self.finding.frame
-        if frame.file not in self.project:
-            return None
-        functions = self.classes.functions_in(self.project.file(frame.file))
-        return _around(functions, frame.line)
+        return entry_of(self.finding, self.project)
 
-    def method(self, owner: Class, name: str) -> Function | None:
-        """A method that stands in the body of a class itself."""
-        return owner.methods.get(name)
+
+def entry_of(finding: Finding, project: Project) -> Function | None:
+    """The function that is compiled; None where it is none of the project's."""
+    frame = finding.frame
+    if frame.file not in project:
+        return None
+    return _around(classes_of(project).functions_in(project.file(frame.file)), frame.line)
 
 
 def subject_of(finding: Finding, project: Project) -> Subject:
@@ -130,14 +147,44 @@ def subject_of(finding: Finding, project: Project) -> Subject:
         raise Refused("it is read outside of the project", line, Ground.NO_SOURCE)
     classes = classes_of(project)
     file = project.file(line.file)
-    reader = _around(classes.functions_in(file), line.line)
-    if reader is None:
+    user = _around(classes.functions_in(file), line.line)
+    if user is None:
         raise Refused("the line that reads it is in no function", line)
-    owner = _owner(name, reader, file, line, classes)
-    home = _home(name, owner, classes)
+    found = _owners(name, user, file, line, classes)
+    direct = bool(found)
+    found = found or _by_path(finding, project) or _by_name(name, classes)
+    homes = {_home(name, one, classes) for one in found}
+    if not homes:
+        raise Refused(f"it is not known which class has the attribute {name}", line)
+    if len(homes) > 1:
+        raise Refused(f"several classes have an attribute {name}", line)
+    owner, home = next(iter(found)) if len(found) == 1 else next(iter(homes)), next(iter(homes))
     if classes.is_module(home) is False:
         raise Refused(f"{home.name} is no nn.Module", home.location)
-    return Subject(project, name, home, reader, finding)
+    return Subject(project, name, owner, home, user, direct, finding)
+
+
+def _by_path(finding: Finding, project: Project) -> set[Class]:
+    """The class of what ``self.strategy`` is, seen from the compiled function."""
+    entry = entry_of(finding, project)
+    try:
+        node = ast.parse(finding.source, mode="eval").body
+    except SyntaxError:
+        return set()
+    if entry is None or not isinstance(node, ast.Attribute):
+        return set()
+    return set(types_of(classes_of(project)).of(node.value, entry, entry.owner))
+
+
+def _by_name(name: str, classes: Classes) -> set[Class]:
+    """The one class of modules that sets an attribute of this name; none where several do."""
+    setting = {
+        site.owner
+        for site in sites_of(classes.project, name)
+        if site.owner is not None and site.in_init
+    }
+    homes = {_home(name, one, classes) for one in setting if classes.is_module(one) is not False}
+    return homes if len(homes) == 1 else set()
 
 
 def _around(functions: list[Function], line: int) -> Function | None:
@@ -150,14 +197,12 @@ def _first(function: Function) -> int:
     return min((function.node.lineno, *(one.lineno for one in function.node.decorator_list)))
 
 
-def _owner(
-    name: str, reader: Function, file: SourceFile, line: Location, classes: Classes
-) -> Class:
-    """The class whose object has the attribute that is read there."""
+def _owners(
+    name: str, user: Function, file: SourceFile, line: Location, classes: Classes
+) -> set[Class]:
+    """The classes whose object has the attribute that is read there."""
     sites = [
-        site
-        for site in sites_in(file, classes)
-        if site.attribute == name and site.function is reader
+        site for site in sites_in(file, classes) if site.attribute == name and site.function is user
     ]
     near = [site for site in sites if _holds(site.node, line.line)] or sites
     found: set[Class] = set()
@@ -165,15 +210,10 @@ def _owner(
         if site.receiver == "self" and site.owner is not None:
             found.add(site.owner)
         elif isinstance(site.node, ast.Attribute):
-            found |= types_of(classes).of(site.node.value, reader, site.owner)
-    if not near and reader.owner is not None and _asks(reader, name):
-        found.add(reader.owner)  # by hasattr or getattr
-    if not found:
-        raise Refused(f"the line does not read .{name} of a class that is known", line)
-    homes = {_home(name, one, classes) for one in found}
-    if len(homes) > 1:
-        raise Refused(f"{name} is an attribute of several classes here", line)
-    return next(iter(found))
+            found |= types_of(classes).of(site.node.value, user, site.owner)
+    if not near and user.owner is not None and _asks(user, name):
+        found.add(user.owner)  # by hasattr or getattr
+    return found
 
 
 def _holds(node: ast.AST, line: int) -> bool:
@@ -181,7 +221,7 @@ def _holds(node: ast.AST, line: int) -> bool:
     return first <= line <= last
 
 
-def _asks(reader: Function, name: str) -> bool:
+def _asks(user: Function, name: str) -> bool:
     """Whether it asks ``self`` for an attribute by its name."""
     return any(
         isinstance(node, ast.Call)
@@ -190,7 +230,7 @@ def _asks(reader: Function, name: str) -> bool:
         and dotted(node.args[0]) == "self"
         and isinstance(node.args[1], ast.Constant)
         and node.args[1].value == name
-        for node in ast.walk(reader.node)
+        for node in ast.walk(user.node)
     )
 
 
