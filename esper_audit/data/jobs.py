@@ -37,9 +37,10 @@ class Variant:
     """How a further run of a job differs from its first.
 
     ``watch`` are guard sources, by frame, whose writers are looked for. ``checksums``: keep those
-    of each step's output. ``enough``: end after the step in which Dynamo has made so many attempts
-    to compile. ``record`` is False for a replay that is only timed. ``levers`` are pulled, and
-    ``overlay`` holds texts of files, by path, that are imported in place of those on disk.
+    of each step's output and gradients. ``enough``: end after the step in which Dynamo has made so
+    many attempts to compile. ``record`` is False for a replay that is only timed. ``levers`` are
+    pulled, and ``overlay`` holds texts of files, by path, that are imported in place of those on
+    disk.
     """
 
     watch: dict[str, tuple[str, ...]] = field(default_factory=dict)

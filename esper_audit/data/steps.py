@@ -36,8 +36,8 @@ class Step:
     wall time of the call, compiles included. ``operations`` are the user's lines that run a tensor
     operation in this step, as seen in its eager twin; known only once torch has given up on a
     frame. ``error`` is what the call raised, if it did. ``shares``: its eager twin ran in the same
-    process; then ``checksum`` holds the sums of its output's tensors, to be held against those of
-    a replay without a twin.
+    process; then ``checksum`` holds the sums of its output's tensors and gradients, to be held
+    against those of a replay without a twin.
     """
 
     index: Count

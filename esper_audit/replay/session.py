@@ -184,10 +184,11 @@ class ReplaySession:
             raise
         finally:
             seconds = time.perf_counter() - started
-            state = state_of(modules, args, kwargs) if self._job.compare else {}
+            kept = twins.shares or self._job.variant.checksums
+            state = state_of(modules, args, kwargs) if self._job.compare or kept else {}
             found = StepResult(call.output_and_loss, gradients(state), state)
             comparisons = () if call.error else self._compare(found, step, twins)
-            kept = twins.shares or self._job.variant.checksums
+            told = (found.output, found.gradients)
             self.steps.append(
                 Step(
                     index=index,
@@ -200,7 +201,7 @@ class ReplaySession:
                     operations=tuple(twins.operations),
                     error=call.error,
                     shares=twins.shares,
-                    checksum=checksum(found.output) if kept and not call.error else (),
+                    checksum=checksum(told) if kept and not call.error else (),
                 )
             )
         return call.output if loss is None else call.loss
