@@ -1,16 +1,30 @@
-"""A whole run of `esper-audit fix`: audit, try remedies for what failed, keep what was proven."""
+"""A whole run of `esper-audit fix`: audit, try remedies for what failed, keep what was proven.
+
+Remedies of all failing cases are replayed together, wave by wave, each as a variant of its case's
+job. What passes is replayed twice more beside the code as it was, without recorder and comparison:
+timed, and with checksums of each step's output, since a patch changes eager execution, too.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
-from esper_audit.auditing import Progress, Request, audited
-from esper_audit.data.jobs import Job
-from esper_audit.data.remedies import FixReport
+from esper_audit.auditing import Progress, Request, audited, find_writers, key_of
+from esper_audit.data.audits import Audit, Report
+from esper_audit.data.jobs import Job, Replay, Variant
+from esper_audit.data.reasons import Why
+from esper_audit.data.recording import Environment
+from esper_audit.data.remedies import Because, Fix, FixReport, Ground
 from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis import judge
+from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
+from esper_audit.remedies.catalogue import maker
+from esper_audit.remedies.search import Search, Tried
+from esper_audit.remedies.settling import Settling
 from esper_audit.replay.pool import Pool
 
 
@@ -40,12 +54,151 @@ def run_fix(request: FixRequest, pool: Pool, progress: FixProgress) -> FixReport
     UsageError where nothing can be replayed as asked.
     """
     started = time.monotonic()
-    report, _ = audited(request.audit, pool, progress)
+    report, jobs = audited(request.audit, pool, progress)
+    trials = Trials(pool, progress, report.environment, request.audit.provenance)
+    cases = _failing(report, jobs, request)
+    interrupted = report.interrupted
+    try:
+        if not interrupted:
+            trials.run(cases)
+        progress.replayed()
+    except KeyboardInterrupt:
+        interrupted = True
     passed = tuple(audit.title for audit in report.audits if audit.verdict is AuditVerdict.PASSED)
     return FixReport(
         environment=report.environment,
         root=report.root,
+        fixes=_fixes(report, cases, interrupted),
         passed=passed,
-        interrupted=report.interrupted,
+        interrupted=interrupted,
         wall_seconds=time.monotonic() - started,
     )
+
+
+@dataclass(eq=False)
+class Case:
+    """A failing audit, the job that it came from, and the search for a remedy."""
+
+    job: Job
+    search: Search
+    replays: dict[int, Replay] = field(default_factory=dict)
+
+
+def _failing(report: Report, jobs: Sequence[Job], request: FixRequest) -> list[Case]:
+    make = maker(report.root)
+    return [
+        Case(job, Search(audit, make, request.all_))
+        for job, audit in zip(jobs, report.audits, strict=False)
+        if audit.verdict is AuditVerdict.FAILED
+    ]
+
+
+def _fixes(report: Report, cases: Sequence[Case], interrupted: bool) -> tuple[Fix, ...]:
+    """In the order of the audits; of one that has an error, why nothing was tried."""
+    known = {id(case.search.before): case for case in cases}
+    found = []
+    for audit in report.audits:
+        case = known.get(id(audit))
+        if case is not None:
+            found.append(case.search.fix(report.root, interrupted))
+        elif audit.verdict is AuditVerdict.ERROR:
+            found.append(_not_audited(audit))
+    return tuple(found)
+
+
+def _not_audited(audit: Audit) -> Fix:
+    reason = audit.reasons[0] if audit.reasons else None
+    not_run = reason is not None and reason.why in (Why.NOT_RUN, Why.INTERRUPTED)
+    ground = Ground.INTERRUPTED if not_run else Ground.RAISED
+    return Fix(
+        title=audit.title,
+        file=audit.file,
+        parameters=audit.parameters,
+        backend=audit.backend,
+        verdict=audit.verdict,
+        because=Because(ground=ground, reason=reason),
+        replay_seconds=audit.wall_seconds,
+    )
+
+
+@dataclass
+class Trials:
+    """Replays with remedies, through the pool."""
+
+    pool: Pool
+    progress: FixProgress
+    environment: Environment
+    provenance: bool = True
+
+    def run(self, cases: Sequence[Case]) -> None:
+        """Try until each case has a proven remedy, or nothing is left to try."""
+        for case in cases:
+            case.search.begin()
+        while True:
+            wave = [(case, tried) for case in cases for tried in case.search.wave()]
+            if not wave and not self._follow(cases):
+                return
+            self._try(wave)
+            self._settle(cases)
+
+    def _try(self, wave: Sequence[tuple[Case, Tried]]) -> None:
+        jobs = [replace(case.job, variant=_variant(tried)) for case, tried in wave]
+        for place, replay in self._replayed(jobs):
+            case, tried = wave[place]
+            case.replays[id(tried)] = replay
+            case.search.learn(tried, judge(replay, self.environment))
+
+    def _settle(self, cases: Sequence[Case]) -> None:
+        """Time what passes beside the code as it was, and compare their outputs."""
+        settlings = [
+            Settling(case.job, case.search.before, passing)
+            for case in cases
+            if (passing := case.search.to_settle())
+        ]
+        while wanted := [(one, key, job) for one in settlings for key, job in one.jobs()]:
+            for place, replay in self._replayed([job for _, _, job in wanted]):
+                settling, key, _ = wanted[place]
+                settling.learn(key, replay)
+            for settling in settlings:
+                settling.decide()
+
+    def _follow(self, cases: Sequence[Case]) -> bool:
+        """Find remedies for what others leave; whether there are any."""
+        found = [(case, tried) for case in cases if (tried := case.search.to_follow())]
+        for case, tried in found:
+            replay = case.replays[id(tried)]
+            done = {key_of(replay.job): replay}
+            if self.provenance:
+                find_writers(done, self.pool, self.progress, lambda _: False)
+            (replay,) = done.values()
+            case.search.follow(tried, judge(replay, self.environment))
+        return bool(found)
+
+    def _replayed(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Replay]]:
+        """Each replay with the place of its job; what a comparison may have disturbed, proven."""
+        if not jobs:
+            return
+        self.progress.trying(jobs)
+        unproven: dict[int, Replay] = {}
+        for place, replay in self._run(jobs):
+            self.progress.tried()
+            if needs_proof(replay):
+                unproven[place] = replay
+            else:
+                yield place, replay
+        firsts = list(unproven.items())
+        for place, replay in self._run([proof_job(first.job) for _, first in firsts]):
+            yield firsts[place][0], settled(firsts[place][1], replay)
+
+    def _run(self, jobs: Iterable[Job]) -> Iterator[tuple[int, Replay]]:
+        """Each variant is an object of its own, by which a replay is known."""
+        jobs = [replace(job, variant=replace(job.variant)) for job in jobs]
+        places = {id(job.variant): place for place, job in enumerate(jobs)}
+        with closing(self.pool.replay(jobs, self.progress.running)) as replays:
+            for replay in replays:
+                yield places[id(replay.job.variant)], replay
+
+
+def _variant(tried: Tried) -> Variant:
+    overlay = {edit.file: edit.after for edit in tried.remedy.edits}
+    return Variant(levers=tried.remedy.levers, overlay=overlay)

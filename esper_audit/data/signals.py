@@ -35,7 +35,6 @@ class Begin:
     thread: str
     writes: tuple[Write, ...] = ()
     direct: bool = True
-    dynamic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

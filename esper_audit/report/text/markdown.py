@@ -105,11 +105,10 @@ def _closing(closing: Closing) -> Iterator[str]:
     for found in (closing.facts, closing.about):
         if found is not None:
             yield from (_text(found.text), "")
-    for place, following in enumerate(closing.commands):
-        longest = max(map(len, re.findall("`+", following.command)), default=0)
+    if closing.command:
+        longest = max(map(len, re.findall("`+", closing.command)), default=0)
         fence = "`" * max(3, longest + 1)
-        yield from ("",) if place else ()
-        yield from (_text(following.lead), "", f"{fence}console", following.command, fence)
+        yield from (_text(closing.lead), "", f"{fence}console", closing.command, fence)
 
 
 def _line(line: Line) -> str:
