@@ -142,6 +142,8 @@ class Ground(StrEnum):
     NOT_COMPARED = "not-compared"
     NO_CANDIDATE = "no-candidate"
     """Nothing is known to help against this diagnosis."""
+    VALUES_GO_ON = "values-go-on"
+    """New values keep coming: they can't be visited before."""
     EAGER_IS_WRONG = "eager-is-wrong"
     """Eager execution gives the same wrong output: the code computes it, not torch.compile."""
     NOTHING_TO_APPLY = "nothing-to-apply"

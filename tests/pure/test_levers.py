@@ -1,0 +1,331 @@
+"""The catalogue of levers: what is tried against each diagnosis, in which order, and what never is."""
+
+from __future__ import annotations
+
+import ast
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from builders import ENVIRONMENT, FRAME, audit, compiled, failure, program_audit
+
+from esper_audit.data.audits import Audit, ProgramAudit
+from esper_audit.data.compiles import GraphBreak, Outcome, ValueKind
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import BreakGroup, Finding, Pattern
+from esper_audit.data.reasons import Reason, Why
+from esper_audit.data.remedies import Cause, Ground, Lever, LeverKind, NotMade, Remedy
+from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.remedies.levers import CATALOGUE, levers_for
+
+STEP = failure(
+    source="self.step", torch_source="L['self'].step", expected="1", actual="2", own=True
+)
+ALPHA = failure(torch_source="L['self'].alpha", own=True)
+X = failure(
+    source="x",
+    torch_source="L['x']",
+    kind="TENSOR_MATCH",
+    expected="size=[3, 4] stride=[4, 1]",
+    actual="size=[5, 4] stride=[4, 1]",
+    text="check_tensor(L['x'], Tensor)",
+)
+EQUAL = failure(
+    source="y.size()[0] == x.size()[1]",
+    torch_source="L['y'].size()[0]",
+    kind="SHAPE_EXPRESSION",
+    expected="3",
+    actual="6",
+    text="L['y'].size()[0] == L['x'].size()[1]  # duck sizing",
+    hint="to avoid this specialization, set torch.fx.experimental._config.use_duck_shape = False",
+)
+WEIGHT = replace(X, source="self.w", torch_source="L['self']._parameters['w']", own=True)
+
+
+def found(
+    diagnosis: Diagnosis,
+    *failures,
+    torch="2.13.0",
+    options=None,
+    program=False,
+    frame=FRAME,
+    **fields,
+) -> tuple[Remedy | NotMade, ...]:
+    """The levers for a cause with these failures of guards, each in a recompile of its own."""
+    first = failures[0] if failures else failure(source="")
+    made = tuple(
+        compiled(number, Outcome.RECOMPILED, guard_failures=(guard,), frame=frame)
+        for number, guard in enumerate(failures)
+    )
+    finding = Finding(
+        id=diagnosis,
+        frame=frame,
+        source=first.source,
+        sources=tuple(dict.fromkeys(guard.source for guard in failures)),
+        hint=first.hint,
+        **{"pattern": Pattern.VARIANTS, **fields},
+    )
+    held = {
+        "compiles": made,
+        "findings": (finding,),
+        "environment": replace(ENVIRONMENT, torch=torch),
+    }
+    whole: Audit | ProgramAudit = (
+        program_audit(**held)
+        if program
+        else audit(AuditVerdict.FAILED, options=options or {}, **held)
+    )
+    cause = Cause(id=diagnosis, frame=frame, source=first.source, torch_source=first.torch_source)
+    return levers_for(cause, whole)
+
+
+def ids(made) -> list[str]:
+    return [remedy.id for remedy in made if isinstance(remedy, Remedy)]
+
+
+def named(made, name: str) -> Remedy | NotMade:
+    return next(remedy for remedy in made if remedy.id == name)
+
+
+def setting(made, name: str) -> Any:
+    """The value of the only lever of a remedy."""
+    (lever,) = named(made, name).levers
+    return ast.literal_eval(lever.value)
+
+
+def test_every_diagnosis_has_levers_or_says_that_there_are_none():
+    assert set(CATALOGUE) == set(Diagnosis)
+    for diagnosis in Diagnosis:
+        made = found(diagnosis, failure())
+        assert made and len({remedy.id for remedy in made}) == len(made)
+        assert all(remedy.covers[0].id is diagnosis for remedy in made)
+
+
+def test_no_lever_for_a_diagnosis_is_said():
+    (made,) = found(Diagnosis.RANKS_DIFFER)
+    assert isinstance(made, NotMade) and made.because.ground is Ground.NO_CANDIDATE
+
+
+def test_what_is_unsafe_comes_last_and_alone():
+    for diagnosis in Diagnosis:
+        unsafe = [r.unsafe for r in found(diagnosis, ALPHA) if isinstance(r, Remedy)]
+        assert unsafe == sorted(unsafe) and sum(unsafe) <= 1
+
+
+def test_every_value_of_a_lever_is_a_literal():
+    guards = (STEP, ALPHA, X, EQUAL, WEIGHT)
+    for diagnosis in Diagnosis:
+        for guard in guards:
+            for remedy in found(diagnosis, guard, limit_hit=True):
+                for lever in getattr(remedy, "levers", ()):
+                    assert lever.kind is LeverKind.WARM_UP or lever.value
+                    ast.literal_eval(lever.value or "None")
+
+
+# --- numbers ---
+
+
+def test_a_float_is_in_no_list_of_sources():
+    made = found(Diagnosis.FLOAT_SPECIALIZED, ALPHA)
+    assert ids(made) == ["dynamic", "warm-up", "drop-guard"]
+
+
+def test_an_int_of_a_module_is_listed_and_not_left_to_dynamic():
+    made = found(Diagnosis.INT_COUNTER, STEP)
+    assert ids(made)[:4] == [
+        "dynamic-sources",
+        "unbacked-sources",
+        "module-ints-dynamic",
+        "module-ints",
+    ]
+    assert "dynamic" not in ids(made)
+    assert setting(made, "dynamic-sources") == "L['self'].step"
+
+
+def test_an_int_argument_becomes_symbolic_by_a_keyword():
+    guard = failure(source="n", torch_source="L['n']", expected="1", actual="2")
+    made = found(Diagnosis.INT_COUNTER, guard)
+    assert ids(made)[:3] == ["dynamic-sources", "unbacked-sources", "dynamic"]
+    assert "module-ints" not in ids(made)
+
+
+@pytest.mark.parametrize("source", ["G['k']", "G['f'].__defaults__[0]"])
+def test_an_int_of_a_global_or_a_default_is_not_left_to_dynamic(source):
+    guard = failure(source="k", torch_source=source, expected="1", actual="2")
+    assert "dynamic" not in ids(found(Diagnosis.CAPTURED_VARIABLE, guard))
+
+
+def test_a_bool_or_a_text_is_never_symbolic():
+    guard = failure(expected="'a'", actual="'b'", torch_source="L['self'].mode")
+    for diagnosis in (Diagnosis.CAPTURED_VARIABLE, Diagnosis.OTHER_INSTANCE):
+        assert not {"dynamic", "dynamic-sources"} & set(ids(found(diagnosis, guard)))
+
+
+# --- sizes ---
+
+
+def test_a_size_is_marked_on_the_argument_of_its_function():
+    made = found(Diagnosis.SIZE_CHANGED, X)
+    (lever,) = named(made, "mark-dynamic").levers
+    assert lever.name == "mark_dynamic"
+    assert ast.literal_eval(lever.value) == ("L['x']", 0, "Host.forward")
+    assert setting(made, "dynamic-sources") == "L['x']:0"
+
+
+def test_an_older_torch_lists_sources_without_dimensions():
+    made = found(Diagnosis.SIZE_CHANGED, X, torch="2.12.1")
+    assert setting(made, "dynamic-sources") == "L['x']"
+
+
+def test_both_sides_of_an_equality_are_marked():
+    made = found(Diagnosis.SIZE_CHANGED, EQUAL)
+    marks = [ast.literal_eval(lever.value)[:2] for lever in named(made, "mark-dynamic").levers]
+    assert marks == [("L['y']", 0), ("L['x']", 1)]
+    assert setting(made, "dynamic-sources") == "L['y']:0,L['x']:1"
+    assert "torch-hint" not in ids(made) and setting(made, "unequal-sizes") is False
+
+
+def test_a_parameter_is_neither_marked_nor_left_to_dynamic():
+    made = found(Diagnosis.SIZE_CHANGED, WEIGHT)
+    assert ids(made)[:3] == ["dynamic-sources", "module-sizes-dynamic", "module-sizes"]
+    assert not {"dynamic", "mark-dynamic", "unbacked-sources"} & set(ids(made))
+
+
+def test_a_size_of_one_is_not_marked_dynamic():
+    one = replace(X, fields={"size": ("[3, 4]", "[1, 4]")})
+    made = found(Diagnosis.SIZE_ZERO_ONE, one)
+    assert ids(made) == ["mark-unbacked", "unbacked-sources", "sizes-of-one", "warm-up"]
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        replace(FRAME, raw_name="torch_dynamo_resume_in_forward_at_7", name="Host.forward"),
+        replace(
+            FRAME, name="torch_dynamo_resume_in_f_at_7", raw_name="torch_dynamo_resume_in_f_at_7"
+        ),
+        replace(FRAME, raw_name="inner"),
+    ],
+)
+def test_no_argument_is_marked_where_the_frame_is_not_the_functions_own(frame):
+    assert "mark-dynamic" not in ids(found(Diagnosis.SIZE_CHANGED, X, frame=frame))
+
+
+def test_a_size_that_is_not_known_is_listed_as_a_whole_and_not_marked():
+    guard = replace(X, fields={})
+    made = found(Diagnosis.SIZE_CHANGED, guard)
+    assert "mark-dynamic" not in ids(made)
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["___tuple_iterator_getitem(L['xs'], 0)", "L['a, b']", "L['x-a']", "L['d']['a:b'].k"],
+)
+def test_a_source_that_no_list_can_hold_is_written_as_a_pattern(source):
+    guard = failure(source="n", torch_source=source, expected="1", actual="2")
+    entry = setting(found(Diagnosis.INT_COUNTER, guard), "dynamic-sources")
+    assert not set(", ") & set(entry) and ":" not in entry
+    assert re.match(entry, source) or entry == source
+    assert not re.match(entry, f"{source}.other")
+
+
+# --- what the user has set, versions, programs ---
+
+
+@pytest.mark.parametrize(("set_to", "text"), [("true", "dynamic=True"), ("false", "dynamic=False")])
+def test_dynamic_is_not_tried_where_it_is_set(set_to, text):
+    made = named(found(Diagnosis.FLOAT_SPECIALIZED, ALPHA, options={"dynamic": set_to}), "dynamic")
+    assert isinstance(made, NotMade)
+    assert (made.because.ground, made.because.text) == (Ground.SET_BY_USER, text)
+
+
+def test_a_keyword_that_torch_lacks_is_not_tried():
+    made = named(found(Diagnosis.OTHER_INSTANCE, ALPHA, torch="2.12.0"), "isolate-recompiles")
+    assert isinstance(made, NotMade)
+    assert (made.because.ground, made.because.text) == (Ground.NEEDS_TORCH, "2.13")
+    newer = named(
+        found(Diagnosis.OTHER_INSTANCE, ALPHA, torch="2.14.1+cu130"), "isolate-recompiles"
+    )
+    assert isinstance(newer, Remedy)
+
+
+def test_a_program_is_neither_rehearsed_nor_called_nor_marked():
+    kinds = {LeverKind.WARM_UP, LeverKind.EAGER_FIRST, LeverKind.MARK}
+    for diagnosis in Diagnosis:
+        for guard in (X, ALPHA):
+            for made in found(diagnosis, guard, program=True):
+                assert not kinds & {lever.kind for lever in getattr(made, "levers", ())}
+
+
+def test_new_values_that_keep_coming_are_not_visited_before():
+    made = named(found(Diagnosis.FLOAT_SPECIALIZED, ALPHA, pattern=Pattern.STORM), "warm-up")
+    assert isinstance(made, NotMade) and made.because.ground is Ground.VALUES_GO_ON
+
+
+# --- torch's own advice ---
+
+
+def test_a_setting_in_torchs_advice_is_tried():
+    hint = "Set `torch._dynamo.config.capture_scalar_outputs = True` or `export X=1` to include it."
+    group = BreakGroup(hints=(hint,))
+    made = found(Diagnosis.GRAPH_BREAK, breaks=group, pattern=None)
+    (lever,) = named(made, "torch-hint").levers
+    assert lever == Lever(
+        kind=LeverKind.CONFIG, name="torch._dynamo.config.capture_scalar_outputs", value="True"
+    )
+
+
+def test_a_value_that_a_break_left_is_traced_by_the_advice_on_the_break():
+    hint = "Set `torch._dynamo.config.capture_scalar_outputs = True`."
+    guard = failure(source="x.item()", torch_source="L['___stack0']")
+    broken = GraphBreak(reason="", location=None, hints=(hint,))
+    cause = Cause(
+        id=Diagnosis.FLOAT_SPECIALIZED,
+        frame=FRAME,
+        source=guard.source,
+        torch_source=guard.torch_source,
+    )
+    attempt = compiled(1, Outcome.RECOMPILED, guard_failures=(guard,), graph_breaks=(broken,))
+    assert "torch-hint" in ids(levers_for(cause, audit(compiles=(attempt,))))
+
+
+def test_prose_and_code_of_other_values_is_no_setting():
+    hint = "Try torch._dynamo.decorators.mark_unbacked(tensor, dim), or x = True, or torch.y = 3."
+    made = found(Diagnosis.GRAPH_BREAK, breaks=BreakGroup(hints=(hint,)), pattern=None)
+    assert "torch-hint" not in ids(made)
+
+
+# --- eager, stale, limits ---
+
+
+def test_a_raised_limit_is_tried_where_one_was_hit():
+    hit = found(Diagnosis.FLOAT_SPECIALIZED, ALPHA, pattern=Pattern.STORM, limit_hit=True)
+    assert ids(hit) == ["dynamic", "recompile-limit", "drop-guard"]
+    own = found(Diagnosis.EAGER_AFTER_LIMIT, options={"recompile_limit": "20"})
+    assert named(own, "recompile-limit").because.ground is Ground.SET_BY_USER
+
+
+def test_wrong_output_tries_each_guard_that_is_left_out_by_itself():
+    newest = ids(found(Diagnosis.STALE_OUTPUT, pattern=None))
+    assert newest[0] == "skip-nnmodule-hook-guards" and "specialize-float" in newest
+    assert "skip-guards-on-constant-func-defaults" not in newest
+    older = ids(found(Diagnosis.STALE_OUTPUT, pattern=None, torch="2.10.0"))
+    assert "skip-guards-on-constant-func-defaults" in older
+
+
+def test_a_dropped_guard_is_never_a_tensors_or_that_of_a_setting():
+    state = failure(source="<global state>", torch_source="<global state>")
+    kind = failure(source="x", torch_source="L['x']", expected_kind=ValueKind.TENSOR)
+    for guard in (state, kind, X):
+        for diagnosis in Diagnosis:
+            assert "drop-guard" not in ids(found(diagnosis, guard))
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted"),
+    [("disable", ["enable"]), ("TORCH_COMPILE_DISABLE", ["enable"]), ("TORCHDYNAMO_DISABLE", [])],
+)
+def test_compiling_is_switched_on_where_a_setting_switched_it_off(name, wanted):
+    why = Reason(why=Why.SETTING, names=(name,), text="True")
+    assert ids(found(Diagnosis.EAGER_DISABLED, why=why, pattern=None)) == wanted
