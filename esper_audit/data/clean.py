@@ -48,6 +48,27 @@ def clean_lines(text: str) -> str:
     return "\n".join(map(clean, text.replace("\r\n", "\n").split("\n")))
 
 
+_STEERS = re.compile(r"\s*::|.*##\w*\[")
+"""A line that what runs jobs would obey."""
+
+
+def clean_code(text: str) -> str:
+    r"""The lines of a text that is there to be copied: tabs and spaces at their ends stay.
+
+    So does the carriage return of a line that ends in one. What steers a terminal or what runs jobs
+    is escaped, as :func:`clean` does it.
+    """
+    return "\n".join(map(_clean_line, text.split("\n")))
+
+
+def _clean_line(text: str) -> str:
+    body, end = (text[:-1], "\r") if text.endswith("\r") else (text, "")
+    parts = body.split("\t")
+    if _STEERS.match(body) or not all(part.isprintable() for part in parts):
+        body = "\t".join(map(clean, parts))
+    return f"{body}{end}"
+
+
 def _escaped(found: re.Match[str]) -> str:
     character = found[0]
     code = ord(character)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from esper_audit.data.clean import clean
+from esper_audit.data.clean import clean, clean_code
 
 
 class Style(StrEnum):
@@ -80,7 +80,46 @@ class Table:
         object.__setattr__(self, "heads", tuple(map(clean, self.heads)))
 
 
-Block = Item | Table
+@dataclass(frozen=True, slots=True)
+class Code:
+    """Lines to be copied as they are: never wrapped, padded or indented.
+
+    ``language``: ``diff``, ``python`` or ``console``.
+    """
+
+    text: str
+    language: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "text", clean_code(self.text.removesuffix("\n")))
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Each line; in a diff, in the style of what it does."""
+        is_diff = self.language == "diff"
+        texts = self.text.split("\n")
+        return tuple(
+            _coded(text, _style_in_diff(text) if is_diff else Style.PLAIN) for text in texts
+        )
+
+
+_DIFF_STYLES = {"+": Style.GOOD, "-": Style.BAD, "@": Style.NEW}
+
+
+def _style_in_diff(text: str) -> Style:
+    if text.startswith(("--- ", "+++ ", "diff ")):
+        return Style.STRONG
+    return _DIFF_STYLES.get(text[:1], Style.PLAIN)
+
+
+def _coded(text: str, style: Style) -> Line:
+    """A line of code, which is clean already, as it is: a span would make spaces of its tabs."""
+    span = Span("", style)
+    object.__setattr__(span, "text", text)
+    return Line((span,), verbatim=True)
+
+
+Block = Item | Table | Code
 
 
 @dataclass(frozen=True, slots=True)

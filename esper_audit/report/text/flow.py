@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from esper_audit.report.sections import Closing, Item, Line, Page, Section, Span, Style, Table, line
+from esper_audit.report.sections import (
+    Closing,
+    Code,
+    Item,
+    Line,
+    Page,
+    Section,
+    Span,
+    Style,
+    Table,
+    line,
+)
 
 _INDENT = 4
 _UNDER_HEADLINE = 2
@@ -24,7 +35,7 @@ class Row:
 BLANK = Row(line())
 
 
-def flow(page: Page) -> Iterator[Row | Table]:
+def flow(page: Page) -> Iterator[Row | Table | Code]:
     """Everything on a page, from its headline to its command."""
     for headline in page.headline:
         yield Row(headline.line, strong=True)
@@ -36,10 +47,13 @@ def flow(page: Page) -> Iterator[Row | Table]:
     yield from _closing(page.closing)
 
 
-def _section(section: Section) -> Iterator[Row | Table]:
+def _section(section: Section) -> Iterator[Row | Table | Code]:
     yield Row(line(section.title, style=Style.STRONG))
     for place, block in enumerate(section.body):
-        if isinstance(block, Table):
+        if isinstance(block, Code):
+            yield from (BLANK, block)
+            yield from [BLANK] if section.body[place + 1 :] else []
+        elif isinstance(block, Table):
             if place:
                 yield BLANK
             yield block

@@ -5,8 +5,9 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
-from esper_audit.report.sections import Closing, Item, Line, Page, Section, Style, Table
+from esper_audit.report.sections import Closing, Code, Item, Line, Page, Section, Style, Table
 
 LONGEST = 60_000
 """Characters: GitHub takes comments of 65,536."""
@@ -61,17 +62,42 @@ def _section(section: Section, most: int, *, is_open: bool) -> Iterator[str]:
     else:
         yield from ("<details>", f"<summary>{_html(section.title)}</summary>", "")
     items = [block for block in section.body if isinstance(block, Item)]
-    for table in (block for block in section.body if isinstance(block, Table)):
+    tables = [block for block in section.body if isinstance(block, Table)]
+    codes = [block for block in section.body if isinstance(block, Code)]
+    for table in tables:
         yield from _table(table, most)
-    yield from _list(items[:most])
-    tables = (block for block in section.body if isinstance(block, Table))
+    if codes:
+        yield from _mixed(section, most)
+    else:
+        yield from _list(items[:most])
     left = max(0, len(items) - most) + sum(max(0, len(table.rows) - most) for table in tables)
+    left += len(codes) if not most else 0
     if left:
         yield from (f"{left} more to look at: this would be longer than a comment may be.", "")
     for note in section.notes:
         yield from (_text(note.text), "")
     if not is_open:
         yield from ("</details>", "")
+
+
+def _mixed(section: Section, most: int) -> Iterator[str]:
+    """Items and code in their order; code is whole, or left out where nothing else helps."""
+    shown = 0
+    for is_code, group in groupby(section.body, lambda block: isinstance(block, Code)):
+        if is_code:
+            codes = [block for block in group if isinstance(block, Code) and most]
+            yield from (text for code in codes for text in (*_fenced(code.text, code.language), ""))
+        else:
+            items = [block for block in group if isinstance(block, Item)]
+            yield from _list(items[: max(0, most - shown)])
+            shown += len(items)
+
+
+def _fenced(text: str, language: str) -> Iterator[str]:
+    """A block of code, whatever is in it."""
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield from (f"{fence}{language}", text, fence)
 
 
 def _table(table: Table, most: int) -> Iterator[str]:
@@ -106,9 +132,7 @@ def _closing(closing: Closing) -> Iterator[str]:
         if found is not None:
             yield from (_text(found.text), "")
     if closing.command:
-        longest = max(map(len, re.findall("`+", closing.command)), default=0)
-        fence = "`" * max(3, longest + 1)
-        yield from (_text(closing.lead), "", f"{fence}console", closing.command, fence)
+        yield from (_text(closing.lead), "", *_fenced(closing.command, "console"))
 
 
 def _line(line: Line) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from rich.cells import cell_len
 
-from esper_audit.report.sections import Page, Table
+from esper_audit.report.sections import Code, Page, Table
 from esper_audit.report.text.flow import Row, flow
 from esper_audit.report.text.terminal import drawn
 
@@ -17,14 +17,18 @@ def plain(page: Page, width: int | None = None) -> str:
     """The whole page; columns are as wide as what they hold, unless a terminal has a ``width``."""
     if width is not None:
         return drawn(page, width, colours=False)
-    made = (part for found in flow(page) for part in _lines(found))
-    return "".join(f"{text.rstrip()}\n" for text in made)
+    return "".join(f"{text}\n" for found in flow(page) for text in _lines(found))
 
 
-def _lines(found: Row | Table) -> Iterator[str]:
-    if isinstance(found, Table):
-        yield from _table(found)
-        return
+def _lines(found: Row | Table | Code) -> Iterator[str]:
+    if isinstance(found, Code):
+        yield found.text
+    else:
+        texts = _table(found) if isinstance(found, Table) else _row_lines(found)
+        yield from (text.rstrip() for text in texts)
+
+
+def _row_lines(found: Row) -> Iterator[str]:
     first = " " * found.indent + (f"{found.mark} " if found.mark else "")
     for place, text in enumerate(found.line.text.split("\n")):
         yield (" " * len(first) if place else first) + text

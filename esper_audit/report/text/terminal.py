@@ -13,7 +13,7 @@ from rich.console import Console, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from esper_audit.report.sections import Line, Page, Style, Table
+from esper_audit.report.sections import Code, Line, Page, Style, Table
 from esper_audit.report.text.flow import Row, flow
 from esper_audit.report.text.links import NO_LINKS, Links
 
@@ -44,6 +44,9 @@ def print_page(page: Page, console: Console, links: Links = NO_LINKS) -> None:
                 if place:
                     console.print()
                 console.print(_table(part, console.width, links))
+        elif isinstance(found, Code):
+            for coded in found.lines:
+                console.print(_text(coded), soft_wrap=True)
         elif found.line.verbatim:
             console.print(_text(found.line), soft_wrap=True)
         else:
