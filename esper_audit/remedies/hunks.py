@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+\d+(?:,(\d+))? @@")
 
+_ESCAPE = re.compile(r"\\(.)")
+_ESCAPED = {"t": "\t", "n": "\n", "r": "\r"}
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -53,8 +56,10 @@ def changes_in(diff: str) -> Changes:
 
 
 def _file(text: str) -> str:
-    """The name after ``+++ b/``, without a date behind it."""
+    """The name after ``+++ b/``, without a tab or a date behind it; git quotes odd ones."""
     name = text[4:].partition("\t")[0].rstrip("\r")
+    if name.startswith('"'):
+        name = _ESCAPE.sub(lambda found: _ESCAPED.get(found[1], found[1]), name[1:-1])
     return name.removeprefix("b/")
 
 

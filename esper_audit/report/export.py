@@ -10,6 +10,7 @@ from rich.text import Text
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.clean import clean_lines
+from esper_audit.data.remedies import FixReport
 from esper_audit.data.storage import Document
 from esper_audit.errors import UsageError
 from esper_audit.report.formats import print_document
@@ -20,6 +21,7 @@ _COMMANDS: dict[type[Document], str] = {
     ProgramReport: "exec",
     GateReport: "gate",
     ComparisonReport: "compare",
+    FixReport: "fix",
 }
 _EXPORTS = (".svg", ".html", ".txt")
 

@@ -16,7 +16,7 @@ from esper_audit.data.pages import (
 )
 from esper_audit.data.project import document_url
 from esper_audit.errors import IncompleteError, UsageError, did_you_mean
-from esper_audit.report.ci.cases import NOT_JUDGED, OVER_BUDGET, RULES, meaning_of
+from esper_audit.report.ci.problems import NOT_JUDGED, OVER_BUDGET, RULES, meaning_of
 from esper_audit.report.words.commands import explained
 
 _ELSEWHERE = {

@@ -24,7 +24,7 @@ from esper_audit.data.clean import clean, clean_lines
 from esper_audit.data.json_text import json_text
 from esper_audit.data.storage import dumps, loads
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.report.ci.cases import Case, Cases, Problem, Status
+from esper_audit.report.ci.problems import Case, Cases, Problem, Status
 from esper_audit.report.export import export_report, html_fragment
 from esper_audit.report.formats import Format, render
 from esper_audit.report.sections import Closing, Section, Span, Table

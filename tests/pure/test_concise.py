@@ -18,7 +18,7 @@ from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import BreakGroup, Finding, Pattern
 from esper_audit.data.places import Frame, Location
 from esper_audit.report.briefs import brief
-from esper_audit.report.ci.cases import RULES
+from esper_audit.report.ci.problems import RULES
 from esper_audit.report.formats import Format, print_document, print_lines, render
 from esper_audit.report.text.links import Links, address_of, knows_links
 

@@ -9,6 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from esper_audit.data.remedies import Edit
+from esper_audit.remedies.diffs import unified
 from esper_audit.remedies.hunks import (
     Change,
     OverlapError,
@@ -105,3 +107,9 @@ def test_git_and_this_reader_agree(tmp_path):
     text = diff(BEFORE, after)
     subprocess.run(["git", "apply", "-"], input=text, text=True, cwd=tmp_path, check=True)
     assert (tmp_path / "m.py").read_text() == after == applied(BEFORE, changes_in(text)["m.py"])
+
+
+@pytest.mark.parametrize("name", ["m.py", "a b/c d.py", 'odd"\\\t.py', "b/é.py", "tab\there.py"])
+def test_names_are_read_as_a_diff_writes_them(name):
+    text = unified([Edit(file=f"/p/{name}", before="a\n", after="b\n")], "/p")
+    assert set(changes_in(text)) == {name}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from esper_audit.report.ci.cases import Cases, Problem
+from esper_audit.report.ci.problems import Cases, Problem
 from esper_audit.report.words.paths import reachable
 
 

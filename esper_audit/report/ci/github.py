@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from esper_audit.report.ci.cases import Cases, Problem
+from esper_audit.report.ci.problems import Cases, Problem
 from esper_audit.report.words.commands import explained
 from esper_audit.report.words.paths import relative
 
@@ -24,7 +24,9 @@ def github(whole: Cases) -> str:
 def _annotation(problem: Problem, root: str) -> str:
     level = "error" if problem.fails else "notice"
     properties = ",".join(f"{name}={_property(value)}" for name, value in _fields(problem, root))
-    text = "\n".join([problem.message, *problem.details, f"more: {explained(problem.rule)}"])
+    diff = [problem.script.diff] if problem.script is not None and problem.script.diff else []
+    more = f"more: {explained(problem.rule)}"
+    text = "\n".join([problem.message, *problem.details, *diff, more])
     return f"::{level} {properties}::{_data(text)}"
 
 

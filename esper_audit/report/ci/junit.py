@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import junitparser
 
-from esper_audit.report.ci.cases import Case, Cases, Problem, Status
+from esper_audit.report.ci.problems import Case, Cases, Problem, Status
 from esper_audit.report.words.commands import explained
 from esper_audit.report.words.paths import place, relative
 
@@ -50,4 +50,5 @@ def _case(case: Case, root: str) -> junitparser.TestCase:
 def _text(problem: Problem, root: str) -> str:
     where = [f"  at {place(problem.location, root)}"] if problem.location is not None else []
     details = (f"  {detail}" for detail in (*problem.details, f"more: {explained(problem.rule)}"))
-    return "\n".join([problem.message, *where, *details])
+    diff = ["", problem.script.diff] if problem.script is not None and problem.script.diff else []
+    return "\n".join([problem.message, *where, *details, *diff])

@@ -12,7 +12,7 @@ from esper_audit import __version__
 from esper_audit.data.json_text import json_text
 from esper_audit.data.places import Location
 from esper_audit.data.text import on_disk
-from esper_audit.report.ci.cases import Cases, Problem
+from esper_audit.report.ci.problems import Cases, Problem, Replacement, Script
 from esper_audit.report.manual import Rule
 from esper_audit.report.words.commands import explained
 from esper_audit.report.words.paths import relative
@@ -84,16 +84,45 @@ def _result(problem: Problem, rules: list[str], root: str) -> dict[str, Any]:
             {"id": number, "message": {"text": related.role}, **_location(related.location, root)}
             for number, related in enumerate(problem.related, 1)
         ]
+    if problem.script is not None and problem.script.replacements:
+        result["fixes"] = [_fix(problem.script, root)]
     return result
 
 
-def _location(place: Location, root: str) -> dict[str, Any]:
-    file = relative(place.file, root)
+def _fix(script: Script, root: str) -> dict[str, Any]:
+    files = dict.fromkeys(replacement.file for replacement in script.replacements)
+    return {
+        "description": {"text": script.name},
+        "artifactChanges": [
+            {
+                "artifactLocation": _artifact(str(PurePath(root, file)), root),
+                "replacements": [_replaced(one) for one in script.replacements if one.file == file],
+            }
+            for file in files
+        ],
+    }
+
+
+def _replaced(one: Replacement) -> dict[str, Any]:
+    """Whole lines: the region ends before the first column of the line after them."""
+    first, after = one.start + 1, one.start + 1 + len(one.old)
+    region = {"startLine": first, "startColumn": 1, "endLine": after, "endColumn": 1}
+    if one.old and not one.old[-1].endswith("\n"):  # there is no line after the last
+        region |= {"endLine": after - 1, "endColumn": len(one.old[-1]) + 1}
+    return {"deletedRegion": region, "insertedContent": {"text": "".join(one.new)}}
+
+
+def _artifact(file: str, root: str) -> dict[str, Any]:
+    file = relative(file, root)
     elsewhere = PurePath(file).is_absolute()
     file = on_disk(file)
     artifact = {"uri": PurePath(file).as_uri() if elsewhere else quote(os.fsencode(file))}
-    base = {} if elsewhere else {"uriBaseId": _BASE}
-    physical = {"artifactLocation": artifact | base, "region": {"startLine": max(place.line, 1)}}
+    return artifact | ({} if elsewhere else {"uriBaseId": _BASE})
+
+
+def _location(place: Location, root: str) -> dict[str, Any]:
+    artifact = _artifact(place.file, root)
+    physical = {"artifactLocation": artifact, "region": {"startLine": max(place.line, 1)}}
     found: dict[str, Any] = {"physicalLocation": physical}
     if place.function:
         found["logicalLocations"] = [{"fullyQualifiedName": place.function, "kind": "function"}]

@@ -52,7 +52,8 @@ def _section(section: Section) -> Iterator[Row | Table | Code]:
     for place, block in enumerate(section.body):
         if isinstance(block, Code):
             yield from (BLANK, block)
-            yield from [BLANK] if section.body[place + 1 :] else []
+            after = section.body[place + 1 : place + 2]
+            yield from [BLANK] if after and not isinstance(after[0], Code) else []
         elif isinstance(block, Table):
             if place:
                 yield BLANK

@@ -15,7 +15,8 @@ from esper_audit.data.clean import clean
 from esper_audit.data.files import is_file
 from esper_audit.data.places import Location
 from esper_audit.data.storage import Document
-from esper_audit.report.ci.cases import Problem, cases
+from esper_audit.report.ci.cases import cases
+from esper_audit.report.ci.problems import Problem
 from esper_audit.report.words.paths import reachable, short_file
 
 _NAMED = ("iTerm.app", "WezTerm", "vscode", "ghostty", "Hyper", "Tabby", "rio", "WarpTerminal")

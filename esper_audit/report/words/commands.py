@@ -44,6 +44,11 @@ class Typed:
             return "esper-audit show -v"
         return self._with("-v")
 
+    @property
+    def applying(self) -> str:
+        """The command that applies what was proven; empty if the command is not known."""
+        return self._with("--apply") if self.words[:1] == ("fix",) else ""
+
     def _with(self, *options: str) -> str:
         if not self.words:
             return ""

@@ -19,7 +19,7 @@ def agree(number: int, one: str, many: str) -> str:
 
 
 def _plural(noun: str) -> str:
-    return f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{noun[:-1]}ies" if noun.endswith(("ry", "dy")) else f"{noun}s"
 
 
 def done(number: int, total: int) -> str:

@@ -1,0 +1,296 @@
+"""The words of remedies: state, reach, gain, why one is no remedy, and levers as code."""
+
+from __future__ import annotations
+
+import ast
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+
+from esper_audit.data.clean import clean
+from esper_audit.data.remedies import (
+    AppliedState,
+    Because,
+    Cause,
+    Fix,
+    Gain,
+    Ground,
+    Lever,
+    LeverKind,
+    Reach,
+    RemedyState,
+    Trial,
+)
+from esper_audit.report.words.numbers import agree, several
+from esper_audit.report.words.paths import place
+from esper_audit.report.words.reasons import in_words
+
+_DYNAMO = "torch._dynamo.config"
+_COMPILER = "torch.compiler.config"
+VARIABLES = {
+    f"{_COMPILER}.dynamic_sources": "TORCH_COMPILE_DYNAMIC_SOURCES",
+    f"{_COMPILER}.unbacked_sources": "TORCH_COMPILE_UNBACKED_SOURCES",
+    f"{_COMPILER}.dynamic_values": "TORCH_COMPILE_DYNAMIC_VALUES",
+}
+"""Settings of torch whose value is text, and the environment variable of each (2.13)."""
+
+REACHES = {
+    Reach.SOURCE: "this value alone",
+    Reach.FRAME: "this function alone",
+    Reach.CALLABLE: "this compiled callable",
+    Reach.PROCESS: "everything that this process compiles",
+}
+
+
+# --- state ---
+
+
+def state_words(trial: Trial, root: str = "") -> str:
+    """``converges: 1 compile after warm-up, then none``; with the ground, where one is known."""
+    said = STATES[trial.state](trial)
+    because = "" if _is_said(trial) else because_words(trial.because, root)
+    return f"{said}: {because}" if because else said
+
+
+_SAID = {RemedyState.CONVERGES: Ground.STILL_COMPILES, RemedyState.HIDES: Ground.STALE}
+"""Grounds that the words of a state hold already."""
+
+
+def _is_said(trial: Trial) -> bool:
+    because = trial.because
+    return because is not None and not because.reason and because.ground is _SAID.get(trial.state)
+
+
+def _converges(trial: Trial) -> str:
+    return f"converges after {several(trial.compiles or 0, 'compile')}"
+
+
+def _partial(trial: Trial) -> str:
+    left = ", ".join(dict.fromkeys(map(cause_words, trial.left)))
+    return f"partial, {left} {agree(len(trial.left), 'is', 'are')} left" if left else "partial"
+
+
+def _constant(text: str) -> Callable[[Trial], str]:
+    return lambda _: text
+
+
+STATES: dict[RemedyState, Callable[[Trial], str]] = {
+    RemedyState.PROVEN: _constant("proven"),
+    RemedyState.CONVERGES: _converges,
+    RemedyState.PARTIAL: _partial,
+    RemedyState.DELAYS: _constant("delays, as the same compiles go on until a later limit"),
+    RemedyState.SLOWER: _constant("slower"),
+    RemedyState.UNPROVEN: _constant("unproven"),
+    RemedyState.HIDES: _constant("hides, as the compiles are gone and the output is wrong"),
+    RemedyState.NO_EFFECT: _constant("no effect"),
+    RemedyState.BREAKS: _constant("breaks"),
+    RemedyState.NOT_TRIED: _constant("not tried"),
+}
+APPLIED: dict[AppliedState, str] = {
+    AppliedState.KEPT: "Applied and kept",
+    AppliedState.TAKEN_BACK: "Applied and taken back",
+    AppliedState.REFUSED: "Not applied",
+}
+
+
+# --- grounds ---
+
+
+def because_words(because: Because | None, root: str = "") -> str:
+    """Why; empty for None."""
+    return GROUNDS[because.ground](because, root) if because is not None else ""
+
+
+def _form(known: str, without: str = "") -> Callable[[Because, str], str]:
+    """A template over the ground's fields; ``without`` is for a ground that holds no text."""
+
+    def words(because: Because, root: str) -> str:
+        where = place(because.location, root) if because.location is not None else ""
+        template = known if because.text or not without else without
+        said = template.format(text=because.text, where=where, at=f" at {where}" if where else "")
+        reason = in_words(because.reason)
+        return f"{said} ({reason})" if reason else said
+
+    return words
+
+
+def _still_compiles(because: Because, _root: str) -> str:
+    if because.count is None:
+        return "it still compiles after warm-up"
+    return f"{several(because.count, 'compile')} after warm-up"
+
+
+def _slower(because: Because, _root: str) -> str:
+    return f"a step takes {because.text} times as long" if because.text else "a step takes longer"
+
+
+def _reason(without: str) -> Callable[[Because, str], str]:
+    """The words of the reason, else these."""
+    return lambda because, _: in_words(because.reason) or because.text or without
+
+
+GROUNDS: dict[Ground, Callable[[Because, str], str]] = {
+    Ground.NEEDS_TORCH: _form("it needs torch {text} or newer", "it needs a newer torch"),
+    Ground.SET_BY_USER: _form("your code sets {text} itself", "your code sets it itself"),
+    Ground.NOT_NEEDED: _form("a remedy was proven before; --all tries this one, too"),
+    Ground.NO_SOURCE: _form(
+        "its source can't be changed: {text}",
+        "its source can't be read, or lies outside of the project",
+    ),
+    Ground.NO_PATTERN: _form(
+        "the code has another form than this patch knows: {text}{at}",
+        "the code has another form than this patch knows",
+    ),
+    Ground.WRITER_OUTSIDE: _form("{where} writes it, outside of the project"),
+    Ground.RAISED: _form("it raised {text}{at}", "it raised an error"),
+    Ground.STALE: _reason("the output is wrong"),
+    Ground.STILL_COMPILES: _still_compiles,
+    Ground.SLOWER: _slower,
+    Ground.NOT_COMPARED: _reason("the output could not be compared"),
+    Ground.NO_CANDIDATE: _form("no remedy is known for this diagnosis"),
+    Ground.EAGER_IS_WRONG: _form(
+        "eager execution gives the same wrong output: the code computes it, not torch.compile"
+    ),
+    Ground.NOTHING_TO_APPLY: _form("no proven remedy changes a file"),
+    Ground.DIRTY: _form("{text} has changes that are not committed"),
+    Ground.NO_GIT: _form("whether the files are committed is not known: {text}"),
+    Ground.OUTSIDE: _form("{text} lies outside of the project"),
+    Ground.CHANGED_SINCE: _form("{text} has changed since the audit"),
+    Ground.NOT_WRITTEN: _form("a file could not be written: {text}"),
+    Ground.NOT_AS_PROVEN: _form(
+        "the audit of the changed files is not what was proven: {text}",
+        "the audit of the changed files is not what was proven",
+    ),
+    Ground.INTERRUPTED: _form("it was interrupted"),
+}
+
+
+# --- causes, reach, gain ---
+
+
+def cause_words(cause: Cause) -> str:
+    """``float-specialized of self.alpha``."""
+    return f"{cause.id} of {cause.source}" if cause.source else cause.id.value
+
+
+def reach_words(trial: Trial) -> str:
+    """What the remedy touches."""
+    if trial.reach is None:
+        return ""
+    unsafe = "; unsafe: proven only for the values that were seen" if trial.unsafe else ""
+    return f"touches {REACHES[trial.reach]}{unsafe}"
+
+
+def before_words(fix: Fix) -> str:
+    """What a case costs as it is: ``7 compiles and 3 eager steps after warm-up``."""
+    parts = [several(fix.compiles, "compile")] if fix.compiles or not fix.eager else []
+    parts += [several(fix.eager, "eager step")] if fix.eager else []
+    return f"{' and '.join(parts)} after warm-up"
+
+
+def gain_words(gain: Gain | None) -> tuple[str, ...]:
+    """What the remedy saves, and how fast a step is before and after; nothing that is not known."""
+    return tuple(filter(None, [_saved(gain), _speed(gain)])) if gain is not None else ()
+
+
+def _saved(gain: Gain) -> str:
+    parts = []
+    if gain.seconds_per_event is not None:
+        parts.append(f"{gain.seconds_per_event:.2g} s of compiling for each recompile")
+    if gain.per_thousand is not None:
+        parts.append(f"{gain.per_thousand:.2g} s in 1,000 steps")
+    saved = f"saves {', '.join(parts)}" if parts else ""
+    back = ""
+    if gain.pays_back is not None:
+        back = f"a compile pays back after {several(gain.pays_back, 'step')}"
+    return "; ".join(filter(None, [saved, back]))
+
+
+def _speed(gain: Gain) -> str:
+    """Ratios to the speed of a reused step before the limit."""
+    parts = []
+    if gain.after_limit is not None:
+        parts.append(f"{gain.after_limit:.0%} past the limit")
+    if gain.remedied is not None:
+        parts.append(f"{gain.remedied:.0%} with the remedy")
+    return f"speed, of a reused step at first: {', '.join(parts)}" if parts else ""
+
+
+# --- levers, as code ---
+
+
+def lever_code(levers: Sequence[Lever]) -> str:
+    """The lines of Python that pull the levers; of what is no code, a comment."""
+    return "\n".join(line for lever in levers for line in _CODE[lever.kind](lever))
+
+
+def lever_variable(levers: Sequence[Lever]) -> str:
+    """The environment variables that do the same; empty where one lever has none."""
+    words = [_variable(lever) for lever in levers]
+    return " ".join(words) if words and all(words) else ""
+
+
+def _variable(lever: Lever) -> str:
+    name = VARIABLES.get(lever.name, "") if lever.kind is LeverKind.CONFIG else ""
+    try:
+        value = ast.literal_eval(lever.value) if name else ""
+    except (ValueError, SyntaxError, RecursionError, MemoryError):  # of a forged file
+        return ""
+    return f"{name}={_quoted(str(value))}" if name else ""
+
+
+def _quoted(text: str) -> str:
+    """For a shell; sources of torch hold single quotes, which are best read in double ones."""
+    return shlex.quote(text) if any(sign in text for sign in '"$`\\!') else f'"{text}"'
+
+
+def _config(lever: Lever) -> Iterator[str]:
+    yield f"{lever.name} = {lever.value}"
+
+
+def _compile(lever: Lever) -> Iterator[str]:
+    yield f"torch.compile(..., {lever.name}={lever.value})"
+
+
+def _mark(lever: Lever) -> Iterator[str]:
+    what = lever.value.strip()
+    inner = what[1:-1] if what.startswith("(") and what.endswith(")") else what
+    yield f"torch._dynamo.{lever.name}({inner})  # before each call"
+
+
+def _warm_up(_lever: Lever) -> Iterator[str]:
+    yield "# in warm-up, visit once everything that comes later"
+
+
+def _eager_first(lever: Lever) -> Iterator[str]:
+    count = lever.value or "1"
+    yield 'with torch.compiler.set_stance("force_eager"):'
+    yield f"    ...  # the first {'call' if count == '1' else f'{count} calls'}"
+
+
+def _drop_guard(lever: Lever) -> Iterator[str]:
+    name = repr(lever.value)
+    yield f"keep = lambda guards: [guard.name != {name} for guard in guards]"
+    yield 'torch.compile(..., options={"guard_filter_fn": keep})'
+
+
+_CODE: dict[LeverKind, Callable[[Lever], Iterator[str]]] = {
+    LeverKind.CONFIG: _config,
+    LeverKind.COMPILE: _compile,
+    LeverKind.MARK: _mark,
+    LeverKind.WARM_UP: _warm_up,
+    LeverKind.EAGER_FIRST: _eager_first,
+    LeverKind.DROP_GUARD: _drop_guard,
+}
+
+
+def lever_words(lever: Lever) -> str:
+    """One lever on one line, to name it."""
+    if lever.kind is LeverKind.DROP_GUARD:
+        return clean(f"guard_filter_fn, without guards of {lever.value}")
+    return clean(next(iter(_CODE[lever.kind](lever))).removeprefix("# "))
+
+
+def name_of(trial: Trial) -> str:
+    """The identifier of a remedy, and what it pulls or changes."""
+    what = [*map(lever_words, trial.levers), *trial.files]
+    return f"{trial.id} ({'; '.join(what)})" if what else trial.id
