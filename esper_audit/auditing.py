@@ -96,6 +96,8 @@ def chosen_paths(paths: Sequence[str], config: Config, command: str = "run") -> 
 
 def _recording(path: Path, command: str) -> str:
     """The command line that records a program, and puts it through the gate where that is asked."""
+    if command == "fix":
+        return f"It is a program. Type: {shell(('esper-audit', 'fix', '--exec', str(path)))}"
     if command != "gate":
         return f"To record it as a program, type: {shell(('esper-audit', 'exec', str(path)))}"
     saved = str(path.with_suffix(".json"))

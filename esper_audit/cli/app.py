@@ -18,6 +18,7 @@ from esper_audit.errors import UsageError, did_you_mean
 COMMANDS = {
     "run": "Replay scenarios under torch.compile and report what every step did.",
     "gate": "Replay scenarios, or load saved audits, and compare them with the committed baseline.",
+    "fix": "Try remedies for what fails, and show those that were proven as diffs.",
     "compare": "Show two saved audits side by side.",
     "exec": "Run a program as python would, and report what torch.compile did in it.",
     "list": "List the scenarios, their questions and their parameters.",

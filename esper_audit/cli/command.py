@@ -20,6 +20,7 @@ _HEADINGS = (
     "How code is compiled",
     "How scenarios are replayed",
     "How the program is recorded",
+    "Remedies",
     "Baseline",
     "What fails",
     "Report",

@@ -160,12 +160,15 @@ class Replaying:
             compile_share=self.max_compile_share,
         )
 
-    def refuse(self, why: str) -> None:
-        """Raise UsageError where an option of a replay was given, though nothing is replayed."""
+    def refuse(self, why: str, *but: str) -> None:
+        """Raise UsageError where an option of a replay was given, though nothing is replayed.
+
+        ``but`` are fields that mean something there, too.
+        """
         asked = [
             _NAMES.get(option.name, f"--{option.name.replace('_', '-')}")
             for option in fields(self)
-            if option.name != "jobs" and getattr(self, option.name) != option.default
+            if option.name not in ("jobs", *but) and getattr(self, option.name) != option.default
         ]
         if asked:
             from esper_audit.errors import UsageError

@@ -12,6 +12,7 @@ import jsonschema
 import msgspec
 import pytest
 from builders import audit, failure, judged, program_audit, told
+from fix_builders import HOPELESS, LEVERS, fix, fix_report
 from report_builders import BUFFER, CONTROL, failing, report, stale
 
 from esper_audit.data.audits import ProgramReport
@@ -75,6 +76,8 @@ DOCUMENTS: dict[str, Any] = {
     "gate with an error": gate([ERROR, SKIPPED], [PASSING]),
     "comparison": COMPARED,
     "program": PROGRAM,
+    "fix": fix_report(fix(), fix("rollout [hook]"), LEVERS, HOPELESS),
+    "fix of nothing": fix_report(),
 }
 
 
@@ -99,7 +102,7 @@ def test_every_format_holds_the_command_that_accepts_the_state(form):
     assert ACCEPT in render(BROKEN, form)
 
 
-PAGED = ("run", "gate", "comparison", "program")
+PAGED = ("run", "gate", "comparison", "program", "fix")
 COMMAND = "esper-audit explain float-specialized"
 
 
@@ -238,7 +241,7 @@ def test_a_control_that_failed_in_another_way_is_a_failure():
     assert cases(report(PASSING, wrong, control=CONTROL)).cases[1].status.value == "failed"
 
 
-@pytest.mark.parametrize("name", ["gate", "comparison"])
+@pytest.mark.parametrize("name", ["gate", "comparison", "fix"])
 def test_json_fits_the_published_schema(name):
     document = DOCUMENTS[name]
     schema = json_schema(type(document))

@@ -9,6 +9,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from builders import FRAME
+from fix_builders import AFTER, BEFORE, LEVERS, fix, fix_report, patched
 from report_builders import report
 from test_formats import BROKEN, DOCUMENTS, ERROR, FAILING, PASSING, WRITER, gate
 
@@ -116,6 +117,49 @@ def test_sarif_fingerprints_do_not_change_with_line_numbers():
     )
     edited = gate([replace(FAILING, findings=moved)], [PASSING])
     assert prints(edited) == prints(gate([FAILING], [PASSING]))
+
+
+def fixed_by_sarif(document, before):
+    """The text of a file with the replacements of its fix, as columns and lines count."""
+    [result] = json.loads(render(document, Format.SARIF))["runs"][0]["results"]
+    [change] = result["fixes"][0]["artifactChanges"]
+    assert change["artifactLocation"] == {"uri": "host.py", "uriBaseId": "%SRCROOT%"}
+    starts = [0, *(at + 1 for at, sign in enumerate(before) if sign == "\n"), len(before)]
+
+    def place(region, end):
+        return starts[region[f"{end}Line"] - 1] + region[f"{end}Column"] - 1
+
+    for one in reversed(change["replacements"]):
+        region = one["deletedRegion"]
+        first, last = place(region, "start"), place(region, "end")
+        before = before[:first] + one["insertedContent"]["text"] + before[last:]
+    return before
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (BEFORE, AFTER),
+        (BEFORE, f"import math\n{AFTER}# the end\n"),
+        (BEFORE, BEFORE.replace("        self.alpha = 0.5\n", "")),
+        ("a\nb", "a\nc"),
+        ("a\nb\n", "b\n\tc  \n"),
+    ],
+)
+def test_a_fix_of_sarif_replaces_what_the_patch_replaces(before, after):
+    found = fix_report(fix("a", patched(before, after)))
+    assert fixed_by_sarif(found, before) == after
+
+
+def test_sarif_points_at_the_first_line_that_the_patch_changes():
+    [result] = json.loads(render(fix_report(fix()), Format.SARIF))["runs"][0]["results"]
+    assert result["locations"][0]["physicalLocation"]["region"] == {"startLine": 7}
+
+
+def test_a_lever_is_no_fix_of_sarif():
+    [result] = json.loads(render(fix_report(LEVERS), Format.SARIF))["runs"][0]["results"]
+    assert "fixes" not in result
+    assert "dynamic_sources" in result["message"]["text"]
 
 
 def test_sarif_says_when_the_audit_was_not_completed():

@@ -119,6 +119,11 @@ def _still_compiles(because: Because, _root: str) -> str:
     return f"{several(because.count, 'compile')} after warm-up"
 
 
+def _writer_outside(because: Because, root: str) -> str:
+    where = place(because.location, root) if because.location is not None else "a line"
+    return f"it is written outside of the project, by {where}"
+
+
 def _slower(because: Because, _root: str) -> str:
     return f"a step takes {because.text} times as long" if because.text else "a step takes longer"
 
@@ -140,7 +145,7 @@ GROUNDS: dict[Ground, Callable[[Because, str], str]] = {
         "the code has another form than this patch knows: {text}{at}",
         "the code has another form than this patch knows",
     ),
-    Ground.WRITER_OUTSIDE: _form("{where} writes it, outside of the project"),
+    Ground.WRITER_OUTSIDE: _writer_outside,
     Ground.RAISED: _form("it raised {text}{at}", "it raised an error"),
     Ground.STALE: _reason("the output is wrong"),
     Ground.STILL_COMPILES: _still_compiles,
@@ -151,11 +156,20 @@ GROUNDS: dict[Ground, Callable[[Because, str], str]] = {
         "eager execution gives the same wrong output: the code computes it, not torch.compile"
     ),
     Ground.NOTHING_TO_APPLY: _form("no proven remedy changes a file"),
-    Ground.DIRTY: _form("{text} has changes that are not committed"),
-    Ground.NO_GIT: _form("whether the files are committed is not known: {text}"),
-    Ground.OUTSIDE: _form("{text} lies outside of the project"),
-    Ground.CHANGED_SINCE: _form("{text} has changed since the audit"),
-    Ground.NOT_WRITTEN: _form("a file could not be written: {text}"),
+    Ground.DIRTY: _form(
+        "{text} has changes that are not committed", "a file has changes that are not committed"
+    ),
+    Ground.NO_GIT: _form(
+        "whether the files are committed is not known: {text}",
+        "whether the files are committed is not known",
+    ),
+    Ground.OUTSIDE: _form(
+        "{text} lies outside of the project", "a file lies outside of the project"
+    ),
+    Ground.CHANGED_SINCE: _form(
+        "{text} has changed since the audit", "a file has changed since the audit"
+    ),
+    Ground.NOT_WRITTEN: _form("a file could not be written: {text}", "a file could not be written"),
     Ground.NOT_AS_PROVEN: _form(
         "the audit of the changed files is not what was proven: {text}",
         "the audit of the changed files is not what was proven",
