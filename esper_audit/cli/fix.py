@@ -16,10 +16,10 @@ from esper_audit.cli.replaying import Replaying
 from esper_audit.errors import UsageError
 
 if TYPE_CHECKING:
-    from esper_audit.applying import Again
     from esper_audit.auditing import Progress, Request
     from esper_audit.data.remedies import FixReport
     from esper_audit.program.launch import Target
+    from esper_audit.remedies.applying import Again
     from esper_audit.replay.pool import Pool
 
 _remedies = partial(typer.Option, rich_help_panel="Remedies")
@@ -132,10 +132,10 @@ def fix(
 
 
 def _of_scenarios(request: Request, fixing: Fixing, replaying: Replaying) -> FixReport:
-    from esper_audit.applying import apply
     from esper_audit.cli.output import stderr
     from esper_audit.cli.progress import LiveProgress
     from esper_audit.fixing import FixRequest, run_fix
+    from esper_audit.remedies.applying import apply
 
     wanted = FixRequest(audit=request, all_=fixing.all_, minimal=fixing.minimal)
     with replaying.pool() as pool, LiveProgress(stderr()) as progress:
@@ -150,8 +150,8 @@ def _audited_again(request: Request, pool: Pool, progress: Progress) -> Again:
     """The same audit, of the files as they are now."""
     from dataclasses import replace
 
-    from esper_audit.applying import Again
     from esper_audit.auditing import run_audit
+    from esper_audit.remedies.applying import Again
 
     report = run_audit(replace(request, provenance=False), pool, progress)
     verdicts = {(audit.title, audit.backend): audit.verdict for audit in report.audits}

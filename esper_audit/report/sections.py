@@ -107,7 +107,7 @@ _DIFF_STYLES = {"+": Style.GOOD, "-": Style.BAD, "@": Style.NEW}
 
 
 def _style_in_diff(text: str) -> Style:
-    if text.startswith(("--- ", "+++ ", "diff ")):
+    if text.startswith(("--- ", "+++ ")):
         return Style.STRONG
     return _DIFF_STYLES.get(text[:1], Style.PLAIN)
 

@@ -15,6 +15,7 @@ from esper_audit.data.changes import ChangeKind
 from esper_audit.data.compiles import Outcome
 from esper_audit.data.diagnoses import MEANINGS
 from esper_audit.data.findings import FrameState, Pattern
+from esper_audit.data.remedies import AppliedState, RemedyState
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus, StepVerdict
 from esper_audit.diagnosis.kinds import CHANGES, KINDS
@@ -24,7 +25,10 @@ GLOSSARY = (ROOT / "docs/reference/glossary.md").read_text()
 ROWS = re.findall(r"^\| ([^|]+) \| ([^|]+) \|(?: ([^|]*))?\|$", GLOSSARY, re.MULTILINE)
 WORDS = {word.strip() for words, _, _ in ROWS for word in words.split(",")}
 REFUSED = sorted({word.strip() for *_, words in ROWS for word in words.split(",")} - {"", "not"})
-STATES = (StepVerdict, AuditVerdict, ClaimStatus, Pattern, Phase, FrameState, Outcome, ChangeKind)
+STATES = (
+    *(StepVerdict, AuditVerdict, ClaimStatus, Pattern, Phase, FrameState, Outcome, ChangeKind),
+    *(RemedyState, AppliedState),
+)
 
 
 def texts_of(path: Path) -> list[str]:
