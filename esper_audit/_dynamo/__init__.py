@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import torch
+
+from esper_audit._dynamo.compiled_calls import see_compiled_calls
 from esper_audit._dynamo.environment import (
     accelerator,
     backends,
@@ -18,6 +21,7 @@ from esper_audit._dynamo.levers import (
     missing,
     pulled,
 )
+from esper_audit._dynamo.lookups import lookups
 from esper_audit._dynamo.names import NAMES, find, lost
 from esper_audit._dynamo.operations import operation_lines
 from esper_audit._dynamo.stand_in_device import stand_in_device
@@ -44,12 +48,15 @@ __all__ = [
     "counters",
     "devices",
     "environment",
+    "force_eager",
     "has",
+    "lookups",
     "lost",
     "mark",
     "missing",
     "operation_lines",
     "pulled",
+    "see_compiled_calls",
     "set_recompile_limit",
     "stand_in_device",
 ]
@@ -80,6 +87,11 @@ def draw_as_eager() -> None:
     config = find("inductor_config")
     if config is not None:
         config.fallback_random = True
+
+
+def force_eager() -> None:
+    """Let compiled functions run eagerly from now on, in this process."""
+    torch.compiler.set_stance("force_eager")
 
 
 def set_recompile_limit(limit: int) -> None:

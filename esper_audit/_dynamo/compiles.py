@@ -112,6 +112,7 @@ class Compiles:
             thread=threading.current_thread().name,
             writes=known("watch", _NO_WRITES, self._writes, call, failures, caller),
             direct=known("compile", True, frames.is_called_directly, caller),
+            dynamic=known("compile", False, readings.is_dynamic),
         )
 
     def _failures(self, entries: Any, call: Mapping[str, Any]) -> tuple[GuardFailure, ...]:

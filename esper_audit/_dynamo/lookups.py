@@ -123,6 +123,11 @@ def _behind(present: Any) -> Any:
 _COUNTERS = _Counters()
 
 
+def lookups() -> tuple[int, int]:
+    """Lookups that matched an entry, and that matched none, while anybody counts them."""
+    return _now()
+
+
 class LookupHook:
     """The lookups of one recorder's time."""
 

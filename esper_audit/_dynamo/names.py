@@ -134,6 +134,11 @@ NAMES: dict[str, TorchName] = {
         ("_debug_get_cache_entry_list",),
         "calls that the stance fail_on_recompile refuses",
     ),
+    "skip_code": TorchName(
+        "torch._dynamo.eval_frame",
+        ("skip_code",),
+        "calls of compiled functions inside of code that Dynamo gave up, seen without a trace",
+    ),
     "cache_entries": TorchName(
         "torch._C._dynamo.eval_frame",
         ("_debug_get_cache_entry_list",),

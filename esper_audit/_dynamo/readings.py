@@ -119,6 +119,12 @@ def compiles_left(call: Mapping[str, Any], entries: Any) -> tuple[int | None, in
     )
 
 
+def is_dynamic() -> bool:
+    """Whether each size is symbolic from the first compile on: dynamic=True, while it compiles."""
+    # torch.compile(dynamic=True) sets it around each call (_dynamo/eval_frame.py, 2.8 to 2.14).
+    return not getattr(names.find("config"), "assume_static_by_default", True)
+
+
 def graph_breaks_since(before: int, begin: Begin | None) -> tuple[GraphBreak, ...]:
     # Dynamo clears the list on a reset; a shorter list than before holds only new ones.
     reasons = names.find("graph_breaks") or []

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from esper_audit.program.endings import Ending
     from esper_audit.program.launch import Target
     from esper_audit.program.run import ProgramRun
+    from esper_audit.program.variant import VariantRun
     from esper_audit.report.formats import Output
 
 _bound = partial(typer.Option, min=0, metavar="N", rich_help_panel="What fails")
@@ -117,6 +118,7 @@ class Recorded:
         ),
     ] = ""
     watch: Annotated[Path | None, typer.Option(hidden=True)] = None
+    variant: Annotated[Path | None, typer.Option(hidden=True)] = None
 
 
 def exec_(
@@ -165,7 +167,8 @@ def run_program(
     target: Target, budget: ProgramBudget, recorded: Recorded, words: ExecWords
 ) -> NoReturn:
     """Run the program, report, save, and leave with its exit code or that of the verdict."""
-    session = _session(target, budget, recorded, words)
+    variant = _variant(recorded.variant)
+    session = _session(target, budget, recorded, words, variant)
     if recorded.heartbeat is not None:
         from esper_audit.cli.heartbeat import beat
 
@@ -183,7 +186,11 @@ def run_program(
 
 
 def _session(
-    target: Target, budget: ProgramBudget, recorded: Recorded, words: ExecWords
+    target: Target,
+    budget: ProgramBudget,
+    recorded: Recorded,
+    words: ExecWords,
+    variant: VariantRun | None,
 ) -> ProgramRun:
     from esper_audit.cli.last import shelf_here
     from esper_audit.program.finish import Finish
@@ -200,12 +207,14 @@ def _session(
         recording=recording,
         journal=journal_at(recording),
         provenance=recorded.provenance,
-        is_watched=recorded.watch is not None,
+        only_records=recorded.watch is not None or variant is not None,
     )
 
     def finished(recording: Recording, ending: Ending) -> int:
         from esper_audit.cli.exit_codes import CODES
 
+        if variant is not None:
+            variant.end()
         audit = finish(recording, ending)
         return CODES[audit.verdict if audit is not None else None]
 
@@ -226,6 +235,16 @@ def _watch(path: Path | None) -> dict[str, tuple[str, ...]] | None:
     from esper_audit.program.second_run import read_watch
 
     return read_watch(path)
+
+
+def _variant(path: Path | None) -> VariantRun | None:
+    if path is None:
+        return None
+    from esper_audit.program.variant import VariantRun, read_variant
+
+    variant = VariantRun(read_variant(path))
+    variant.begin()
+    return variant
 
 
 def _used_by(target: Target, recording: Path | None) -> list[Path]:

@@ -214,12 +214,12 @@ class Compile:
     ``accumulated_recompile_limit``. ``torch_reasons`` is what torch itself would print.
 
     ``at`` is seconds since the recording began, ``label`` the step that the program named last.
-    ``direct``: the frame is the one that the user compiled, not one that it calls. ``graph_runs``
-    is how often its compiled graph ran, up to the end of the recording; None where it has none.
-    ``calls_before`` counts the runs of the frame's graphs before. ``ran_after`` is the sequence of
-    the latest compile of its frame after which its graph still ran: if that is not its own, the
-    values that it was compiled for came back; None where nothing tells. ``count``: how many equal
-    attempts this one stands for.
+    ``direct``: the frame is the one that the user compiled, not one that it calls. ``dynamic``: it
+    was compiled with ``dynamic=True``. ``graph_runs`` is how often its compiled graph ran, up to
+    the end of the recording; None where it has none. ``calls_before`` counts the runs of the
+    frame's graphs before. ``ran_after`` is the sequence of the latest compile of its frame after
+    which its graph still ran: if that is not its own, the values that it was compiled for came
+    back; None where nothing tells. ``count``: how many equal attempts this one stands for.
 
     ``limit`` is the limit that the attempt hit, as torch names it: ``recompile_limit`` or
     ``accumulated_recompile_limit``. ``refused_by`` is what made torch refuse:
@@ -255,6 +255,7 @@ class Compile:
     at: Moment = 0.0
     label: str = ""
     direct: bool = True
+    dynamic: bool = False
     graph_runs: Count | None = None
     calls_before: Count = 0
     ran_after: Count | None = None

@@ -12,6 +12,24 @@ from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason
 
 
+class Advice(StrEnum):
+    """What can be tried against a finding. ``usual`` is what its diagnosis advises.
+
+    The others stand where that would do harm, or nothing. ``no-tensor``: torch's own module reads
+    this number, and takes no tensor in its place. ``learning-rate``: an optimizer reads it.
+    ``module-size``: of a parameter or buffer, whose size stays static whatever ``dynamic`` says.
+    ``symbolic-size``: the size was symbolic already, and the code fixes it or relates it to
+    another. ``dynamic-set``: compiled with ``dynamic=True``.
+    """
+
+    USUAL = "usual"
+    NO_TENSOR = "no-tensor"
+    LEARNING_RATE = "learning-rate"
+    MODULE_SIZE = "module-size"
+    SYMBOLIC_SIZE = "symbolic-size"
+    DYNAMIC_SET = "dynamic-set"
+
+
 class Pattern(StrEnum):
     """How the recompiles of one cause went on.
 
@@ -98,9 +116,8 @@ class Finding:
     ``actual`` are those of the first recompile; ``values`` the actual values of all, in order.
     ``fields`` are what differed of a tensor or of the global state in the first, as (expected,
     actual) by name. ``seconds`` is what these compiles cost together, ``text`` is torch's own and
-    ``hint`` its advice;
-    where torch says nothing, ``why`` is what this tool has seen. ``origin`` tells more of
-    the source.
+    ``hint`` its advice; ``advice`` is ours. Where torch says nothing, ``why`` is what this tool has
+    seen. ``origin`` tells more of the source.
 
     ``written_by`` is the line that changed the guarded state last before a failing call, and
     ``called_from`` the user's line that called its function; without a writer,
@@ -163,6 +180,7 @@ class Finding:
     calls: Count | None = None
     origin: Origin | None = None
     hint: str = ""
+    advice: Advice = Advice.USUAL
 
     @property
     def subject(self) -> tuple[str, str]:

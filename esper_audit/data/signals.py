@@ -35,6 +35,7 @@ class Begin:
     thread: str
     writes: tuple[Write, ...] = ()
     direct: bool = True
+    dynamic: bool = False
 
 
 @dataclass(frozen=True, slots=True)

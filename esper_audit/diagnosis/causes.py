@@ -11,6 +11,7 @@ from esper_audit.data.compiles import Compile, GuardFailure, Outcome
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding, Since
 from esper_audit.data.steps import Phase
+from esper_audit.diagnosis.advice import advice_against
 from esper_audit.diagnosis.patterns import forecast, pattern_of
 from esper_audit.diagnosis.sharing import cases, shared_by, shared_frame
 from esper_audit.diagnosis.writers import assigned_at, callers_of, first_write, writers_of
@@ -103,6 +104,7 @@ def _finding(
         actual=failure.actual,
         text=failure.text,
         hint=failure.hint,
+        advice=advice_against(diagnosis, failure, dynamic=first.dynamic),
         fields=merged_fields(case[1].fields for case in group),
         values=tuple(dict.fromkeys(guard.actual for _, guard in group)),
         pattern=pattern,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finish:
-    """Told of the recording; returns its audit, or None of a watched run, which only records.
+    """Told of the recording; returns its audit, or None of a further run, which only records.
 
     ``report`` is told of the audit after the recording is saved, ``say`` of what takes long.
     """
@@ -33,7 +33,7 @@ class Finish:
     recording: Path | None
     journal: Path
     provenance: bool = False
-    is_watched: bool = False
+    only_records: bool = False
 
     def __call__(self, recording: Recording, ending: Ending) -> ProgramAudit | None:
         """Raises IncompleteError where not everything could be written; all else is by then."""
@@ -42,7 +42,7 @@ class Finish:
         from esper_audit.program.run import not_started
 
         not_started(recording)
-        if self.is_watched:
+        if self.only_records:
             written = Written()
             self._save(recording, written)
             written.check()

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import tempfile
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -17,14 +12,12 @@ from esper_audit.data.recording import Program, Recording
 from esper_audit.data.storage import load
 from esper_audit.data.text import on_disk, to_json
 from esper_audit.errors import AuditError
+from esper_audit.program.again import command_of, run_again
 from esper_audit.program.launch import Target
 from esper_audit.program.signals import HELD
 from esper_audit.recording.writers import unexplained, with_writers, without_writers
 from esper_audit.recording.writers import wanted as wanted_sources
-from esper_audit.replay.keeper import Keeper, keeper
-
-_POLL_SECONDS = 0.1
-_OF_RANKS = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+from esper_audit.replay.keeper import keeper
 
 
 def read_watch(path: Path) -> dict[str, tuple[str, ...]]:
@@ -49,9 +42,8 @@ def watched_run(target: Target, first: Recording) -> Recording:
         watch.write_bytes(to_json(wanted))
         command = _command(target, first.program, watch, saved)
         try:
-            _run(
-                command, on_disk(first.program.folder) if first.program is not None else None, kept
-            )
+            folder = on_disk(first.program.folder) if first.program is not None else None
+            run_again(command, folder, kept, lambda: HELD.came)
             if HELD.came:
                 interrupted = Reason(why=Why.INTERRUPTED)
                 return without_writers(first, Reason(why=Why.WATCHED_FAILED, cause=interrupted))
@@ -62,32 +54,5 @@ def watched_run(target: Target, first: Recording) -> Recording:
 
 
 def _command(target: Target, program: Program | None, watch: Path, saved: Path) -> list[str]:
-    command = [sys.executable, "-m", "esper_audit", "exec", "--watch", str(watch)]
-    if program is not None and program.recompile_limit is not None:
-        command += ["--recompile-limit", str(program.recompile_limit)]
-    return [*command, "--save", str(saved), *(() if target.is_module else ("--",)), *target.argv]
-
-
-def _run(command: list[str], folder: str | None, kept: Keeper) -> None:
-    """Until it ends, or a signal is to end us; nothing of it stays, whatever becomes of us."""
-    process = subprocess.Popen(
-        command,
-        cwd=folder,
-        env={name: text for name, text in os.environ.items() if name not in _OF_RANKS},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is for us, who end it; and its children are known
-    )
-    kept.group(process.pid)
-    try:
-        while process.poll() is None and not HELD.came:
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(_POLL_SECONDS)
-    finally:
-        if hasattr(os, "killpg"):
-            with suppress(OSError):  # all have gone
-                os.killpg(process.pid, signal.SIGKILL)
-        process.kill()
-        process.wait()
-        kept.ended(process.pid)
+    limit = program.recompile_limit if program is not None else None
+    return command_of(target, "--watch", str(watch), saved=saved, recompile_limit=limit)

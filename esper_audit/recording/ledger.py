@@ -224,6 +224,7 @@ class Ledger:
             at=round(draft.at, 6),
             label=draft.mark.label,
             direct=draft.direct,
+            dynamic=begin.dynamic,
             graph_runs=draft.graph_runs if draft.graphs else None,
             ran_after=_ran_after(draft),
             calls_before=draft.calls_before,

@@ -10,6 +10,7 @@ from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding, Writer
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import NO_WRITER_AT_ALL, Why
+from esper_audit.report.words.advice import advised, to_try
 from esper_audit.report.words.breaks import breaks_details, hints, places, said
 from esper_audit.report.words.changes import change, sources
 from esper_audit.report.words.findings import (
@@ -53,10 +54,9 @@ def subject(finding: Finding, root: str = "") -> str:
 
 def details(finding: Finding, root: str = "") -> list[str]:
     """What is known of a finding, a line each: who wrote it, how it goes on, what to do."""
-    meaning = MEANINGS[finding.id]
     if finding.breaks is not None:
         return breaks_details(finding, finding.breaks, root)
-    lines = [f"{meaning.what}"]
+    lines = [MEANINGS[finding.id].what]
     if finding.pattern is not None:
         if finding.id is Diagnosis.UNRECOGNIZED:
             lines.append(f"torch says: {finding.text}" if finding.text else NO_REASON)
@@ -80,7 +80,7 @@ def details(finding: Finding, root: str = "") -> list[str]:
         there = [f"at {place(where, root)}"] if where is not None else []
         when = [*there, *when] if finding.until is not None else [*when, *there]
         lines += [", ".join(when)] if when else []
-    lines.append(f"remedy: {meaning.remedy}")
+    lines.append(to_try(advised(finding)))
     return [line for line in lines if line]
 
 

@@ -11,13 +11,17 @@ from esper_audit.data.jobs import was_run
 from esper_audit.data.recording import Program
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import is_control
+from esper_audit.diagnosis.advice import is_tried
 from esper_audit.report.answer import done_of
 from esper_audit.report.blocks import is_not_recorded
-from esper_audit.report.sections import Closing, Line, line
-from esper_audit.report.words.commands import Typed, explained, no_option, shell
+from esper_audit.report.sections import Closing, Line, Next, line
+from esper_audit.report.words.commands import Typed, explained, fix_of, no_option, shell
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import several
+from esper_audit.report.words.paths import reachable
 from esper_audit.report.words.reasons import all_in_words
+
+TRY = "To try remedies against the causes, and prove one:"
 
 _FIRST_SIGNAL = 128
 """Exit codes from here on are those of signals, in a shell."""
@@ -43,9 +47,28 @@ def run_closing(
     report: Report, findings: Iterable[Finding], verbosity: int, typed: Typed
 ) -> Closing:
     """Of a run that shows ``findings``: how many audits failed, and the command that says why."""
+    found = tuple(findings)
     lead, command = _after_run(report, verbosity, typed)
     verdict = line(_run_verdict(report), style=answer_style(report.verdict))
-    return Closing(line(_run_facts(report)), about(findings), verdict, lead, command)
+    then = _trying(report, found, typed)
+    return Closing(line(_run_facts(report)), about(found), verdict, lead, command, then)
+
+
+def _trying(report: Report, findings: Iterable[Finding], typed: Typed) -> Next | None:
+    """The command that tries remedies on what failed; None where it has none to try."""
+    if report.interrupted or not any(is_tried(finding.id) for finding in findings):
+        return None
+    return Next(TRY, typed.fixing or _fix_of(report))
+
+
+def _fix_of(report: Report) -> str:
+    failed = [
+        audit
+        for audit in report.audits
+        if audit.verdict is AuditVerdict.FAILED and not is_control(audit, report.control)
+    ]
+    files = [reachable(audit.file, report.root) for audit in failed if audit.file]
+    return fix_of(files, [audit.scenario for audit in failed])
 
 
 def _after_run(report: Report, verbosity: int, typed: Typed) -> tuple[str, str]:
@@ -98,7 +121,23 @@ def program_closing(report: ProgramReport, facts: Line) -> Closing:
         said = f"{_VERDICTS[worst.verdict]}: {all_in_words(worst.reasons)}."
         verdict = line(said, style=answer_style(worst.verdict))
     found = (*report.differences, *(f for audit in report.audits for f in audit.findings))
-    return Closing(facts, about(found), verdict, *_after_program(report.audits[0], report.root))
+    first = report.audits[0]
+    then = _trying_program(first, found, report.root)
+    return Closing(facts, about(found), verdict, *_after_program(first, report.root), then)
+
+
+def _trying_program(audit: ProgramAudit, found: Iterable[Finding], root: str) -> Next | None:
+    """The command that tries remedies on a program; None where it has none, or can't run again."""
+    program = audit.recording.program
+    if program is None or program.rank is not None or not _can_be_repeated(audit, program):
+        return None
+    is_worth = any(is_tried(finding.id) and not _is_torchs(finding) for finding in found)
+    return Next(TRY, _again(program, ("fix", "--exec"), root)) if is_worth else None
+
+
+def _is_torchs(finding: Finding) -> bool:
+    """Whether torch's own code broke the graph: nothing is to be changed."""
+    return finding.breaks is not None and finding.breaks.own
 
 
 _VERDICTS: dict[AuditVerdict | None, str] = {
@@ -117,7 +156,7 @@ def _after_program(audit: ProgramAudit, root: str) -> tuple[str, str]:
     if not lines and not limit:
         return "", ""
     watch = ("--provenance",) if lines or audit.recording.watched else ()
-    options = (*watch, *(limit or _same_limit(program)))
+    options = ("exec", *watch, *(limit or _same_limit(program)))
     found = ["the lines that wrote the guarded state"] if lines else []
     found += ["the causes that the limit hides"] if limit else []
     return f"Next, to find {' and '.join(found)}:", _again(program, options, root)
@@ -134,10 +173,11 @@ def _same_limit(program: Program) -> tuple[str, ...]:
     return ("--recompile-limit", str(limit)) if limit is not None else ()
 
 
-def _again(program: Program, options: tuple[str, ...], root: str) -> str:
+def _again(program: Program, words: tuple[str, ...], root: str) -> str:
+    """The program run again by a command of ours, with its options."""
     script, *rest = program.argv
     named = script if script == "-m" else no_option(script)
-    command = shell(("esper-audit", "exec", *options, named, *rest))
+    command = shell(("esper-audit", *words, named, *rest))
     is_elsewhere = program.folder not in ("", root)
     return f"{shell(('cd', program.folder))} && {command}" if is_elsewhere else command
 

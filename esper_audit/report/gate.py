@@ -8,12 +8,14 @@ from collections.abc import Iterator, Sequence
 from esper_audit.data.changes import UNSURE, Change, ChangeKind, ComparedAudit, GateReport
 from esper_audit.data.findings import Finding
 from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis.advice import is_tried
 from esper_audit.report.blocks import details, head
-from esper_audit.report.closings import about
+from esper_audit.report.closings import TRY, about
 from esper_audit.report.sections import (
     Closing,
     Item,
     Line,
+    Next,
     Page,
     Section,
     Style,
@@ -21,9 +23,10 @@ from esper_audit.report.sections import (
     item,
     line,
 )
+from esper_audit.report.words.commands import fix_of
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import agree, several, share
-from esper_audit.report.words.paths import left_out
+from esper_audit.report.words.paths import left_out, reachable
 from esper_audit.report.words.reasons import all_in_words, in_words
 
 _TITLES = {
@@ -87,7 +90,8 @@ def gate_page(report: GateReport, verbosity: int = 0) -> Page:
     if verbosity < 0:
         return Page((headline,), closing=_closing(report))
     shown = [r for r in report.results if r.kind is not ChangeKind.SAME or verbosity > 0]
-    closing = _closing(report, line(_facts(report)), about(_findings(shown)))
+    trying = _trying(report, shown)
+    closing = _closing(report, line(_facts(report)), about(_findings(shown)), trying)
     return Page((headline,), tuple(_sections(shown, report)), closing)
 
 
@@ -98,15 +102,36 @@ def _findings(results: Sequence[ComparedAudit]) -> Iterator[Finding]:
             yield change.finding
 
 
-def _closing(report: GateReport, facts: Line | None = None, about: Line | None = None) -> Closing:
+def _trying(report: GateReport, results: Sequence[ComparedAudit]) -> Next | None:
+    """The command that tries remedies on scenarios that got worse; None where it has none."""
+    worse = [result for result in results if result.fails and _can_be_tried(result)]
+    files = [reachable(result.file, report.root) for result in worse]
+    names = [result.subject.scenario for result in worse]
+    return Next(TRY, fix_of(files, names)) if worse else None
+
+
+def _can_be_tried(result: ComparedAudit) -> bool:
+    """Whether it is a scenario's, with a finding that has remedies."""
+    is_scenario = bool(result.file and result.subject.backend)
+    return is_scenario and any(is_tried(finding.id) for finding in _findings((result,)))
+
+
+def _closing(
+    report: GateReport,
+    facts: Line | None = None,
+    about: Line | None = None,
+    trying: Next | None = None,
+) -> Closing:
     """Of a quiet report, the answer is not far enough away to be told again."""
     verdict = None
     if facts is not None and report.verdict is not AuditVerdict.PASSED:
         verdict = line(gate_answer(report), style=answer_style(report.verdict))
+    accepting = None
     if report.accept and report.verdict is AuditVerdict.FAILED:
-        lead = "If this is meant, accept it:"
-        return Closing(facts, about, verdict, lead, report.accept)
-    return Closing(facts, about, verdict)
+        accepting = Next("If this is meant, accept it:", report.accept)
+    first, then = (trying, accepting) if trying is not None else (accepting, None)
+    lead, command = (first.lead, first.command) if first is not None else ("", "")
+    return Closing(facts, about, verdict, lead, command, then)
 
 
 def cause(change: Change, root: str = "") -> str:

@@ -15,14 +15,18 @@ from esper_audit.data.pages import (
     with_addresses,
 )
 from esper_audit.data.project import document_url
+from esper_audit.diagnosis.advice import is_tried
 from esper_audit.errors import IncompleteError, UsageError, did_you_mean
 from esper_audit.report.ci.problems import NOT_JUDGED, OVER_BUDGET, RULES, meaning_of
+from esper_audit.report.words.advice import to_try
 from esper_audit.report.words.commands import explained
 
 _ELSEWHERE = {
     OVER_BUDGET: "reference/configuration.md#budgets",
     NOT_JUDGED: "reference/exit-codes.md",
 }
+_FIX = "esper-audit fix"
+_TRIED = f"`{_FIX}` tries it on your code."
 _OF_THE_GATE = "how-to/gate-a-pull-request.md"
 
 
@@ -41,6 +45,14 @@ class Rule:
     def remedy(self) -> str:
         """One sentence: what to do about it."""
         return sentence(meaning_of(self.id).remedy)
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, as no more than it is: advice, where no replay has proven it."""
+        if self.id in RULES:
+            return self.remedy
+        tried = f" {_TRIED}" if is_tried(Diagnosis(self.id)) else ""
+        return f"{sentence(to_try(meaning_of(self.id).remedy))}{tried}"
 
     @property
     def url(self) -> str:
@@ -62,7 +74,8 @@ class Rule:
         if self.id in RULES:
             return [self.url] if self.url else []
         diagnoses, addresses = links(page_of(Diagnosis(self.id)))
-        return [*(explained(name) for name in diagnoses if name != self.id), *addresses]
+        fix = [_FIX] if is_tried(Diagnosis(self.id)) else []
+        return [*fix, *(explained(name) for name in diagnoses if name != self.id), *addresses]
 
     @property
     def page(self) -> str:
@@ -73,12 +86,12 @@ class Rule:
     @property
     def summary(self) -> str:
         """A few sentences of plain text."""
-        return self._of_page(summary_of, f"{self.what} {self.remedy}")
+        return self._of_page(summary_of, f"{self.what} {self.advice}")
 
     @property
     def page_on_the_web(self) -> str:
-        """The page with links that a browser follows; of a damaged installation the remedy."""
-        return self._of_page(with_addresses, f"{self.what} {self.remedy}")
+        """The page with links that a browser follows; of a damaged installation the advice."""
+        return self._of_page(with_addresses, f"{self.what} {self.advice}")
 
     def _of_page(self, read: Callable[[str], str], otherwise: str) -> str:
         if self.id in RULES:

@@ -135,10 +135,23 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
-class Closing:
-    """How a report ends: where it was made, the verdict, and the one command to run next.
+class Next:
+    """A command to run next; ``lead`` says what it is for."""
 
-    ``about`` says where to read about what was found, ``lead`` what the command is for.
+    lead: str
+    command: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lead", clean(self.lead))
+        object.__setattr__(self, "command", clean(self.command))
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """How a report ends: where it was made, the verdict, and the command to run next.
+
+    ``about`` says where to read about what was found, ``lead`` what the command is for, ``then``
+    is another one.
     """
 
     facts: Line | None = None
@@ -146,10 +159,17 @@ class Closing:
     verdict: Line | None = None
     lead: str = ""
     command: str = ""
+    then: Next | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "lead", clean(self.lead))
         object.__setattr__(self, "command", clean(self.command))
+
+    @property
+    def commands(self) -> tuple[Next, ...]:
+        """All commands, in order."""
+        first = (Next(self.lead, self.command),) if self.command else ()
+        return (*first, self.then) if self.then is not None else first
 
 
 @dataclass(frozen=True, slots=True)

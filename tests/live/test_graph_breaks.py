@@ -92,7 +92,7 @@ def only(told, words):
     ],
 )
 def test_the_remedy_names_what_to_move(told, function, remedy):
-    assert f"remedy: {remedy}" in only(told, f"graph-break: {function} at {__file__}")
+    assert f"try: {remedy}" in only(told, f"graph-break: {function} at {__file__}")
 
 
 def test_a_line_that_breaks_several_frames_is_told_once(told):
@@ -102,7 +102,7 @@ def test_a_line_that_breaks_several_frames_is_told_once(told):
 def test_an_optimizers_own_breaks_are_one_line(told):
     own = only(told, "torch's own code")
     assert "torch/optim/optimizer.py" in own
-    assert own.endswith("remedy: none in your code")
+    assert own.endswith("nothing to try in your code")
 
 
 def inner(a, b):

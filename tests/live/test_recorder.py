@@ -83,6 +83,15 @@ def test_a_compile_carries_its_figures(storm):
     assert storm.compiles[2].restarts
 
 
+def test_a_compile_says_whether_dynamic_was_set_for_it():
+    model = nn.Linear(4, 4)
+    with Recorder() as recorder:
+        for dynamic in (None, True):
+            torch.compile(model, backend="eager", dynamic=dynamic)(torch.ones(3, 4))
+            torch._dynamo.reset()
+    assert [attempt.dynamic for attempt in recorder.recording().compiles] == [False, True]
+
+
 def test_every_lookup_is_counted(storm):
     assert (storm.lookups.hits, storm.lookups.misses) == (10, 11)
 

@@ -112,7 +112,7 @@ def test_one_line_is_one_finding_with_all_frames_it_breaks():
     (found,) = findings(("Net.forward", broken(PRINT, LINE)), ("Own.forward", broken(PRINT, LINE)))
     assert found.breaks.frames == ("Net.forward", "Own.forward")
     assert "breaks 2 frames (Net.forward, Own.forward), in 2 compiles" in block(found, "/p")
-    assert "remedy: move the call of print out of the compiled function" in block(found, "/p")
+    assert "try: move the call of print out of the compiled function" in block(found, "/p")
     assert "torch says: Failed to trace builtin operator (print)" in block(found, "/p")
     assert "torch's hint: If you are attempting" in block(found, "/p")
 
@@ -133,7 +133,7 @@ def test_breaks_that_torch_makes_on_purpose_are_one_line():
     said = block(found, "/p")
     assert "torch's own code at torch/optim/optimizer.py:79 in _use_grad, contextlib.py:105" in said
     assert "breaks 3 frames (update, Adam.step, DDP)" in said
-    assert said.endswith("remedy: none in your code")
+    assert said.endswith("nothing to try in your code")
 
 
 def test_library_code_that_cannot_be_traced_is_told_by_the_users_call():
@@ -142,7 +142,7 @@ def test_library_code_that_cannot_be_traced_is_told_by_the_users_call():
     assert not found.breaks.own and found.user_line == STEP
     assert "graph-break: f at host.py:20 in update" in block(found, "/p")
     assert "in the call of torch/optim/optimizer.py:79" in block(found, "/p")
-    assert "remedy: move this call out of the compiled function" in block(found, "/p")
+    assert "try: move this call out of the compiled function" in block(found, "/p")
 
 
 @pytest.mark.parametrize(

@@ -12,21 +12,36 @@ from test_program import made
 
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.compiles import Outcome, Write
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import Question
-from esper_audit.data.places import Location
+from esper_audit.data.findings import Finding
+from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Program
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import judge_program
 from esper_audit.recording.writers import without_writers
+from esper_audit.report.closings import TRY
 from esper_audit.report.formats import Format, render
-from esper_audit.report.words.commands import NOTHING_TYPED, Typed, shell
+from esper_audit.report.words.commands import NOTHING_TYPED, Typed, fix_of, shell
 
 RUN = Typed(("run", "checks.py", "-q", "-o", "a.json", "--format=plain", "-k", "two words"))
 
 
 def last_lines(document, typed=NOTHING_TYPED, verbosity=0, count=3):
-    return render(document, Format.PLAIN, verbosity, typed=typed).splitlines()[-count:]
+    return lines_of(render(document, Format.PLAIN, verbosity, typed=typed))[-count:]
+
+
+def lines_of(text):
+    """All but the command that tries remedies, which tests of its own hold."""
+    lines = text.splitlines()
+    return lines[: lines.index(TRY)] if TRY in lines else lines
+
+
+def fix_command(document, typed=NOTHING_TYPED):
+    """The command that tries remedies; empty for none."""
+    lines = render(document, Format.PLAIN, typed=typed).splitlines()
+    return lines[lines.index(TRY) + 1] if TRY in lines else ""
 
 
 def test_a_failed_run_ends_with_its_verdict_and_the_same_run_in_detail():
@@ -75,7 +90,7 @@ def test_a_run_without_a_command_line_ends_with_its_verdict():
 def test_the_next_command_of_a_run_is_accepted_by_the_command_line(desk):
     desk.saved(failing("rollout"))
     _, out, _ = desk.run("show", "a.json")
-    command = out.splitlines()[-1]
+    command = lines_of(out)[-1]
     assert command == "esper-audit show -v a.json"
     code, shown, _ = desk.run(*shlex.split(command)[1:])
     assert (code, "because of evidence" in shown) == (1, True)
@@ -92,7 +107,7 @@ def program_report(program=PROGRAM, **fields):
 def test_unknown_writers_of_a_program_are_told_once_with_the_run_that_finds_them():
     text = render(program_report(), Format.PLAIN)
     assert text.count("not recorded; rerun with --provenance") == 1
-    assert text.splitlines()[-1] == "esper-audit exec --provenance 'my train.py' --fast"
+    assert lines_of(text)[-1] == "esper-audit exec --provenance 'my train.py' --fast"
 
 
 def test_a_program_of_another_folder_is_run_there():
@@ -128,7 +143,7 @@ def test_at_the_limit_a_run_with_a_higher_one_shows_what_it_hides():
     write = Write("self.alpha", Location("/p/slot.py", 120, "Slot.set_alpha"))
     text = limited(write)
     assert "After the recompile limit nothing compiles" in text
-    assert text.splitlines()[-2:] == [
+    assert lines_of(text)[-2:] == [
         "Next, to find the causes that the limit hides:",
         "esper-audit exec --recompile-limit 64 'my train.py' --fast",
     ]
@@ -136,7 +151,7 @@ def test_at_the_limit_a_run_with_a_higher_one_shows_what_it_hides():
 
 def test_a_run_with_a_higher_limit_looks_for_writers_where_this_one_did():
     write = Write("self.alpha", Location("/p/slot.py", 120, "Slot.set_alpha"))
-    assert limited(write, watched=True).splitlines()[-1] == (
+    assert lines_of(limited(write, watched=True))[-1] == (
         "esper-audit exec --provenance --recompile-limit 64 'my train.py' --fast"
     )
 
@@ -158,7 +173,7 @@ def test_a_further_run_keeps_the_limit_of_this_one():
 
 
 def test_one_further_run_finds_writers_and_what_the_limit_hides():
-    assert limited().splitlines()[-1] == (
+    assert lines_of(limited())[-1] == (
         "esper-audit exec --provenance --recompile-limit 64 'my train.py' --fast"
     )
 
@@ -194,3 +209,35 @@ def test_negative_controls_are_counted_beside_the_audits():
         "Passed: 1 audit passed (beside 1 negative control)."
     ]
     assert shell(["::error::x"]) == r"$'\x3a\x3aerror\x3a\x3ax'", "a job obeys it"
+
+
+def test_a_failed_run_offers_to_try_remedies_on_what_it_ran():
+    typed = Typed(("run", "checks.py", "-v", "--save", "a.json", "--fail-on", "eager", "-k", "two"))
+    assert fix_command(report(failing()), typed) == "esper-audit fix checks.py -k two"
+
+
+def test_a_saved_report_offers_to_try_remedies_on_what_failed():
+    failed = (failing("rollout", file="checks.py"), failing("epochs", file="checks.py"))
+    whole = report(*failed, audit(file="more.py"))
+    wanted = "esper-audit fix checks.py -k 'rollout or epochs'"
+    assert fix_command(whole, Typed(("show", "a.json"))) == wanted
+
+
+def test_remedies_for_many_scenarios_are_tried_on_the_whole_project():
+    assert fix_of("abcd", "abcd") == "esper-audit fix"
+    assert fix_of(["-a.py"], ["x y"]) == "esper-audit fix ./-a.py"
+
+
+def test_a_pass_and_an_interrupted_run_offer_no_remedies():
+    assert fix_command(report(audit())) == ""
+    assert fix_command(report(failing(), interrupted=True, verdict=AuditVerdict.ERROR)) == ""
+
+
+def test_no_remedy_is_offered_where_nothing_can_be_tried():
+    unknown = Finding(id=Diagnosis.EAGER_UNEXPLAINED, frame=Frame("f", "/p/a.py", 1, "k", "f"))
+    assert fix_command(report(failing(findings=(unknown,)))) == ""
+
+
+def test_a_program_offers_to_try_remedies_where_it_can_be_run_again():
+    assert fix_command(program_report()) == "esper-audit fix --exec 'my train.py' --fast"
+    assert fix_command(program_report(replace(PROGRAM, argv=("/dev/stdin",)))) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 
 import pytest
 
@@ -13,10 +14,12 @@ from esper_audit.data.remedies import Cause, Edit, Ground, NotMade, Remedy
 from esper_audit.remedies import patches
 from esper_audit.remedies.patches import Patch, patches_for
 from esper_audit.remedies.patches.refused import Refused
+from esper_audit.source.project import Project
 
 FRAME = Frame("Blend.forward", "a.py", 1, "a.py:Blend.forward", "forward")
 FINDING = Finding(id=Diagnosis.LAZY_CACHE, frame=FRAME, source="self.cache")
 CAUSE = Cause(id=FINDING.id, frame=FRAME, source=FINDING.source)
+NONE = Project("/nowhere", files=())
 EDIT = Edit(file="/a.py", before="a\n", after="b\n")
 SAME = Edit(file="/b.py", before="a\n", after="a\n")
 
@@ -26,7 +29,7 @@ def answers(monkeypatch: pytest.MonkeyPatch, make: object) -> tuple[Remedy | Not
     monkeypatch.setattr(Patch, "make", lambda _patch, finding, project: make(finding, project))  # type: ignore[operator]
     patch = Patch(id="a-patch", module="none", diagnoses=frozenset({Diagnosis.LAZY_CACHE}))
     monkeypatch.setattr(patches, "PATCHES", (patch,))
-    return patches_for(CAUSE, FINDING, None)
+    return patches_for(CAUSE, FINDING, NONE)
 
 
 def test_each_set_of_edits_becomes_a_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,9 +56,9 @@ def test_an_edit_that_changes_nothing_is_no_remedy(monkeypatch: pytest.MonkeyPat
 def test_patches_of_other_diagnoses_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     patch = Patch(id="other", module="none", diagnoses=frozenset({Diagnosis.INT_COUNTER}))
     monkeypatch.setattr(patches, "PATCHES", (patch,))
-    assert patches_for(CAUSE, FINDING, None) == ()
+    assert patches_for(CAUSE, FINDING, NONE) == ()
 
 
 def test_each_patch_has_a_module_that_makes_it() -> None:
     for patch in patches.PATCHES:
-        assert callable(patch.make)
+        assert callable(import_module(f"{patches.__name__}.{patch.module}").make)

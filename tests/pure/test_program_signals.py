@@ -10,7 +10,8 @@ import time
 
 import pytest
 
-from esper_audit.program import second_run, signals
+from esper_audit.program import signals
+from esper_audit.program.again import run_again
 from esper_audit.program.signals import HELD, HeldSignals
 from esper_audit.replay.keeper import Keeper
 
@@ -118,7 +119,7 @@ def test_a_signal_ends_the_second_run_with_all_that_it_started(heard, tmp_path):
             signal.raise_signal(signal.SIGTERM)
 
     with HELD():
-        second_run._run(command, str(tmp_path), Told(None))
+        run_again(command, str(tmp_path), Told(None), lambda: HELD.came)
         assert HELD.came
     assert heard == [signal.SIGTERM]
     for place in tmp_path.iterdir():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
@@ -27,8 +27,10 @@ from esper_audit.data.remedies import (
 )
 from esper_audit.remedies.patches.refused import Refused
 
-Project = Any  # until esper_audit/source/ holds it
-Make = Callable[[Finding, Project], Iterable[tuple[Edit, ...]]]
+if TYPE_CHECKING:
+    from esper_audit.source.project import Project
+
+Make = Callable[[Finding, "Project"], Iterable[tuple[Edit, ...]]]
 
 _MOST = 3  # remedies of one patch for one finding
 
@@ -57,6 +59,11 @@ def _for(*diagnoses: Diagnosis) -> frozenset[Diagnosis]:
     return frozenset(diagnoses)
 
 
+_OF_STATE = (
+    Patch(id="float-to-buffer", module="numbers", diagnoses=_for(Diagnosis.FLOAT_SPECIALIZED)),
+    Patch(id="int-to-buffer", module="numbers", diagnoses=_for(Diagnosis.INT_COUNTER)),
+)
+
 _DYNAMIC = Lever(kind=LeverKind.COMPILE, name="dynamic", value="True")
 
 _A_FLOAT = _for(Diagnosis.FLOAT_SPECIALIZED, Diagnosis.OTHER_INSTANCE, Diagnosis.CAPTURED_VARIABLE)
@@ -72,7 +79,7 @@ _OF_CODE = (
     ),
 )
 
-PATCHES: tuple[Patch, ...] = _OF_CODE
+PATCHES: tuple[Patch, ...] = (*_OF_STATE, *_OF_CODE)
 """Best first. A patch that is listed first is tried first."""
 
 

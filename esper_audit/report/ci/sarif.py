@@ -59,7 +59,7 @@ def _rule(name: str) -> dict[str, Any]:
         "shortDescription": {"text": rule.what},
         "fullDescription": {"text": rule.summary},
         "help": {
-            "text": f"{rule.remedy}\nMore: {explained(name)}",
+            "text": f"{rule.advice}\nMore: {explained(name)}",
             "markdown": rule.page_on_the_web,
         },
     }

@@ -74,11 +74,11 @@ def _closing(closing: Closing) -> Iterator[Row]:
         yield from (BLANK, *(Row(muted(found)) for found in said))
     if closing.verdict is not None:
         yield from (BLANK, Row(closing.verdict, strong=True))
-    if closing.command:
-        if closing.verdict is None:
-            yield BLANK
-        command = Span(closing.command, Style.STRONG)
-        yield from (Row(line(closing.lead)), Row(Line((command,), verbatim=True)))
+    if closing.commands and closing.verdict is None:
+        yield BLANK
+    for following in closing.commands:
+        command = Span(following.command, Style.STRONG)
+        yield from (Row(line(following.lead)), Row(Line((command,), verbatim=True)))
 
 
 def muted(found: Line) -> Line:

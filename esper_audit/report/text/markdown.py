@@ -131,8 +131,9 @@ def _closing(closing: Closing) -> Iterator[str]:
     for found in (closing.facts, closing.about):
         if found is not None:
             yield from (_text(found.text), "")
-    if closing.command:
-        yield from (_text(closing.lead), "", *_fenced(closing.command, "console"))
+    for place, following in enumerate(closing.commands):
+        yield from ("",) if place else ()
+        yield from (_text(following.lead), "", *_fenced(following.command, "console"))
 
 
 def _line(line: Line) -> str:

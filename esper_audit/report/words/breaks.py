@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from esper_audit.data.diagnoses import MEANINGS
 from esper_audit.data.findings import BreakGroup, Finding
 from esper_audit.data.places import Location
+from esper_audit.report.words.advice import NOTHING, to_try
 from esper_audit.report.words.findings import since_words
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.paths import place, without_installation
@@ -28,12 +29,12 @@ def breaks_details(finding: Finding, breaks: BreakGroup, root: str) -> list[str]
         called = finding.called_from
         lines.append(f"called from {place(called, root)}" if called is not None else "")
         lines.append(f"since {since_words(finding.since)}" if finding.since else "")
-        return [line for line in [*lines, "remedy: none in your code"] if line]
+        return [line for line in [*lines, NOTHING] if line]
     if breaks.places:
         lines.append(f"in the call of {', '.join(places(breaks.places, root))}")
     lines += [_said(finding.text, breaks), *hints(breaks.hints)]
     lines.append(f"since {since_words(finding.since)}" if finding.since else "")
-    lines.append(f"remedy: {_remedy(breaks) or meaning.remedy}")
+    lines.append(to_try(_remedy(breaks) or meaning.remedy))
     return [line for line in lines if line]
 
 

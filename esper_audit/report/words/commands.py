@@ -11,6 +11,9 @@ from esper_audit.data.clean import clean
 _QUIET = ("-q", "--quiet", "-v", "--verbose")
 _ELSEWHERE = ("--output", "-o", "--format", "--export", "--width")
 """Options that send a report elsewhere, or make it something else than words."""
+_OF_RUN = ("--save", "--fail-on")
+"""Options of `run` that `fix` lacks, or that would write over what `run` has written."""
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,14 @@ class Typed:
         """The command that applies what was proven; empty if the command is not known."""
         return self._with("--apply") if self.words[:1] == ("fix",) else ""
 
+    @property
+    def fixing(self) -> str:
+        """The command that tries remedies on what this one ran; empty if it replayed nothing."""
+        if self.words[:1] != ("run",):
+            return ""
+        kept = without(self.words[1:], (*_ELSEWHERE, *_OF_RUN), _QUIET)
+        return shell(("esper-audit", "fix", *kept))
+
     def _with(self, *options: str) -> str:
         if not self.words:
             return ""
@@ -63,6 +74,15 @@ NOTHING_TYPED = Typed()
 def explained(identifier: str) -> str:
     """The command that prints the page of a diagnosis."""
     return shell(("esper-audit", "explain", identifier))
+
+
+def fix_of(files: Iterable[str], names: Iterable[str]) -> str:
+    """The command that tries remedies on these scenarios; of many, on all of the project."""
+    given, chosen = tuple(dict.fromkeys(files)), tuple(dict.fromkeys(names))
+    paths = [no_option(file) for file in given] if len(given) <= _MOST_NAMED else []
+    is_plain = len(chosen) <= _MOST_NAMED and all(map(str.isidentifier, chosen))
+    named = ["-k", " or ".join(chosen)] if is_plain else []
+    return shell(("esper-audit", "fix", *paths, *named))
 
 
 def no_option(file: str) -> str:

@@ -1,0 +1,235 @@
+"""A number that a module holds, kept in a buffer: a tensor is not guarded by what it holds.
+
+Where all that reads the attribute can take a tensor and all writers are known, the attribute
+itself becomes the buffer, and each writer writes it in place. Else a buffer stands beside the
+number, filled by a property's setter, and compiled code alone reads the buffer: readers and writers
+elsewhere go on as before. ``persistent=False`` keeps state_dict as it is.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.findings import Finding
+from esper_audit.data.places import Location
+from esper_audit.data.remedies import Edit
+from esper_audit.remedies.patches import construction
+from esper_audit.remedies.patches.contexts import Reads
+from esper_audit.remedies.patches.refused import Refused
+from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, statement_of
+from esper_audit.remedies.patches.subject import Subject, subject_of
+from esper_audit.source.attributes import Site, SiteKind
+from esper_audit.source.project import Project
+
+_IN_PLACE = {ast.Add: "add_", ast.Sub: "sub_", ast.Mult: "mul_", ast.Div: "div_"}
+_WHOLE = re.compile(r"-?\d+")
+
+
+def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
+    """The edits of one remedy at a time, best first; raises Refused."""
+    subject = subject_of(finding, project)
+    reasons: list[Refused] = []
+    made: list[type[_Plan]] = []
+    plans: tuple[type[_Plan], ...] = (_Itself, _Beside)
+    for plan in plans:
+        try:
+            edits = plan(subject).edits()
+        except Refused as reason:
+            reasons.append(reason)
+        else:
+            made.append(plan)
+            yield edits
+    for plan in made:
+        with suppress(Refused):
+            yield plan(subject, cast=True).edits()
+    if not made:
+        raise reasons[-1]
+
+
+@dataclass
+class _Plan:
+    """Edits that are being made. ``tensor`` is the name of the buffer.
+
+    ``left`` are reads that stay reads of the number; ``skipped`` those that went with the write
+    that they stand in.
+    """
+
+    subject: Subject
+    cast: bool = False
+    rewrites: Rewrites = field(default_factory=Rewrites)
+    made: int = 0
+    casts: int = 0
+    left: list[tuple[str, Location]] = field(default_factory=list)
+    skipped: list[ast.AST] = field(default_factory=list)
+
+    @property
+    def tensor(self) -> str:
+        raise NotImplementedError
+
+    def edits(self) -> tuple[Edit, ...]:
+        """Of all files; raises Refused."""
+        raise NotImplementedError
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the attribute only ever holds integers, as far as was seen."""
+        finding = self.subject.finding
+        if finding.id is Diagnosis.INT_COUNTER:
+            seen = (*finding.values, finding.expected, finding.actual)
+            return all(_WHOLE.fullmatch(value) for value in seen if value)
+        return False
+
+    def rewrite(self, site: Site) -> Rewrite:
+        """The changes to the file of a site."""
+        return self.rewrites.of(site.file)
+
+    def read(self, site: Site) -> None:
+        """Let a line read the tensor in place of the number."""
+        assert site.function is not None and isinstance(site.node, ast.Attribute)
+        rewrite = self.rewrite(site)
+        reads = Reads(rewrite, site.function, self.cast)
+        text = f"{rewrite.text(site.node.value)}.{self.tensor}"
+        reads.to_tensor(site.node, text)
+        self.made += reads.made
+        self.casts += reads.casts
+        self.left += reads.branches
+        if reads.uses_torch:
+            rewrite.import_torch()
+
+    def write_in_place(self, site: Site, traced: bool) -> None:
+        """``m.a = v`` becomes ``m.a.fill_(v)``; of traced code ``copy_`` of what reads a tensor."""
+        rewrite = self.rewrite(site)
+        line = statement_of(site.node, rewrite.parents)
+        at = Location(site.file.path, site.line)
+        if not isinstance(site.node, ast.Attribute):
+            raise Refused(f"{site.via or 'a call'} writes it by its name", at)
+        target = f"{rewrite.text(site.node.value)}.{self.tensor}"
+        match line:
+            case ast.Assign(targets=[ast.Attribute() as node]) if node is site.node:
+                method, value = self._method(line.value, traced)
+            case ast.AnnAssign(value=ast.expr()) if line.target is site.node:
+                assert line.value is not None
+                method, value = self._method(line.value, traced)
+            case ast.AugAssign() if type(line.op) in _IN_PLACE:
+                if self.is_whole and isinstance(line.op, ast.Div):
+                    raise Refused("it is divided in place", at)
+                method, value = _IN_PLACE[type(line.op)], line.value
+            case _:
+                raise Refused("a line writes it together with something else", at)
+        rewrite.around(line, value, f"{target}.{method}(", ")")
+
+    def _method(self, value: ast.expr, traced: bool) -> tuple[str, ast.expr]:
+        """How to write it: ``a = a + 1`` is an addition in place."""
+        name = self.subject.name
+        if isinstance(value, ast.BinOp) and type(value.op) in _IN_PLACE:
+            is_own = isinstance(value.left, ast.Attribute) and value.left.attr == name
+            if is_own and not _reads(value.right, name):
+                self.skipped.append(value.left)
+                return _IN_PLACE[type(value.op)], value.right
+        if traced and _reads(value, name):
+            return "copy_", value
+        return "fill_", value
+
+    def traced_writes(self) -> list[Site]:
+        """The sites in compiled code that write it."""
+        return [
+            site
+            for site in self.subject.sites
+            if site.kind in (SiteKind.WRITE, SiteKind.AUGMENTED)
+            and not site.in_init
+            and self.subject.is_traced(site)
+        ]
+
+
+def _reads(node: ast.expr, name: str) -> bool:
+    return any(isinstance(one, ast.Attribute) and one.attr == name for one in ast.walk(node))
+
+
+class _Itself(_Plan):
+    """The attribute becomes the buffer."""
+
+    @property
+    def tensor(self) -> str:
+        return self.subject.name
+
+    def edits(self) -> tuple[Edit, ...]:
+        subject = self.subject
+        sites = subject.sites
+        for site in sites:
+            self._check(site)
+        construction.as_buffer(self.rewrites, subject, self.is_whole)
+        for site in sites:
+            is_write = site.kind in (SiteKind.WRITE, SiteKind.AUGMENTED)
+            if is_write and not construction.is_first(site, subject):
+                self.write_in_place(site, subject.is_traced(site))
+        for site in sites:
+            if site.kind is SiteKind.READ and site.node not in self.skipped:
+                self.read(site)
+        if self.left:
+            what, place = self.left[0]
+            raise Refused(f"it {what}", place)
+        if self.cast and not self.casts:
+            return ()
+        return self.rewrites.edits()
+
+    def _check(self, site: Site) -> None:
+        """A reader that compiled code does not run wants the number itself."""
+        at = Location(site.file.path, site.line, site.location.function)
+        if site.kind in (SiteKind.DELETE, SiteKind.IN_PLACE):
+            raise Refused("a line deletes it, or takes it for a tensor", at)
+        if not self.subject.is_sure(site):
+            raise Refused("it is not known of whose object a line uses it", at)
+        is_outside = site.kind is SiteKind.READ and not self.subject.is_traced(site)
+        if is_outside and not self._is_of_its_own_write(site):
+            raise Refused("a line outside of compiled code reads the number", at)
+
+    def _is_of_its_own_write(self, site: Site) -> bool:
+        line = statement_of(site.node, self.rewrite(site).parents)
+        if not isinstance(line, ast.Assign) or not isinstance(line.value, ast.BinOp):
+            return False
+        left, target = line.value.left, line.targets[0]
+        return left is site.node and ast.unparse(left) == ast.unparse(target)
+
+
+class _Beside(_Plan):
+    """A buffer beside the number; a property fills it."""
+
+    @property
+    def tensor(self) -> str:
+        return f"_{self.subject.name.strip('_')}_tensor"
+
+    def edits(self) -> tuple[Edit, ...]:
+        subject = self.subject
+        if any(construction.mentions(one, self.tensor) for one in subject.related):
+            raise Refused(f"{self.tensor} is in use already")
+        writes = self.traced_writes()
+        for site in writes:
+            self.write_in_place(site, traced=True)
+        for site in subject.sites:
+            is_read = site.kind is SiteKind.READ and site.node not in self.skipped
+            if is_read and self._is_for_tensor(site):
+                self.read(site)
+        if not self.made and not writes:
+            what, place = (*self.left, ("is not read in compiled code", None))[0]
+            raise Refused(f"it {what}", place)
+        if self.cast and not self.casts:
+            return ()
+        kind = "int" if self.is_whole else "float"
+        construction.beside(self.rewrites, subject, self.tensor, kind, from_tensor=bool(writes))
+        return self.rewrites.edits()
+
+    def _is_for_tensor(self, site: Site) -> bool:
+        """Whether compiled code reads it there, of an object that is known to be home's."""
+        subject = self.subject
+        if not subject.is_traced(site) or not subject.is_sure(site) or site.in_init:
+            return False
+        if site.receiver == "self" and site.owner not in subject.reading:
+            return False
+        assert site.function is not None and isinstance(site.node, ast.Attribute)
+        # Where the guard is made elsewhere, the number itself has come there, and no tensor of it.
+        return subject.direct or Reads(self.rewrite(site), site.function).goes_on(site.node)

@@ -1,0 +1,257 @@
+"""The attribute that a finding is about: whose it is, where it is set first, where it is traced."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from esper_audit.data.findings import Finding
+from esper_audit.data.places import Location
+from esper_audit.data.remedies import Ground
+from esper_audit.remedies.patches.refused import Refused
+from esper_audit.source.attributes import Site, SiteKind, sites_in, sites_of
+from esper_audit.source.classes import Classes, classes_of
+from esper_audit.source.definitions import Class, Function, dotted
+from esper_audit.source.project import Project, SourceFile
+from esper_audit.source.reach import reached_from_all
+from esper_audit.source.types import types_of
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """``name`` is the attribute of an ``owner``; ``home`` the class that sets it first.
+
+    ``user`` is the function in which the guard is made. ``direct`` says that the attribute is read
+    there; else the number has come there from elsewhere.
+    """
+
+    project: Project
+    name: str
+    owner: Class
+    home: Class
+    user: Function
+    direct: bool
+    finding: Finding
+
+    @property
+    def classes(self) -> Classes:
+        return classes_of(self.project)
+
+    @cached_property
+    def related(self) -> frozenset[Class]:
+        """The classes whose ``self`` may have the attribute: home, what it inherits, subclasses."""
+        return frozenset((*self.classes.line(self.home), *self.classes.subclasses(self.home)))
+
+    @cached_property
+    def reading(self) -> frozenset[Class]:
+        """The classes whose methods an owner has: its own, those it inherits, of subclasses."""
+        return frozenset((*self.classes.line(self.owner), *self.classes.subclasses(self.owner)))
+
+    @cached_property
+    def sites(self) -> tuple[Site, ...]:
+        """All sites of the attribute, of objects that may be home's."""
+        return tuple(site for site in self._named if self._is_ours(site))
+
+    @cached_property
+    def _named(self) -> tuple[Site, ...]:
+        """All sites of attributes of this name. Files that can't hold one are not parsed."""
+        words = (f".{self.name}", f'"{self.name}"', f"'{self.name}'")
+        files = {file.path: file for file in self.project.all(words)}
+        files |= {one.file.path: one.file for one in self.related}
+        found = (site for file in files.values() for site in sites_in(file, self.classes))
+        return tuple(site for site in found if site.attribute == self.name)
+
+    def _is_ours(self, site: Site) -> bool:
+        if site.receiver == "self" or site.kind is SiteKind.DECLARED:
+            return site.owner in self.related
+        found = self._types_of_receiver(site)
+        return not found or not self.related.isdisjoint(found)
+
+    def is_sure(self, site: Site) -> bool:
+        """Whether its object is known to be home's: by its class, the recording or its name."""
+        if site.receiver == "self" or self._types_of_receiver(site):
+            return True
+        at = (site.file.path, site.line)
+        if any((one.location.file, one.location.line) == at for one in self.finding.writers):
+            return True
+        return not self._is_elsewhere
+
+    @cached_property
+    def _is_elsewhere(self) -> bool:
+        """Whether an unrelated class of the project has an attribute of this name, too."""
+        return any(
+            site.owner is not None and site.owner not in self.related
+            for site in self._named
+            if site.receiver == "self" or site.kind is SiteKind.DECLARED
+        )
+
+    def _types_of_receiver(self, site: Site) -> frozenset[Class]:
+        if site.function is None or not isinstance(site.node, ast.Attribute):
+            return frozenset()
+        types = types_of(self.classes)
+        return types.of(site.node.value, site.function, site.owner or site.function.owner)
+
+    @cached_property
+    def traced(self) -> frozenset[Function]:
+        """The functions that compiled code may run, as far as source tells."""
+        starts: list[tuple[Function, Class | None]] = []
+        entry = self._entry
+        for function in (entry, self.user):
+            if function is not None:
+                owners = [function.owner] if function.owner is not None else [None]
+                for owner in owners:
+                    below = self.classes.subclasses(owner) if owner is not None else ()
+                    starts += [(function, one) for one in (owner, *below)]
+        for one in self.related:
+            forward = one.methods.get("forward")
+            if forward is not None:
+                starts.append((forward, one))
+        return frozenset(reached_from_all(self.project, starts).functions)
+
+    def is_traced(self, site: Site) -> bool:
+        """Whether compiled code may run it: also in a function inside of one that it runs."""
+        function = site.function
+        return function is not None and any(
+            function is one
+            or (
+                function.file is one.file
+                and function.qualname.startswith(f"{one.qualname}.<locals>.")
+            )
+            for one in self.traced
+        )
+
+    @property
+    def _entry(self) -> Function | None:
+        return entry_of(self.finding, self.project)
+
+
+def entry_of(finding: Finding, project: Project) -> Function | None:
+    """The function that is compiled; None where it is none of the project's."""
+    frame = finding.frame
+    if frame.file not in project:
+        return None
+    return _around(classes_of(project).functions_in(project.file(frame.file)), frame.line)
+
+
+def subject_of(finding: Finding, project: Project) -> Subject:
+    """The attribute of a finding; raises Refused where it is none, or none of the project's."""
+    name = finding.source.rpartition(".")[2]
+    if "." not in finding.source or not name.isidentifier():
+        raise Refused(f"{finding.source or 'what changed'} is no attribute")
+    line = finding.user_line
+    if line is None:
+        raise Refused("the line that reads it is not known", ground=Ground.NO_SOURCE)
+    if line.file not in project:
+        raise Refused("it is read outside of the project", line, Ground.NO_SOURCE)
+    classes = classes_of(project)
+    file = project.file(line.file)
+    user = _around(classes.functions_in(file), line.line)
+    if user is None:
+        raise Refused("the line that reads it is in no function", line)
+    found = _owners(name, user, file, line, classes)
+    direct = bool(found)
+    found = found or _by_path(finding, project) or _by_name(name, classes)
+    homes = {_home(name, one, classes) for one in found}
+    if not homes:
+        raise Refused(f"it is not known which class has the attribute {name}", line)
+    if len(homes) > 1:
+        raise Refused(f"several classes have an attribute {name}", line)
+    owner, home = next(iter(found)) if len(found) == 1 else next(iter(homes)), next(iter(homes))
+    if classes.is_module(home) is False:
+        raise Refused(f"{home.name} is no nn.Module", home.location)
+    return Subject(project, name, owner, home, user, direct, finding)
+
+
+def _by_path(finding: Finding, project: Project) -> set[Class]:
+    """The class of what ``self.strategy`` is, seen from the compiled function."""
+    entry = entry_of(finding, project)
+    try:
+        node = ast.parse(finding.source, mode="eval").body
+    except SyntaxError:
+        return set()
+    if entry is None or not isinstance(node, ast.Attribute):
+        return set()
+    return set(types_of(classes_of(project)).of(node.value, entry, entry.owner))
+
+
+def _by_name(name: str, classes: Classes) -> set[Class]:
+    """The one class of modules that sets an attribute of this name; none where several do."""
+    setting = {
+        site.owner
+        for site in sites_of(classes.project, name)
+        if site.owner is not None and site.in_init
+    }
+    homes = {_home(name, one, classes) for one in setting if classes.is_module(one) is not False}
+    return homes if len(homes) == 1 else set()
+
+
+def _around(functions: list[Function], line: int) -> Function | None:
+    """The innermost function of a line."""
+    around = [one for one in functions if _first(one) <= line <= (one.node.end_lineno or 0)]
+    return max(around, key=lambda one: one.node.lineno, default=None)
+
+
+def _first(function: Function) -> int:
+    return min((function.node.lineno, *(one.lineno for one in function.node.decorator_list)))
+
+
+def _owners(
+    name: str, user: Function, file: SourceFile, line: Location, classes: Classes
+) -> set[Class]:
+    """The classes whose object has the attribute that is read there."""
+    sites = [
+        site for site in sites_in(file, classes) if site.attribute == name and site.function is user
+    ]
+    near = [site for site in sites if _holds(site.node, line.line)] or sites
+    found: set[Class] = set()
+    for site in near:
+        if site.receiver == "self" and site.owner is not None:
+            found.add(site.owner)
+        elif isinstance(site.node, ast.Attribute):
+            found |= types_of(classes).of(site.node.value, user, site.owner)
+    if not near and user.owner is not None and _asks(user, name):
+        found.add(user.owner)  # by hasattr or getattr
+    return found
+
+
+def _holds(node: ast.AST, line: int) -> bool:
+    first, last = getattr(node, "lineno", 0), getattr(node, "end_lineno", 0) or 0
+    return first <= line <= last
+
+
+def _asks(user: Function, name: str) -> bool:
+    """Whether it asks ``self`` for an attribute by its name."""
+    return any(
+        isinstance(node, ast.Call)
+        and dotted(node.func) in ("hasattr", "getattr")
+        and len(node.args) > 1
+        and dotted(node.args[0]) == "self"
+        and isinstance(node.args[1], ast.Constant)
+        and node.args[1].value == name
+        for node in ast.walk(user.node)
+    )
+
+
+def _home(name: str, owner: Class, classes: Classes) -> Class:
+    """The class in which the attribute is set first: the highest one that sets it."""
+    line = classes.line(owner)
+    setting = [one for one in line if _sets(one, name, classes)]
+    if setting:
+        return setting[-1]
+    below = [one for one in classes.subclasses(owner) if _sets(one, name, classes)]
+    if len(below) == 1:
+        return below[0]
+    return owner
+
+
+def _sets(owner: Class, name: str, classes: Classes) -> bool:
+    return any(True for _ in first_writes(owner, name, classes))
+
+
+def first_writes(owner: Class, name: str, classes: Classes) -> Iterator[Site]:
+    """Where the construction of a class sets it, in its own body."""
+    for site in sites_in(owner.file, classes):
+        if site.attribute == name and site.owner is owner and site.in_init:
+            yield site
