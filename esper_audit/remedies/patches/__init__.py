@@ -1,7 +1,8 @@
 """Patches of the user's source: which are known for a diagnosis, and what they make of a finding.
 
 Each is a module of this folder with ``make(finding, project)``, which yields the edits of one
-remedy at a time, best first, and raises ``Refused`` where the code is not of a form that it knows.
+remedy at a time, best first, and raises ``Refused`` where the code is not of a form that it knows,
+``Unconcerned`` where the finding is none of its own.
 They are imported as they are needed: reading source is slow.
 """
 
@@ -25,7 +26,7 @@ from esper_audit.data.remedies import (
     Reach,
     Remedy,
 )
-from esper_audit.remedies.patches.refused import Refused
+from esper_audit.remedies.patches.refused import Refused, Unconcerned
 
 if TYPE_CHECKING:
     from esper_audit.source.project import Project
@@ -60,6 +61,16 @@ def _for(*diagnoses: Diagnosis) -> frozenset[Diagnosis]:
 
 
 _OF_STATE = (
+    Patch(
+        id="cache-to-buffer",
+        module="lazy_cache",
+        diagnoses=_for(
+            Diagnosis.LAZY_CACHE,
+            Diagnosis.ATTRIBUTE_PRESENCE,
+            Diagnosis.FLOAT_SPECIALIZED,
+            Diagnosis.INT_COUNTER,
+        ),
+    ),
     Patch(id="float-to-buffer", module="numbers", diagnoses=_for(Diagnosis.FLOAT_SPECIALIZED)),
     Patch(id="int-to-buffer", module="numbers", diagnoses=_for(Diagnosis.INT_COUNTER)),
 )
@@ -110,6 +121,8 @@ def _made(
                     unsafe=patch.unsafe,
                     levers=patch.levers,
                 )
+    except Unconcerned:
+        return
     except Refused as refused:
         if not made:
             yield NotMade(id=patch.id, covers=(cause,), because=refused.because)

@@ -18,6 +18,17 @@ def __init__(self, *args, **kwargs):
 """
 
 
+_WIDTH = 92  # of a line without its indentation
+
+
+def buffer(name: str, value: str) -> str:
+    """The line that makes a buffer, or the lines."""
+    inside = f'"{name}", {value}, persistent=False'
+    if len(inside) + len("self.register_buffer()") <= _WIDTH:
+        return f"self.register_buffer({inside})"
+    return f"self.register_buffer(\n    {inside}\n)"
+
+
 def is_first(site: Site, subject: Subject) -> bool:
     """Whether it is the line that becomes the making of the buffer."""
     first = next(first_writes(subject.home, subject.name, subject.classes), None)
@@ -76,7 +87,7 @@ def beside(rewrites: Rewrites, subject: Subject, tensor: str, kind: str, from_te
     rewrite = rewrites.of(home.file)
     rewrite.import_torch()
     zero = "0" if kind == "int" else "0.0"
-    made = f'self.register_buffer("{tensor}", torch.tensor({zero}), persistent=False)'
+    made = buffer(tensor, f"torch.tensor({zero})")
     sites = list(first_writes(home, name, subject.classes))
     declared = [site for site in sites if site.kind is SiteKind.DECLARED]
     lines = [made]
@@ -206,3 +217,67 @@ def into_class(rewrite: Rewrite, home: Class, text: str) -> None:
     init = _init_of(home)
     assert init is not None
     rewrite.after(init, "", text)
+
+
+def in_init(
+    rewrite: Rewrite,
+    subject: Subject,
+    names: tuple[str, ...],
+    lines: list[str],
+    needs: frozenset[str],
+) -> None:
+    """Run lines in ``__init__``, in place of those that set these names to None.
+
+    They come after the last line that sets an attribute which they need.
+    """
+    home = subject.home
+    firsts = [site for name in names for site in first_writes(home, name, subject.classes)]
+    for site in firsts:
+        is_none = isinstance(site.value, ast.Constant) and site.value.value is None
+        if not is_none and site.kind is not SiteKind.DECLARED:
+            raise Refused("__init__ does not set it to None", site.location)
+    olds = [statement_of(site.node, rewrite.parents) for site in firsts]
+    init = _init_of(home)
+    if init is None:
+        for line in olds:
+            rewrite.remove(line)
+        at_construction(rewrite, home, *lines)
+        return
+    inside = [line for line in olds if line in init.body]
+    if len(inside) != len([site for site in firsts if site.kind is not SiteKind.DECLARED]):
+        raise Refused("__init__ sets it in a block of its own", home.location)
+    place = inside[-1] if inside else super_call(home)
+    last = _last_that_sets(init, needs, place, rewrite)
+    kept = place if inside and last is place else None
+    for line in olds:
+        if line is not kept:
+            rewrite.remove(line)
+    if kept is not None:
+        indent = rewrite.indent(kept)
+        rewrite.replace(kept, "\n".join(lines).replace("\n", f"\n{indent}"))
+    else:
+        rewrite.after(last, *lines)
+
+
+def _last_that_sets(
+    init: Def, needs: frozenset[str], place: ast.stmt, rewrite: Rewrite
+) -> ast.stmt:
+    """The statement of ``__init__`` after which all that is needed is set."""
+    last = place
+    for one in ast.walk(init):
+        is_stored = isinstance(one, ast.Attribute) and isinstance(one.ctx, ast.Store)
+        named = one.attr if is_stored and isinstance(one, ast.Attribute) else _registered(one)
+        if named in needs:
+            line = _top_level(statement_of(one, rewrite.parents), rewrite)
+            last = line if line.lineno > last.lineno else last
+    return last
+
+
+def _registered(node: ast.AST) -> str:
+    """The name that ``self.register_buffer("name", …)`` sets."""
+    match node:
+        case ast.Call(
+            func=ast.Attribute(attr=method), args=[ast.Constant(value=str() as name), *_]
+        ):
+            return name if method.startswith("register_") else ""
+    return ""

@@ -10,6 +10,13 @@ import ast
 from dataclasses import dataclass, field
 
 from esper_audit.data.places import Location
+from esper_audit.remedies.patches.literals import (
+    is_in_place,
+    is_none,
+    is_number_literal,
+    is_numeric,
+    last_name,
+)
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite
 from esper_audit.source.definitions import Function, dotted
@@ -154,7 +161,7 @@ class Reads:
                 return self._of_call(parent, node, None)
             case ast.List() | ast.Tuple():
                 call = self.rewrite.parents[parent]
-                if isinstance(call, ast.Call) and _last(call) in _MAKERS | _ONLY_NUMBERS:
+                if isinstance(call, ast.Call) and last_name(call) in _MAKERS | _ONLY_NUMBERS:
                     raise Refused("is an item of a list that makes a tensor", self._at(node))
         return []
 
@@ -164,12 +171,12 @@ class Reads:
             return True
         assert isinstance(whole, ast.BinOp)
         other = whole.right if whole.left is node else whole.left
-        return _is_numeric(other)
+        return is_numeric(other)
 
     def _of_call(
         self, call: ast.Call, node: ast.expr, keyword: str | None
     ) -> list[tuple[int, int, str]]:
-        name, last = dotted(call.func), _last(call)
+        name, last = dotted(call.func), last_name(call)
         if last in _MAKERS and keyword in (None, "data", "fill_value"):
             return self._maker(call, node, last)
         if name in ("min", "max") and len(call.args) == 2 and not call.keywords:
@@ -242,7 +249,7 @@ class Reads:
         """Whether the fresh tensor is written in place: then it must not be the buffer itself."""
         parent = self.rewrite.parents[call]
         if not (isinstance(parent, ast.Assign) and isinstance(parent.targets[0], ast.Name)):
-            return isinstance(parent, ast.Attribute) and _is_in_place(parent.attr)
+            return isinstance(parent, ast.Attribute) and is_in_place(parent.attr)
         name = parent.targets[0].id
         for one in ast.walk(self.function.node):
             match one:
@@ -251,14 +258,14 @@ class Reads:
                 case ast.Subscript(value=ast.Name(id=other), ctx=ast.Store()) if other == name:
                     return True
                 case ast.Attribute(value=ast.Name(id=other), attr=attr) if other == name:
-                    if _is_in_place(attr):
+                    if is_in_place(attr):
                         return True
         return False
 
     def _bound(self, call: ast.Call, node: ast.expr, name: str) -> list[tuple[int, int, str]]:
         """``min(V, 1.0)`` is ``V.clamp(max=1.0)``."""
         other = next(one for one in call.args if one is not node)
-        if not _is_numeric(other):
+        if not is_numeric(other):
             raise Branch(f"is passed to {name}")
         bound = f".clamp({'max' if name == 'min' else 'min'}={self.rewrite.text(other)})"
         start, end = self.rewrite.start, self.rewrite.end
@@ -297,10 +304,10 @@ class Reads:
         bounds = [*call.args, *(one.value for one in call.keywords)]
         if dotted(call.func).startswith(("torch.clamp", "torch.clip")):
             bounds = bounds[1:]
-        others = [one for one in bounds if one is not node and not _is_none(one)]
+        others = [one for one in bounds if one is not node and not is_none(one)]
         if not others:
             return []
-        if not all(_is_number_literal(one) for one in others):
+        if not all(is_number_literal(one) for one in others):
             return []  # it may hold the same number
         other, text, end = others[0], self.rewrite.text, self.rewrite.end
         is_max = keyword == "max" or (keyword is None and bounds.index(node) == 1)
@@ -312,40 +319,3 @@ class Reads:
         before = (self.rewrite.start(call), self.rewrite.start(node))
         first = f"{opening}.clamp({its}={text(other)}).clamp({mine}="
         return [(*before, first), (end(node), end(call), ")")]
-
-
-def _last(call: ast.Call) -> str:
-    if isinstance(call.func, ast.Attribute):
-        return call.func.attr
-    return dotted(call.func).rpartition(".")[2]
-
-
-def _is_in_place(name: str) -> bool:
-    return name.endswith("_") and not name.endswith("__")
-
-
-def _is_none(node: ast.expr) -> bool:
-    return isinstance(node, ast.Constant) and node.value is None
-
-
-def _is_number_literal(node: ast.expr) -> bool:
-    if isinstance(node, ast.UnaryOp):
-        node = node.operand
-    return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
-
-
-def _is_numeric(node: ast.expr) -> bool:
-    """Whether it can only be a number: literals, ``math.pi``, ``len(…)``, operations on them."""
-    match node:
-        case ast.Constant():
-            return isinstance(node.value, int | float)
-        case ast.UnaryOp():
-            return _is_numeric(node.operand)
-        case ast.BinOp():
-            return _is_numeric(node.left) and _is_numeric(node.right)
-        case ast.Call():
-            return dotted(node.func) in ("len", "float", "int")
-        case ast.Attribute():
-            return dotted(node).startswith(("math.", "self.max_", "self.num_", "self.total_"))
-        case _:
-            return False

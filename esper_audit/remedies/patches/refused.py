@@ -14,3 +14,7 @@ class Refused(Exception):  # noqa: N818  # an answer, no error
     ) -> None:
         super().__init__(text)
         self.because = Because(ground=ground, text=text, location=location)
+
+
+class Unconcerned(Exception):  # noqa: N818  # an answer, no error
+    """The finding is none of a patch's: nothing is said of it."""

@@ -25,6 +25,7 @@ class Rewrite:
         self.file = file
         self._changes: list[tuple[int, int, int, bytes]] = []
         self._data = file.text.encode()
+        self._removed: list[ast.stmt] = []
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -105,17 +106,21 @@ class Rewrite:
             text = "\n" + text.removesuffix("\n")
         self.change(at, at, text)
 
-    def remove(self, node: ast.stmt) -> None:
-        """Take a statement out with its line; ``pass`` takes the place of a block's only one."""
+    def remove(self, node: ast.stmt, comments: bool = False) -> None:
+        """Take a statement out with its line; ``pass`` takes the place of a block's only one.
+
+        A comment beside its end goes with it only where that is allowed.
+        """
         block = block_of(node, self.parents)
-        if len(block) == 1:
+        self._removed.append(node)
+        if all(one in self._removed for one in block):
             self.replace(node, "pass")
             return
         if not self._is_first_of_its_line(node) or self._is_followed(node):
             raise Refused("two statements on one line")
         assert node.end_lineno is not None
         rest = self._data[self.end(node) : self._starts[node.end_lineno]]
-        if b"#" in rest:
+        if b"#" in rest and not comments:
             raise Refused("a comment beside a line that would go")
         self.change(self._starts[node.lineno - 1], self._starts[node.end_lineno], "")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from esper_audit.data.findings import Finding
@@ -109,6 +109,10 @@ class Subject:
             if forward is not None:
                 starts.append((forward, one))
         return frozenset(reached_from_all(self.project, starts).functions)
+
+    def named(self, name: str) -> Subject:
+        """The same of another attribute of the owner."""
+        return replace(self, name=name, home=_home(name, self.owner, self.classes))
 
     def is_traced(self, site: Site) -> bool:
         """Whether compiled code may run it: also in a function inside of one that it runs."""
