@@ -11,7 +11,6 @@ import ast
 import functools
 import importlib
 import inspect
-import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -19,12 +18,16 @@ from typing import Any
 import torch
 
 from esper_audit.data.remedies import Lever, LeverKind
+from esper_audit.torch_text.sources import guard_name
 
-_LISTS = ("dynamic_sources", "unbacked_sources", "static_sources", "dynamic_values")
-"""Settings that hold several entries in one text, with commas between them."""
+_LISTS = {
+    **dict.fromkeys(("dynamic_sources", "unbacked_sources", "static_sources"), ","),
+    "dynamic_values": ",",
+    "debug_dynamo_config_override": ";",
+}
+"""Settings that hold several entries in one text, and what stands between them."""
 
 _FILTER = "guard_filter_fn"
-_LOCAL = re.compile(r"""L\[\s*['"](.*?)['"]\s*\]""")
 
 
 class NoSuchLeverError(AttributeError):
@@ -143,11 +146,8 @@ def compile_keywords(levers: Sequence[Lever]) -> dict[str, Any]:
 
 
 def without_guards_of(sources: frozenset[str]) -> Callable[[Sequence[Any]], list[bool]]:
-    """A ``guard_filter_fn`` that drops the guards of these sources, named as torch names them.
-
-    ``GuardFilterEntry.name`` has ``x`` for ``L['x']`` (torch/_guards.py, ``strip_local_scope``).
-    """
-    names = sources | {_LOCAL.sub(r"\1", source) for source in sources}
+    """A ``guard_filter_fn`` that drops the guards of these sources, named as torch names them."""
+    names = {guard_name(source) for source in sources}
 
     def keep(entries: Sequence[Any]) -> list[bool]:
         return [entry.name not in names for entry in entries]
@@ -230,15 +230,16 @@ def _settings(levers: Sequence[Lever]) -> dict[str, Any]:
     for lever in levers:
         if lever.kind is LeverKind.CONFIG:
             value = ast.literal_eval(lever.value)
-            if lever.name.rpartition(".")[2] in _LISTS:
-                value = _joined(found.get(lever.name, _get(lever.name)), value)
+            sign = _LISTS.get(lever.name.rpartition(".")[2])
+            if sign is not None:
+                value = _joined(found.get(lever.name, _get(lever.name)), value, sign)
             found[lever.name] = value
     return found
 
 
-def _joined(present: str, value: str) -> str:
-    entries = [entry for text in (present, value) for entry in text.split(",") if entry]
-    return ",".join(dict.fromkeys(entries))
+def _joined(present: str, value: str, sign: str) -> str:
+    entries = [entry for text in (present, value) for entry in text.split(sign) if entry]
+    return sign.join(dict.fromkeys(entries))
 
 
 def _owner(name: str) -> tuple[Any, str]:

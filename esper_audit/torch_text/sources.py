@@ -11,6 +11,7 @@ from esper_audit.torch_text.guard_trees import tree_of
 from esper_audit.torch_text.user_terms import Known, Unknown, rewritten
 
 _VARIABLE = re.compile(r"\b[LG]\[(?P<quote>['\"])(?P<name>[^'\"]+)(?P=quote)\]")
+_LOCAL = re.compile(r"""L\[\s*['"](.*?)['"]\s*\]""")
 _UNKNOWN = Unknown()
 _STANDARD_LIBRARY = re.compile(r"python3\.\d+")
 _RESUME_LINE = re.compile(r"(torch_dynamo_resume_in_\w+?)_at_\d+")
@@ -26,6 +27,14 @@ def in_user_terms(source: str, known: Known = _UNKNOWN) -> str:
     if tree is None:
         return _VARIABLE.sub(lambda match: match["name"], source)
     return rewritten(tree, known)
+
+
+def guard_name(source: str) -> str:
+    """``L['self'].alpha`` as ``self.alpha``: as a ``guard_filter_fn`` is told the name of a guard.
+
+    As ``strip_local_scope`` of torch/_guards.py does (2.8 to 2.13).
+    """
+    return _LOCAL.sub(r"\1", source)
 
 
 def frame_key(file: str, name: str, root: str) -> str:

@@ -94,7 +94,7 @@ OTHERS = (
     trial(
         RemedyState.HIDES,
         id="drop-guard",
-        levers=(Lever(kind=LeverKind.DROP_GUARD, value="L['self'].alpha"),),
+        levers=(Lever(kind=LeverKind.DROP_GUARD, value=repr("L['self'].alpha")),),
         unsafe=True,
         because=because(Ground.STALE),
     ),

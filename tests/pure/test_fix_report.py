@@ -99,6 +99,34 @@ def test_every_lever_is_told_as_code(kind):
     compile(code.replace("...", "f") if kind is LeverKind.COMPILE else code, "lever", "exec")
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "value", "code"),
+    [
+        (
+            LeverKind.MARK,
+            "mark_dynamic",
+            ("L['batch']['x']", 1, "Host.forward"),
+            "torch._dynamo.mark_dynamic(batch['x'], 1)  # before each call of Host.forward",
+        ),
+        (
+            LeverKind.MARK,
+            "mark_unbacked",
+            ("L['x']", 0, ""),
+            "torch._dynamo.decorators.mark_unbacked(x, 0)  # before each call",
+        ),
+        (
+            LeverKind.DROP_GUARD,
+            "",
+            "L['self'].alpha",
+            "keep = lambda guards: [guard.name != 'self.alpha' for guard in guards]",
+        ),
+    ],
+)
+def test_a_lever_on_a_source_names_it_as_the_code_does(kind, name, value, code):
+    lever = Lever(kind=kind, name=name, value=repr(value))
+    assert lever_code([lever]).splitlines()[0] == code
+
+
 def test_a_lever_on_text_has_its_environment_variable():
     variable = lever_variable([SOURCES])
     assert variable == """TORCH_COMPILE_DYNAMIC_SOURCES="L['self'].step\""""

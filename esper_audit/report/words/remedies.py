@@ -23,6 +23,7 @@ from esper_audit.data.remedies import (
 from esper_audit.report.words.numbers import agree, several
 from esper_audit.report.words.paths import place
 from esper_audit.report.words.reasons import in_words
+from esper_audit.torch_text.sources import guard_name, in_user_terms
 
 _DYNAMO = "torch._dynamo.config"
 _COMPILER = "torch.compiler.config"
@@ -30,6 +31,7 @@ VARIABLES = {
     f"{_COMPILER}.dynamic_sources": "TORCH_COMPILE_DYNAMIC_SOURCES",
     f"{_COMPILER}.unbacked_sources": "TORCH_COMPILE_UNBACKED_SOURCES",
     f"{_COMPILER}.dynamic_values": "TORCH_COMPILE_DYNAMIC_VALUES",
+    f"{_DYNAMO}.debug_dynamo_config_override": "TORCH_COMPILE_OVERRIDE_DYNAMO_CONFIGS",
 }
 """Settings of torch whose value is text, and the environment variable of each (2.13)."""
 
@@ -152,6 +154,7 @@ GROUNDS: dict[Ground, Callable[[Because, str], str]] = {
     Ground.SLOWER: _slower,
     Ground.NOT_COMPARED: _reason("the output could not be compared"),
     Ground.NO_CANDIDATE: _form("no remedy is known for this diagnosis"),
+    Ground.VALUES_GO_ON: _form("new values keep coming, so they can't be visited in warm-up"),
     Ground.EAGER_IS_WRONG: _form(
         "eager execution gives the same wrong output: the code computes it, not torch.compile"
     ),
@@ -245,11 +248,8 @@ def lever_variable(levers: Sequence[Lever]) -> str:
 
 def _variable(lever: Lever) -> str:
     name = VARIABLES.get(lever.name, "") if lever.kind is LeverKind.CONFIG else ""
-    try:
-        value = ast.literal_eval(lever.value) if name else ""
-    except (ValueError, SyntaxError, RecursionError, MemoryError):  # of a forged file
-        return ""
-    return f"{name}={_quoted(str(value))}" if name else ""
+    value = _literal(lever.value)
+    return f"{name}={_quoted(value)}" if name and isinstance(value, str) else ""
 
 
 def _quoted(text: str) -> str:
@@ -266,9 +266,15 @@ def _compile(lever: Lever) -> Iterator[str]:
 
 
 def _mark(lever: Lever) -> Iterator[str]:
-    what = lever.value.strip()
-    inner = what[1:-1] if what.startswith("(") and what.endswith(")") else what
-    yield f"torch._dynamo.{lever.name}({inner})  # before each call"
+    """The argument by its name, as at the place of the call."""
+    module = "torch._dynamo.decorators" if lever.name == "mark_unbacked" else "torch._dynamo"
+    match _literal(lever.value):
+        case (str(source), int(dimension), str(function)):
+            called = f" of {function}" if function else ""
+            given = f"{in_user_terms(source)}, {dimension}"
+            yield f"{module}.{lever.name}({given})  # before each call{called}"
+        case _:
+            yield f"{module}.{lever.name}(...)  # {lever.value!r}"
 
 
 def _warm_up(_lever: Lever) -> Iterator[str]:
@@ -282,9 +288,22 @@ def _eager_first(lever: Lever) -> Iterator[str]:
 
 
 def _drop_guard(lever: Lever) -> Iterator[str]:
-    name = repr(lever.value)
+    name = repr(_guard_of(lever))
     yield f"keep = lambda guards: [guard.name != {name} for guard in guards]"
     yield 'torch.compile(..., options={"guard_filter_fn": keep})'
+
+
+def _literal(text: str) -> object:
+    """The value of a lever; None where it is no literal, as of a forged file."""
+    try:
+        value: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+    return value
+
+
+def _guard_of(lever: Lever) -> str:
+    return guard_name(str(_literal(lever.value) or lever.value))
 
 
 _CODE: dict[LeverKind, Callable[[Lever], Iterator[str]]] = {
@@ -300,7 +319,7 @@ _CODE: dict[LeverKind, Callable[[Lever], Iterator[str]]] = {
 def lever_words(lever: Lever) -> str:
     """One lever on one line, to name it."""
     if lever.kind is LeverKind.DROP_GUARD:
-        return clean(f"guard_filter_fn, without guards of {lever.value}")
+        return clean(f"guard_filter_fn, without guards of {_guard_of(lever)}")
     return clean(next(iter(_CODE[lever.kind](lever))).removeprefix("# "))
 
 
