@@ -7,7 +7,7 @@ import itertools
 import os
 from collections.abc import Iterable, Iterator, Sequence
 
-from esper_audit.data.remedies import Edit
+from esper_audit.data.remedies import Edit, digest
 
 _NO_NEWLINE = "\n\\ No newline at end of file\n"
 _QUOTED = {'"': '\\"', "\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"}
@@ -28,6 +28,11 @@ def relative(file: str, root: str) -> str:
     """A path below ``root`` as seen from there, with slashes; any other as it is."""
     inside = os.path.relpath(file, root) if os.path.isabs(file) and root else file  # noqa: PTH117
     return file if inside.startswith(os.pardir) else inside.replace(os.sep, "/")
+
+
+def made_from(edits: Iterable[Edit], root: str) -> dict[str, str]:
+    """The digest of each file as it was, by the paths of the diff."""
+    return {relative(edit.file, root): digest(edit.before) for edit in edits}
 
 
 def _of_file(edit: Edit, root: str) -> str:

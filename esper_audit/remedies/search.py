@@ -21,14 +21,13 @@ from esper_audit.data.remedies import (
     Remedy,
     RemedyState,
     Trial,
-    digest,
 )
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import count
 from esper_audit.remedies import combined
 from esper_audit.remedies.candidates import REACHES, Candidates, causes_of, changed_by
-from esper_audit.remedies.diffs import relative, unified
+from esper_audit.remedies.diffs import made_from, relative, unified
 from esper_audit.remedies.states import Shown, eager_is_wrong, state_of
 
 Make = Callable[[Audit, Mapping[str, str]], Candidates]
@@ -49,10 +48,10 @@ _NEAREST = (
 
 @dataclass(eq=False)
 class Tried:
-    """A remedy, how many it is made of, and what replays with it have shown so far."""
+    """A remedy, what changes it is made of, and what replays with it have shown so far."""
 
     remedy: Remedy
-    depth: int = 1
+    parts: frozenset[object]
     after: Audit | None = None
     shown: Shown | None = None
     gain: Gain | None = None
@@ -64,6 +63,11 @@ class Tried:
     def state(self) -> RemedyState:
         """What it is known to be; not tried before it was replayed."""
         return self.shown.state if self.shown is not None else RemedyState.NOT_TRIED
+
+    @property
+    def depth(self) -> int:
+        """How many remedies it is made of."""
+        return len(self.parts)
 
     @property
     def is_proven(self) -> bool:
@@ -94,7 +98,8 @@ class Search:
         self.not_made = tuple(
             one for one in found.not_made if one.because.ground is not Ground.NO_CANDIDATE
         )
-        self.waiting = [Tried(remedy) for remedy in found.remedies if self._is_new(remedy)]
+        new = (remedy for remedy in found.remedies if self._is_new(remedy))
+        self.waiting = [Tried(remedy, frozenset((changed_by(remedy),))) for remedy in new]
 
     def _is_new(self, remedy: Remedy) -> bool:
         change = changed_by(remedy)
@@ -145,24 +150,29 @@ class Search:
         """Add to a remedy those for what it leaves; ``after`` is its audit, with writers."""
         tried.followed = True
         texts = {edit.file: edit.after for edit in tried.remedy.edits}
-        found = (
-            combined.after(tried.remedy, remedy) for remedy in self.make(after, texts).remedies
-        )
-        new = [remedy for remedy in found if remedy is not None and self._is_new(remedy)]
-        self.waiting[:0] = [Tried(remedy, tried.depth + 1) for remedy in new[:_FOLLOW_UPS]]
+        new = []
+        for added in self.make(after, texts).remedies:
+            both = combined.after(tried.remedy, added)
+            if both is not None and self._is_new(both):
+                new.append(Tried(both, tried.parts | {changed_by(added)}))
+        self.waiting[:0] = new[:_FOLLOW_UPS]
 
     @property
     def best(self) -> Tried | None:
         """The proven remedy to report: an edit before levers, then the smallest reach."""
-        proven = [one for one in self.tried if one.is_proven]
-        return min(proven, key=_worth, default=None)
+        return min(self.proven, key=_worth, default=None)
+
+    @property
+    def proven(self) -> list[Tried]:
+        """All remedies that were proven, in the order of their trials."""
+        return [one for one in self.tried if one.is_proven]
 
     def fix(self, root: str, interrupted: bool = False) -> Fix:
         """What came of it. ``root``: the folder from which diffs name files."""
         done = [one for one in self.tried if one.state is not RemedyState.NOT_TRIED]
         best = self.best
         counts = count(self.before.recording)
-        trials = [*(_trial(one, root) for one in done), *self._untried(root, done, interrupted)]
+        trials = [*(trial_of(one, root) for one in done), *self._untried(root, done, interrupted)]
         return Fix(
             title=self.before.title,
             file=self.before.file,
@@ -182,7 +192,7 @@ class Search:
     def _untried(self, root: str, done: list[Tried], interrupted: bool) -> list[Trial]:
         ground = Ground.INTERRUPTED if interrupted else Ground.NOT_NEEDED
         rest = [one for one in (*self.tried, *self.waiting) if one not in done and one.depth == 1]
-        left = [replace(_trial(one, root), because=Because(ground=ground)) for one in rest]
+        left = [replace(trial_of(one, root), because=Because(ground=ground)) for one in rest]
         state = RemedyState.NOT_TRIED
         return left + [
             Trial(id=one.id, covers=one.covers, state=state, because=one.because)
@@ -216,7 +226,8 @@ def _eager_steps(audit: Audit) -> int:
     return len([step for step in steady if step.verdict is StepVerdict.EAGER])
 
 
-def _trial(tried: Tried, root: str) -> Trial:
+def trial_of(tried: Tried, root: str) -> Trial:
+    """A remedy and what trying it showed. ``root``: the folder from which diffs name files."""
     remedy, shown, after = tried.remedy, tried.shown, tried.after
     if shown is not None and shown.state is RemedyState.PROVEN and not tried.settled:
         because = Because(ground=Ground.INTERRUPTED)
@@ -229,7 +240,7 @@ def _trial(tried: Tried, root: str) -> Trial:
         levers=remedy.levers,
         files=tuple(relative(edit.file, root) for edit in remedy.edits),
         diff=unified(remedy.edits, root),
-        made_from={relative(edit.file, root): digest(edit.before) for edit in remedy.edits},
+        made_from=made_from(remedy.edits, root),
         unsafe=remedy.unsafe,
         because=shown.because if shown is not None else None,
         verdict=after.verdict if after is not None else None,

@@ -42,7 +42,7 @@ def settled(remedy=None, **replays: Replay) -> tuple[Tried, int]:
     """A remedy that passed, settled by these replays, and how many rounds it took."""
     remedy = remedy or edit()
     shown = state_of(STORM, PASSED, (cause(),), causes_of(PASSED))
-    tried = Tried(remedy, after=PASSED, shown=shown)
+    tried = Tried(remedy, frozenset((1,)), after=PASSED, shown=shown)
     settling = Settling(JOB, STORM, [tried])
     parts = {"base": timed(), "timed": timed(), "eager": timed(), "again": timed(), **replays}
     parts.setdefault("edits", parts["timed"])
