@@ -18,14 +18,20 @@ from esper_audit.data.audits import Audit, Report
 from esper_audit.data.jobs import Job, Replay, Variant
 from esper_audit.data.reasons import Why
 from esper_audit.data.recording import Environment
-from esper_audit.data.remedies import Because, Fix, FixReport, Ground
+from esper_audit.data.remedies import Because, Cure, Fix, FixReport, Ground, RemedyState
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import judge
 from esper_audit.diagnosis.disturbance import needs_proof, proof_job, settled
+from esper_audit.remedies.candidates import Candidates, causes_of
 from esper_audit.remedies.catalogue import maker
-from esper_audit.remedies.search import Search, Tried
+from esper_audit.remedies.cover import Option, cure_of, options_of, smallest, without_hope
+from esper_audit.remedies.diffs import made_from, unified
+from esper_audit.remedies.search import Search, Tried, trial_of
 from esper_audit.remedies.settling import Settling
 from esper_audit.replay.pool import Pool
+
+_FREED = (RemedyState.PROVEN, RemedyState.SLOWER)
+"""Of all remedies together; that none is slower was decided one by one."""
 
 
 class FixProgress(Progress, Protocol):
@@ -57,10 +63,12 @@ def run_fix(request: FixRequest, pool: Pool, progress: FixProgress) -> FixReport
     report, jobs = audited(request.audit, pool, progress)
     trials = Trials(pool, progress, report.environment, request.audit.provenance)
     cases = _failing(report, jobs, request)
-    interrupted = report.interrupted
+    interrupted, cure = report.interrupted, None
     try:
         if not interrupted:
             trials.run(cases)
+        if not interrupted and request.minimal:
+            cure = Curing(trials, cases, _passing(report, jobs), report.root).cure()
         progress.replayed()
     except KeyboardInterrupt:
         interrupted = True
@@ -70,6 +78,7 @@ def run_fix(request: FixRequest, pool: Pool, progress: FixProgress) -> FixReport
         root=report.root,
         fixes=_fixes(report, cases, interrupted),
         passed=passed,
+        cure=cure,
         interrupted=interrupted,
         wall_seconds=time.monotonic() - started,
     )
@@ -90,6 +99,15 @@ def _failing(report: Report, jobs: Sequence[Job], request: FixRequest) -> list[C
         Case(job, Search(audit, make, request.all_))
         for job, audit in zip(jobs, report.audits, strict=False)
         if audit.verdict is AuditVerdict.FAILED
+    ]
+
+
+def _passing(report: Report, jobs: Sequence[Job]) -> list[Case]:
+    """What passes as it is, for which nothing is searched."""
+    return [
+        Case(job, Search(audit, lambda *_: Candidates()))
+        for job, audit in zip(jobs, report.audits, strict=False)
+        if audit.verdict is AuditVerdict.PASSED
     ]
 
 
@@ -138,17 +156,18 @@ class Trials:
             wave = [(case, tried) for case in cases for tried in case.search.wave()]
             if not wave and not self._follow(cases):
                 return
-            self._try(wave)
-            self._settle(cases)
+            self.replay(wave)
+            self.settle(cases)
 
-    def _try(self, wave: Sequence[tuple[Case, Tried]]) -> None:
+    def replay(self, wave: Sequence[tuple[Case, Tried]]) -> None:
+        """Replay each case with its remedy."""
         jobs = [replace(case.job, variant=_variant(tried)) for case, tried in wave]
         for place, replay in self._replayed(jobs):
             case, tried = wave[place]
             case.replays[id(tried)] = replay
             case.search.learn(tried, judge(replay, self.environment))
 
-    def _settle(self, cases: Sequence[Case]) -> None:
+    def settle(self, cases: Sequence[Case]) -> None:
         """Time what passes beside the code as it was, and compare their outputs."""
         settlings = [
             Settling(case.job, case.search.before, passing)
@@ -197,6 +216,68 @@ class Trials:
         with closing(self.pool.replay(jobs, self.progress.running)) as replays:
             for replay in replays:
                 yield places[id(replay.job.variant)], replay
+
+
+@dataclass
+class Curing:
+    """The smallest set of remedies for all cases, replayed together with what passes as it is."""
+
+    trials: Trials
+    cases: Sequence[Case]
+    passing: Sequence[Case]
+    root: str
+
+    def cure(self) -> Cure:
+        """What frees as many cases as were freed one by one, as far as one replay proves it.
+
+        A remedy may be hoped to free a case that it was not tried on; where it does not, the set is
+        chosen again without that hope.
+        """
+        found = dict(enumerate(self.cases))
+        proven = {place: case.search.proven for place, case in found.items()}
+        causes = {place: causes_of(case.search.before) for place, case in found.items()}
+        options = options_of(proven, causes)
+        while chosen := smallest(options, list(found)):
+            failed = self._failed(chosen)
+            wrong = [n for n in failed if any(n in option.hoped for option in options)]
+            if not wrong:
+                return self._told(chosen, failed)
+            options = without_hope(options, wrong)
+        return Cure(uncured=tuple(case.search.before.title for case in self.cases))
+
+    def _failed(self, chosen: Sequence[Option]) -> list[int]:
+        """Numbers of cases that don't pass with all of these; -1 for each that passed before."""
+        freed = frozenset(case for option in chosen for case in option.frees)
+        numbered = [(n, case) for n, case in enumerate(self.cases) if n in freed]
+        numbered += [(-1, case) for case in self.passing]
+        joint = [(n, together) for n, case in numbered if (together := _with(chosen, n, case))]
+        self.trials.replay([(case, case.search.tried[0]) for _, case in joint])
+        self.trials.settle([case for _, case in joint])
+        return [n for n, case in joint if case.search.tried[0].state not in _FREED]
+
+    def _told(self, chosen: Sequence[Option], failed: Sequence[int]) -> Cure:
+        freed = {case for option in chosen for case in option.frees} - set(failed)
+        joint = cure_of(chosen, None)
+        edits = joint.edits if joint is not None else ()
+        return Cure(
+            trials=tuple(trial_of(option.tried, self.root) for option in chosen),
+            diff=unified(edits, self.root),
+            made_from=made_from(edits, self.root),
+            proven=bool(freed) and -1 not in failed,
+            uncured=tuple(
+                case.search.before.title for n, case in enumerate(self.cases) if n not in freed
+            ),
+        )
+
+
+def _with(chosen: Sequence[Option], number: int, case: Case) -> Case | None:
+    """A case under all of these; None where they change nothing in it."""
+    remedy = cure_of(chosen, number)
+    if remedy is None or not (remedy.levers or remedy.edits):
+        return None
+    before = case.search.before
+    parts = frozenset(part for option in chosen for part in option.parts)
+    return Case(case.job, Search(before, case.search.make, tried=[Tried(remedy, parts)]))
 
 
 def _variant(tried: Tried) -> Variant:

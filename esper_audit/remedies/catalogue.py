@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from esper_audit.data.audits import Audit
 from esper_audit.data.findings import Finding
 from esper_audit.data.remedies import Cause, NotMade, Remedy
 from esper_audit.data.text import to_json
 from esper_audit.remedies.candidates import Candidates, For, candidates_of
+from esper_audit.remedies.levers import levers_for
 from esper_audit.remedies.search import Make
 
 if TYPE_CHECKING:
@@ -27,21 +27,11 @@ def maker(root: str) -> Make:
 
     def make(audit: Audit, texts: Mapping[str, str]) -> Candidates:
         def levers(cause: Cause, _: Finding) -> Sequence[Remedy | NotMade]:
-            return _levers_for(cause, audit)
+            return levers_for(cause, audit)
 
         return candidates_of(audit, (levers, patches.of(texts)))
 
     return make
-
-
-def _levers_for(cause: Cause, audit: Audit) -> Sequence[Remedy | NotMade]:
-    """Until the levers are there."""
-    try:
-        module: Any = import_module("esper_audit.remedies.levers")
-    except ModuleNotFoundError:
-        return ()
-    found: Sequence[Remedy | NotMade] = module.levers_for(cause, audit)
-    return found
 
 
 class _Patches:
