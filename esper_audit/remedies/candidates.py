@@ -158,4 +158,5 @@ def group_of(remedy: Remedy) -> int:
         return 3
     if remedy.edits:
         return 1
-    return 2 if remedy.reach is Reach.PROCESS else 0
+    # What is for one frame is a debugging setting of the process, by torch's number of the frame.
+    return 2 if remedy.reach in (Reach.FRAME, Reach.PROCESS) else 0

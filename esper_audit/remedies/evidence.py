@@ -58,7 +58,8 @@ class Evidence:
             for finding in self.audit.findings
             if finding.id is self.cause.id and finding.frame.key == self.cause.frame.key
         ]
-        same = [finding for finding in own if finding.source == self.cause.source]
+        source = self.cause.source
+        same = [finding for finding in own if source in (finding.source, *finding.sources)]
         return next(iter(same or own), None)
 
     @cached_property
@@ -68,11 +69,10 @@ class Evidence:
 
     def _cases(self) -> Iterator[tuple[Compile, GuardFailure]]:
         sources = {self.cause.source, *(self.finding.sources if self.finding else ())}
-        for compile_ in self.audit.recording.compiles:
-            if _code(compile_.frame) == _code(self.cause.frame):
-                for failure in compile_.guard_failures:
-                    if failure.source in sources or failure.torch_source == self.cause.torch_source:
-                        yield compile_, failure
+        for compile_ in self._own():
+            for failure in compile_.guard_failures:
+                if failure.source in sources or failure.torch_source == self.cause.torch_source:
+                    yield compile_, failure
 
     @cached_property
     def is_direct(self) -> bool:
@@ -110,6 +110,23 @@ class Evidence:
                 pairs = enumerate(zip(before, after, strict=True))
                 found += [(failure.torch_source, d) for d, (a, b) in pairs if a not in (b, "None")]
         return tuple(dict.fromkeys(found))
+
+    @cached_property
+    def relates_sizes(self) -> bool:
+        """Whether a guard that failed holds two sizes to each other."""
+        return len(set(self._sizes())) > 1
+
+    @cached_property
+    def frame_id(self) -> str:
+        """Torch's number of the frame, which its compile ids begin with; empty if not known."""
+        ids = {compile_.id.partition("/")[0] for compile_ in self._own()}
+        return ids.pop() if len(ids) == 1 else ""
+
+    def _own(self) -> Iterator[Compile]:
+        """The attempts to compile the cause's frame."""
+        for compile_ in self.audit.recording.compiles:
+            if _code(compile_.frame) == _code(self.cause.frame):
+                yield compile_
 
     def _sizes(self) -> Iterator[Place]:
         """``L['x']`` and 0 of a guard on ``L['x'].size()[0]``, also of one that compares two."""

@@ -140,10 +140,29 @@ def _with_dynamic(e: Evidence, id_: str, reach: Reach, *levers: Lever) -> Found:
         yield _made(e, id_, reach, _keyword("dynamic", True), *levers)
 
 
+def _in_frame(e: Evidence, id_: str, *settings: str) -> Found:
+    """Settings for one frame, by torch's number of it, which is another one after some edits.
+
+    Applied around the tracing of the frame alone (torch/_dynamo/graph_id_filter.py, 2.12).
+    """
+    name = "debug_dynamo_config_override"
+    too_old = tuple(_needs(e, id_, (2, 12)))
+    if too_old:
+        yield from too_old
+    elif e.frame_id.isdigit():
+        value = f"{e.frame_id}:{','.join(settings)}"
+        yield _made(e, id_, Reach.FRAME, _config(f"{_DYNAMO}{name}", value))
+
+
 def module_ints(e: Evidence) -> Found:
-    """Alone it still compiles once more, at the second value; with ``dynamic=True`` it doesn't."""
+    """Alone it still compiles once more, at the second value; with ``dynamic=True`` it doesn't.
+
+    ``assume_static_by_default`` is what ``dynamic=True`` switches off.
+    """
     if e.is_of_module:
         setting = _config(MODULE_INTS, True)
+        by_frame = (f"{MODULE_INTS.rpartition('.')[2]}=True", "assume_static_by_default=False")
+        yield from _in_frame(e, "module-ints-in-frame", *by_frame)
         yield from _with_dynamic(e, "module-ints-dynamic", Reach.PROCESS, setting)
         yield _made(e, "module-ints", Reach.PROCESS, setting)
 
@@ -154,13 +173,15 @@ def module_sizes(e: Evidence) -> Found:
     if e.of_module_state:
         setting = _config(f"{_DYNAMO}force_parameter_static_shapes", False)
         free = _config(f"{_SYMBOLIC}use_duck_shape", False)
+        by_frame = ("force_parameter_static_shapes=False", "assume_static_by_default=False")
+        yield from _in_frame(e, "module-sizes-in-frame", *by_frame)
         yield from _with_dynamic(e, "module-sizes-dynamic", Reach.PROCESS, setting, free)
         yield _made(e, "module-sizes", Reach.PROCESS, setting)
 
 
 def unequal_sizes(e: Evidence) -> Found:
     """Sizes that were equal at first are one symbol: then they have to stay equal."""
-    if len({source for source, _ in e.places}) > 1 or len(e.places) > 1:
+    if e.relates_sizes:
         yield _made(e, "unequal-sizes", Reach.PROCESS, _config(f"{_SYMBOLIC}use_duck_shape", False))
 
 
@@ -227,6 +248,7 @@ def limit_that_was_hit(e: Evidence) -> Found:
 
 def empty_graphs(e: Evidence) -> Found:
     """A frame without a tensor operation is compiled, too; other calls of it compile once more."""
+    yield from _in_frame(e, "allow-empty-graph-in-frame", "allow_empty_graphs=True")
     yield _made(
         e, "allow-empty-graphs", Reach.PROCESS, _config(f"{_DYNAMO}allow_empty_graphs", True)
     )

@@ -133,14 +133,28 @@ def test_a_float_is_in_no_list_of_sources():
 
 def test_an_int_of_a_module_is_listed_and_not_left_to_dynamic():
     made = found(Diagnosis.INT_COUNTER, STEP)
-    assert ids(made)[:4] == [
+    assert ids(made)[:5] == [
         "dynamic-sources",
         "unbacked-sources",
+        "module-ints-in-frame",
         "module-ints-dynamic",
         "module-ints",
     ]
     assert "dynamic" not in ids(made)
     assert setting(made, "dynamic-sources") == "L['self'].step"
+
+
+def test_a_setting_for_one_frame_names_torchs_number_of_it():
+    made = found(Diagnosis.INT_COUNTER, STEP, STEP)
+    settings = "allow_unspec_int_on_nn_module=True,assume_static_by_default=False"
+    assert setting(made, "module-ints-in-frame") == f"0:{settings}"
+    older = named(found(Diagnosis.INT_COUNTER, STEP, torch="2.11.0"), "module-ints-in-frame")
+    assert isinstance(older, NotMade) and older.because.text == "2.12"
+
+
+def test_two_sizes_that_grow_apart_from_each_other_are_not_held_equal():
+    two = replace(X, source="y", torch_source="L['y']")
+    assert "unequal-sizes" not in ids(found(Diagnosis.SIZE_CHANGED, X, two))
 
 
 def test_an_int_argument_becomes_symbolic_by_a_keyword():
@@ -188,7 +202,8 @@ def test_both_sides_of_an_equality_are_marked():
 
 def test_a_parameter_is_neither_marked_nor_left_to_dynamic():
     made = found(Diagnosis.SIZE_CHANGED, WEIGHT)
-    assert ids(made)[:3] == ["dynamic-sources", "module-sizes-dynamic", "module-sizes"]
+    sizes = ["module-sizes-in-frame", "module-sizes-dynamic", "module-sizes"]
+    assert ids(made)[:4] == ["dynamic-sources", *sizes]
     assert not {"dynamic", "mark-dynamic", "unbacked-sources"} & set(ids(made))
 
 
