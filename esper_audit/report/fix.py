@@ -12,6 +12,7 @@ from esper_audit.data.remedies import (
     Fix,
     FixReport,
     Ground,
+    Lever,
     RemedyState,
     Trial,
 )
@@ -179,14 +180,21 @@ def _best(trial: Trial) -> Iterator[Block]:
     yield from _script(trial)
 
 
-def _script(trial: Trial) -> Iterator[Code]:
-    """What a reader copies: the diff, the lines of code and the environment variable."""
+def _script(trial: Trial) -> Iterator[Block]:
+    """What a reader copies: the lines of code, the environment variable and the diff."""
+    if trial.levers and trial.diff:
+        yield item("both are needed, the lever and the patch:")
     if trial.levers:
-        variable = lever_variable(trial.levers)
-        yield Code(lever_code(trial.levers), "python")
-        yield from [Code(f"export {variable}", "console")] if variable else []
+        yield from _levers(trial.levers)
     if trial.diff:
         yield Code(trial.diff, "diff")
+
+
+def _levers(levers: Sequence[Lever]) -> Iterator[Block]:
+    yield Code(lever_code(levers), "python")
+    if variable := lever_variable(levers):
+        yield item("or in the environment:")
+        yield Code(f"export {variable}", "console")
 
 
 def _tried(group: _Group, root: str, verbosity: int) -> Iterator[Block]:
@@ -258,7 +266,7 @@ def _cure(cure: Cure) -> Section:
     if cure.uncured:
         body.append(item(f"no set of remedies frees: {', '.join(cure.uncured)}"))
     levers = tuple(dict.fromkeys(lever for trial in cure.trials for lever in trial.levers))
-    body += [Code(lever_code(levers), "python")] if levers else []
+    body += _levers(levers) if levers else []
     body += [Code(cure.diff, "diff")] if cure.diff else []
     return Section("Smallest cure", tuple(body))
 
@@ -266,14 +274,8 @@ def _cure(cure: Cure) -> Section:
 def _notes(report: FixReport) -> Iterator[str]:
     if report.interrupted:
         yield "Interrupted: this report holds only what was done before."
-    codes = [
-        code
-        for group in _groups(report.fixes)
-        if group.best is not None
-        for code in _script(group.best)
-        if code.language == "diff" and code.text != group.best.diff.removesuffix("\n")
-    ]
-    if codes:
+    bests = [group.best for group in _groups(report.fixes) if group.best is not None]
+    if any(Code(best.diff, "diff").text != best.diff.removesuffix("\n") for best in bests):
         yield "A diff holds characters that are not printed as they are: take it from --save FILE."
 
 

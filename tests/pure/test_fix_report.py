@@ -95,8 +95,9 @@ def test_no_state_reach_or_ground_is_left_out():
 
 @pytest.mark.parametrize("kind", LeverKind)
 def test_every_lever_is_told_as_code(kind):
-    code = lever_code([Lever(kind=kind, name="some_name", value="'a value'")])
-    compile(code.replace("...", "f") if kind is LeverKind.COMPILE else code, "lever", "exec")
+    value = repr(("L['x']", 0, "Host.forward") if kind is LeverKind.MARK else "L['x']")
+    code = lever_code([Lever(kind=kind, name="some_name", value=value)])
+    compile(code, "lever", "exec")
 
 
 @pytest.mark.parametrize(

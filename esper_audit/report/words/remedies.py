@@ -22,6 +22,7 @@ from esper_audit.data.remedies import (
 )
 from esper_audit.report.words.numbers import agree, several
 from esper_audit.report.words.paths import place
+from esper_audit.report.words.programs import first_line
 from esper_audit.report.words.reasons import in_words
 from esper_audit.torch_text.sources import guard_name, in_user_terms
 
@@ -59,7 +60,9 @@ _SAID = {RemedyState.CONVERGES: Ground.STILL_COMPILES, RemedyState.HIDES: Ground
 
 def _is_said(trial: Trial) -> bool:
     because = trial.because
-    return because is not None and not because.reason and because.ground is _SAID.get(trial.state)
+    if because is None or because.ground is not _SAID.get(trial.state):
+        return False
+    return because.ground is Ground.STILL_COMPILES or because.reason is None
 
 
 def _converges(trial: Trial) -> str:
@@ -99,7 +102,9 @@ APPLIED: dict[AppliedState, str] = {
 
 def because_words(because: Because | None, root: str = "") -> str:
     """Why; empty for None."""
-    return GROUNDS[because.ground](because, root) if because is not None else ""
+    if because is None:
+        return ""
+    return GROUNDS[because.ground](because, root)
 
 
 def _form(known: str, without: str = "") -> Callable[[Because, str], str]:
@@ -116,14 +121,21 @@ def _form(known: str, without: str = "") -> Callable[[Because, str], str]:
 
 
 def _still_compiles(because: Because, _root: str) -> str:
-    if because.count is None:
-        return "it still compiles after warm-up"
+    if not because.count:
+        return in_words(because.reason) or "it still compiles after warm-up"
     return f"{several(because.count, 'compile')} after warm-up"
 
 
 def _writer_outside(because: Because, root: str) -> str:
     where = place(because.location, root) if because.location is not None else "a line"
     return f"it is written outside of the project, by {where}"
+
+
+def _raised(because: Because, root: str) -> str:
+    where = f" at {place(because.location, root)}" if because.location is not None else ""
+    if because.text:
+        return f"it raised {first_line(because.text)}{where}"
+    return in_words(because.reason) or f"it raised an error{where}"
 
 
 def _slower(because: Because, _root: str) -> str:
@@ -148,7 +160,7 @@ GROUNDS: dict[Ground, Callable[[Because, str], str]] = {
         "the code has another form than this patch knows",
     ),
     Ground.WRITER_OUTSIDE: _writer_outside,
-    Ground.RAISED: _form("it raised {text}{at}", "it raised an error"),
+    Ground.RAISED: _raised,
     Ground.STALE: _reason("the output is wrong"),
     Ground.STILL_COMPILES: _still_compiles,
     Ground.SLOWER: _slower,
@@ -212,14 +224,18 @@ def gain_words(gain: Gain | None) -> tuple[str, ...]:
 def _saved(gain: Gain) -> str:
     parts = []
     if gain.seconds_per_event is not None:
-        parts.append(f"{gain.seconds_per_event:.2g} s of compiling for each recompile")
+        parts.append(f"{_seconds(gain.seconds_per_event)} of compiling for each recompile")
     if gain.per_thousand is not None:
-        parts.append(f"{gain.per_thousand:.2g} s in 1,000 steps")
+        parts.append(f"{_seconds(gain.per_thousand)} in 1,000 steps")
     saved = f"saves {', '.join(parts)}" if parts else ""
     back = ""
     if gain.pays_back is not None:
         back = f"a compile pays back after {several(gain.pays_back, 'step')}"
     return "; ".join(filter(None, [saved, back]))
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2g} s" if abs(seconds) < 10 else f"{seconds:,.0f} s"
 
 
 def _speed(gain: Gain) -> str:
