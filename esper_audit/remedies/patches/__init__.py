@@ -71,6 +71,7 @@ _OF_STATE = (
             Diagnosis.INT_COUNTER,
         ),
     ),
+    Patch(id="attribute-in-init", module="presence", diagnoses=_for(Diagnosis.ATTRIBUTE_PRESENCE)),
     Patch(id="float-to-buffer", module="numbers", diagnoses=_for(Diagnosis.FLOAT_SPECIALIZED)),
     Patch(id="int-to-buffer", module="numbers", diagnoses=_for(Diagnosis.INT_COUNTER)),
 )

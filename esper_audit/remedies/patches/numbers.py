@@ -23,10 +23,10 @@ from esper_audit.remedies.patches.contexts import Reads
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, statement_of
 from esper_audit.remedies.patches.subject import Subject, subject_of
+from esper_audit.remedies.patches.writes import in_place
 from esper_audit.source.attributes import Site, SiteKind
 from esper_audit.source.project import Project
 
-_IN_PLACE = {ast.Add: "add_", ast.Sub: "sub_", ast.Mult: "mul_", ast.Div: "div_"}
 _WHOLE = re.compile(r"-?\d+")
 
 
@@ -102,38 +102,10 @@ class _Plan:
             rewrite.import_torch()
 
     def write_in_place(self, site: Site, traced: bool) -> None:
-        """``m.a = v`` becomes ``m.a.fill_(v)``; of traced code ``copy_`` of what reads a tensor."""
-        rewrite = self.rewrite(site)
-        line = statement_of(site.node, rewrite.parents)
-        at = Location(site.file.path, site.line)
-        if not isinstance(site.node, ast.Attribute):
-            raise Refused(f"{site.via or 'a call'} writes it by its name", at)
-        target = f"{rewrite.text(site.node.value)}.{self.tensor}"
-        match line:
-            case ast.Assign(targets=[ast.Attribute() as node]) if node is site.node:
-                method, value = self._method(line.value, traced)
-            case ast.AnnAssign(value=ast.expr()) if line.target is site.node:
-                assert line.value is not None
-                method, value = self._method(line.value, traced)
-            case ast.AugAssign() if type(line.op) in _IN_PLACE:
-                if self.is_whole and isinstance(line.op, ast.Div):
-                    raise Refused("it is divided in place", at)
-                method, value = _IN_PLACE[type(line.op)], line.value
-            case _:
-                raise Refused("a line writes it together with something else", at)
-        rewrite.around(line, value, f"{target}.{method}(", ")")
-
-    def _method(self, value: ast.expr, traced: bool) -> tuple[str, ast.expr]:
-        """How to write it: ``a = a + 1`` is an addition in place."""
-        name = self.subject.name
-        if isinstance(value, ast.BinOp) and type(value.op) in _IN_PLACE:
-            is_own = isinstance(value.left, ast.Attribute) and value.left.attr == name
-            if is_own and not _reads(value.right, name):
-                self.skipped.append(value.left)
-                return _IN_PLACE[type(value.op)], value.right
-        if traced and _reads(value, name):
-            return "copy_", value
-        return "fill_", value
+        """Let a line fill the tensor."""
+        went = in_place(self.rewrite(site), site, self.tensor, whole=self.is_whole, traced=traced)
+        if went is not None:
+            self.skipped.append(went)
 
     def traced_writes(self) -> list[Site]:
         """The sites in compiled code that write it."""
@@ -144,10 +116,6 @@ class _Plan:
             and not site.in_init
             and self.subject.is_traced(site)
         ]
-
-
-def _reads(node: ast.expr, name: str) -> bool:
-    return any(isinstance(one, ast.Attribute) and one.attr == name for one in ast.walk(node))
 
 
 class _Itself(_Plan):

@@ -1,0 +1,55 @@
+"""A line that binds a number to an attribute, written so that it fills the attribute's tensor."""
+
+from __future__ import annotations
+
+import ast
+
+from esper_audit.data.places import Location
+from esper_audit.remedies.patches.refused import Refused
+from esper_audit.remedies.patches.rewrite import Rewrite, statement_of
+from esper_audit.source.attributes import Site
+
+_IN_PLACE = {ast.Add: "add_", ast.Sub: "sub_", ast.Mult: "mul_", ast.Div: "div_"}
+
+
+def in_place(
+    rewrite: Rewrite, site: Site, tensor: str, *, whole: bool = False, traced: bool = False
+) -> ast.expr | None:
+    """``m.a = v`` becomes ``m.a.fill_(v)``, ``m.a = m.a + v`` becomes ``m.a.add_(v)``.
+
+    ``tensor`` is the name of the attribute that holds the tensor, ``whole`` says that it is of
+    integers. In ``traced`` code, what is computed from the attribute is a tensor, and copied.
+    Returns the read that went with the line; raises Refused where the line is of another form.
+    """
+    line = statement_of(site.node, rewrite.parents)
+    at = Location(site.file.path, site.line)
+    if not isinstance(site.node, ast.Attribute):
+        raise Refused(f"{site.via or 'a call'} writes it by its name", at)
+    went: ast.expr | None = None
+    match line:
+        case ast.Assign(targets=[ast.Attribute() as node], value=value) if node is site.node:
+            method, value, went = _method(value, site.attribute, traced)
+        case ast.AnnAssign(target=node, value=ast.expr() as value) if node is site.node:
+            method, value, went = _method(value, site.attribute, traced)
+        case ast.AugAssign(op=operator, value=value) if type(operator) in _IN_PLACE:
+            method = _IN_PLACE[type(operator)]
+        case _:
+            raise Refused("a line writes it together with something else", at)
+    if whole and method == "div_":
+        raise Refused("it is divided in place", at)
+    target = f"{rewrite.text(site.node.value)}.{tensor}"
+    rewrite.around(line, value, f"{target}.{method}(", ")")
+    return went
+
+
+def _method(value: ast.expr, name: str, traced: bool) -> tuple[str, ast.expr, ast.expr | None]:
+    """How to write it, what is passed, and the read of it that goes."""
+    if isinstance(value, ast.BinOp) and type(value.op) in _IN_PLACE:
+        is_own = isinstance(value.left, ast.Attribute) and value.left.attr == name
+        if is_own and not _reads(value.right, name):
+            return _IN_PLACE[type(value.op)], value.right, value.left
+    return ("copy_" if traced and _reads(value, name) else "fill_"), value, None
+
+
+def _reads(node: ast.expr, name: str) -> bool:
+    return any(isinstance(one, ast.Attribute) and one.attr == name for one in ast.walk(node))
