@@ -54,6 +54,16 @@ class Syntax:
             node = self._parents[node]
             yield node
 
+    def parent(self, node: cst.CSTNode) -> cst.CSTNode:
+        """What it stands in."""
+        return self._parents[node]
+
+    def top_of(self, node: cst.CSTNode) -> cst.BaseStatement:
+        """The statement of the module that it stands in."""
+        *_, top, _module = (node, *self.around(node))
+        assert isinstance(top, cst.BaseStatement)
+        return top
+
     def within(self, node: cst.CSTNode, kind: type[_Node]) -> _Node | None:
         """The innermost node of a kind that it stands in."""
         return next((one for one in self.around(node) if isinstance(one, kind)), None)
@@ -83,7 +93,12 @@ class Syntax:
 
     def scope_of(self, node: cst.CSTNode) -> cst.CSTNode:
         """The function, class or module that its names belong to."""
-        return next((one for one in self.around(node) if isinstance(one, _SCOPES)), self.module)
+        below = node
+        for one in self.around(node):
+            if isinstance(one, _SCOPES) and not isinstance(below, cst.Decorator):
+                return one
+            below = one
+        return self.module
 
     def changed(self, changes: Mapping[cst.CSTNode, Change]) -> str:
         """The text with these nodes changed."""
@@ -121,21 +136,43 @@ def instead(text: str) -> Change:
 
 
 def before(*lines: str) -> Change:
-    """Puts statements before one, which keeps its comments."""
+    """Puts statements before one; comments right above it stay with it."""
     made = [cst.parse_statement(line) for line in lines]
 
     def change(statement: Any) -> Any:
-        leading, *rest = made
-        first = leading.with_changes(leading_lines=statement.leading_lines)
-        return cst.FlattenSentinel([first, *rest, statement.with_changes(leading_lines=())])
+        above, own = _parted(statement.leading_lines)
+        defines = isinstance(statement, cst.FunctionDef | cst.ClassDef)
+        gap = [cst.EmptyLine(indent=False)] * (2 if defines and above else 0)
+        first, *rest = made
+        first = first.with_changes(leading_lines=above)
+        return cst.FlattenSentinel(
+            [first, *rest, statement.with_changes(leading_lines=[*gap, *own])]
+        )
 
     return change
+
+
+def _parted(
+    lines: Sequence[cst.EmptyLine],
+) -> tuple[Sequence[cst.EmptyLine], Sequence[cst.EmptyLine]]:
+    """Lines above a statement, and the comments that stand right above it."""
+    at = len(lines)
+    while at and lines[at - 1].comment is not None:
+        at -= 1
+    return lines[:at], lines[at:]
 
 
 def after(*lines: str) -> Change:
     """Puts statements after one."""
     made = [cst.parse_statement(line) for line in lines]
-    return lambda statement: cst.FlattenSentinel([statement, *made])
+
+    def change(statement: Any) -> Any:
+        defines = isinstance(statement, cst.FunctionDef | cst.ClassDef)
+        first, *rest = made
+        first = first.with_changes(leading_lines=[cst.EmptyLine(indent=False)] * 2 * defines)
+        return cst.FlattenSentinel([statement, first, *rest])
+
+    return change
 
 
 def dotted(node: cst.CSTNode) -> str:
