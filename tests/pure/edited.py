@@ -13,6 +13,7 @@ from esper_audit.remedies.patches.refused import Refused
 from esper_audit.source.project import Project
 
 FILE = "/project/model.py"
+FRAME_NAME = "forward"
 
 
 def at(text: str, marked: str, file: str = FILE) -> Location:
@@ -23,9 +24,10 @@ def at(text: str, marked: str, file: str = FILE) -> Location:
 
 
 def finding(diagnosis: Diagnosis, source: str = "", **fields: Any) -> Finding:
-    """A finding of a frame that begins on line ``frame_line``."""
+    """A finding of the frame ``FRAME_NAME`` that begins on line ``frame_line``."""
     line = fields.pop("frame_line", 1)
-    frame = Frame("f", fields.pop("frame_file", FILE), line, "model.py:f", "f")
+    name = FRAME_NAME
+    frame = Frame(name, fields.pop("frame_file", FILE), line, f"model.py:{name}", name)
     if "callers" in fields:
         fields["callers"] = tuple(Writer(place, None, 1) for place in fields["callers"])
     return Finding(id=diagnosis, frame=frame, source=source, **fields)
