@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from edited import at, edit_of, finding, lines, refusal
 
@@ -33,7 +35,7 @@ def named(monkeypatch):
     monkeypatch.setattr("edited.FRAME_NAME", "step")
 
 
-def sized(text: str, **fields: object):
+def sized(text: str, **fields: Any):
     sizes = {"size": ("[16, 4]", "[8, 4]")}
     return of(Diagnosis.SIZE_CHANGED, text, fields=sizes, **fields)
 
