@@ -81,6 +81,13 @@ _DYNAMIC = Lever(kind=LeverKind.COMPILE, name="dynamic", value="True")
 _A_FLOAT = _for(Diagnosis.FLOAT_SPECIALIZED, Diagnosis.OTHER_INSTANCE, Diagnosis.CAPTURED_VARIABLE)
 
 _OF_CODE = (
+    Patch(
+        id="learning-rate-tensor",
+        module="learning_rate",
+        diagnoses=_for(Diagnosis.FLOAT_SPECIALIZED),
+        reach=Reach.CALLABLE,
+    ),
+    Patch(id="captured-tensor", module="captured", diagnoses=_for(Diagnosis.CAPTURED_VARIABLE)),
     Patch(id="symbolic-arithmetic", module="arithmetic", diagnoses=_A_FLOAT),
     Patch(
         id="symbolic-arithmetic-dynamic",
@@ -89,7 +96,50 @@ _OF_CODE = (
         reach=Reach.CALLABLE,
         levers=(_DYNAMIC,),
     ),
+    Patch(
+        id="mark-dimension",
+        module="marks",
+        diagnoses=_for(Diagnosis.SIZE_CHANGED, Diagnosis.SIZE_ZERO_ONE),
+    ),
+    Patch(id="contiguous-argument", module="door", diagnoses=_for(Diagnosis.LAYOUT_CHANGED)),
+    Patch(id="cloned-argument", module="door", diagnoses=_for(Diagnosis.TENSOR_ALIASING)),
+    Patch(id="one-type-argument", module="door", diagnoses=_for(Diagnosis.TYPE_CHANGED)),
+    Patch(
+        id="compile-once",
+        module="compile_once",
+        diagnoses=_for(Diagnosis.BACKEND_CHANGED),
+        reach=Reach.CALLABLE,
+    ),
+    Patch(
+        id="made-once",
+        module="made_once",
+        diagnoses=_for(Diagnosis.OBJECT_IDENTITY, Diagnosis.OBJECT_EXPIRED),
+    ),
+    Patch(
+        id="view-returned",
+        module="empty_graph",
+        diagnoses=_for(Diagnosis.EAGER_EMPTY_GRAPH),
+        reach=Reach.FRAME,
+    ),
+    Patch(
+        id="one-dtype-argument",
+        module="door",
+        diagnoses=_for(Diagnosis.DTYPE_CHANGED, Diagnosis.DEVICE_CHANGED),
+        unsafe=True,
+    ),
+    Patch(
+        id="earlier-change",
+        module="order",
+        diagnoses=_for(
+            Diagnosis.REQUIRES_GRAD_CHANGED,
+            Diagnosis.GLOBAL_STATE_CHANGED,
+            Diagnosis.HOOK_CHANGED,
+        ),
+        reach=Reach.CALLABLE,
+        unsafe=True,
+    ),
 )
+"""An unsafe one changes what is computed: a dtype, or what the first calls see."""
 
 PATCHES: tuple[Patch, ...] = (*_OF_STATE, *_OF_CODE)
 """Best first. A patch that is listed first is tried first."""
