@@ -90,6 +90,9 @@ class Why(StrEnum):
     NO_CONTROL_CAUGHT = "no-control-caught"
     NOTHING_JUDGED = "nothing-judged"
     SIDE_IN_DOUBT = "side-in-doubt"
+    # A run of a program with a remedy.
+    CALLS_DIFFER = "calls-differ"
+    CALLS_VARY = "calls-vary"
     # A mistake in a scenario.
     ALL_WARM_UP = "all-warm-up"
     NO_WARM_UP = "no-warm-up"

@@ -19,18 +19,20 @@ _SMALL = 0.05
 """Of a value: what is rounding at this size is rounding for what lies closer to zero."""
 
 
-def first_difference(found: Calls, wanted: Calls, exact: bool = False) -> int | None:
-    """The index of the first call that differs, from 0; None where none does.
+def differences(found: Calls, wanted: Calls, exact: bool = False) -> tuple[int, ...]:
+    """The indices of the calls that differ, from 0.
 
-    The state at the end is one call more. Of states, what both runs have under one name is
-    compared: an edit may add a buffer. ``exact``: both runs executed the same code.
+    Calls that only one run has differ, and the state at the end is one call more. Of states, what
+    both runs have under one name is compared: an edit may add a buffer. ``exact``: both runs
+    executed the same code.
     """
-    for index, (one, other) in enumerate(zip(found.rows, wanted.rows, strict=False)):
-        if not _is_same_call(one, other, exact):
-            return index
-    if len(found.rows) != len(wanted.rows):
-        return min(len(found.rows), len(wanted.rows))
-    return None if _all_alike(found.last, wanted.last, exact) else len(found.rows)
+    pairs = enumerate(zip(found.rows, wanted.rows, strict=False))
+    differing = [place for place, pair in pairs if not _is_same_call(*pair, exact)]
+    made = sorted((len(found.rows), len(wanted.rows)))
+    differing += range(*made)
+    if not _all_alike(found.last, wanted.last, exact):
+        differing.append(made[1])
+    return tuple(differing)
 
 
 def reused_seconds(calls: Calls) -> list[float]:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from esper_audit.data.calls import Calls, CompiledCall, Digest
-from esper_audit.diagnosis.calls import first_difference, later_seconds, reused_seconds
+from esper_audit.diagnosis.calls import differences, later_seconds, reused_seconds
 from esper_audit.program.variant import read_calls
 
 
@@ -26,40 +26,40 @@ def calls(*rows, **last):
 
 
 def test_rounding_is_no_difference():
-    assert first_difference(calls(call(1.0)), calls(call(1.00005))) is None
-    assert first_difference(calls(call(1.0)), calls(call(1.01))) == 0
+    assert differences(calls(call(1.0)), calls(call(1.00005))) == ()
+    assert differences(calls(call(1.0)), calls(call(1.01))) == (0,)
 
 
 def test_a_value_close_to_zero_is_held_to_what_rounding_leaves_of_others():
-    assert first_difference(calls(call(-0.0015985)), calls(call(-0.0015982))) is None
+    assert differences(calls(call(-0.0015985)), calls(call(-0.0015982))) == ()
 
 
 def test_runs_of_the_same_code_are_held_to_less():
-    assert first_difference(calls(call(1.0)), calls(call(1.00005)), exact=True) == 0
+    assert differences(calls(call(1.0)), calls(call(1.00005)), exact=True) == (0,)
 
 
 def test_a_wider_dtype_is_held_to_less():
     one, other = (replace(call(), output=of(value, kind="float64[4]")) for value in (1.0, 1.0001))
-    assert first_difference(calls(one), calls(other)) == 0
+    assert differences(calls(one), calls(other)) == (0,)
 
 
 def test_a_difference_is_named_by_the_call_that_shows_it():
     wrong = calls(call(1.0, weight=2.0), call(1.0, weight=2.0), call(1.0, weight=3.0))
     right = calls(*[call(1.0, weight=2.0)] * 3)
-    assert first_difference(wrong, right) == 2
+    assert differences(wrong, right) == (2,)
 
 
 def test_state_that_an_edit_adds_is_not_compared():
-    assert first_difference(calls(call(w=1.0, added=5.0)), calls(call(w=1.0, gone=7.0))) is None
+    assert differences(calls(call(w=1.0, added=5.0)), calls(call(w=1.0, gone=7.0))) == ()
 
 
 def test_a_run_with_fewer_calls_differs_where_it_ends():
-    assert first_difference(calls(call()), calls(call(), call())) == 1
+    assert differences(calls(call()), calls(call(), call())) == (1,)
 
 
 def test_the_state_at_the_end_is_one_call_more():
-    assert first_difference(calls(call(), w=1.0), calls(call(), w=2.0)) == 1
-    assert first_difference(calls(call(), w=1.0), calls(call())) is None
+    assert differences(calls(call(), w=1.0), calls(call(), w=2.0)) == (1,)
+    assert differences(calls(call(), w=1.0), calls(call())) == ()
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
@@ -69,17 +69,17 @@ def test_what_is_no_number_equals_itself_and_outlives_a_file(tmp_path, value):
     path.write_bytes(msgspec.msgpack.encode(calls(row)))
     again = read_calls(path)
     assert again is not None
-    assert first_difference(again, calls(row)) is None
-    assert first_difference(calls(call()), calls(row)) == 0
+    assert differences(again, calls(row)) == ()
+    assert differences(calls(call()), calls(row)) == (0,)
 
 
 def test_an_error_that_only_one_run_raises_is_a_difference():
-    assert first_difference(calls(replace(call(), error="ValueError")), calls(call())) == 0
+    assert differences(calls(replace(call(), error="ValueError")), calls(call())) == (0,)
 
 
 def test_another_shape_is_a_difference_whatever_it_adds_up_to():
     other = replace(call(), output=of(1.0, kind="float32[2, 2]"))
-    assert first_difference(calls(call()), calls(other)) == 0
+    assert differences(calls(call()), calls(other)) == (0,)
 
 
 def test_a_call_that_compiled_is_not_one_that_reused():

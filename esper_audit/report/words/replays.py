@@ -75,5 +75,11 @@ WORDS: dict[Why, Callable[[Reason], str]] = {
     Why.PROCESS_EXITED: _exited,
     Why.PROCESS_KILLED: _replay_killed,
     Why.IMPORT_LATE: _import_late,
+    Why.CALLS_DIFFER: lambda reason: (
+        f"call {reason.step} of compiled code gave something else than eager execution"
+    ),
+    Why.CALLS_VARY: lambda reason: (
+        f"two runs without torch.compile differ from call {reason.step} on, so none can be compared"
+    ),
     Why.LEVER_OVERRIDDEN: lambda reason: f"the code sets {reason.text} itself, which was kept",
 }
