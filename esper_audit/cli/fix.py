@@ -180,26 +180,27 @@ def _target(paths: Sequence[str], fixing: Fixing, replaying: Replaying) -> Targe
 
 
 def _of_program(target: Target, fixing: Fixing, replaying: Replaying) -> FixReport:
-    import esper_audit.fixing
-
-    run = getattr(esper_audit.fixing, "run_program_fix", None)
-    if run is None:
-        raise UsageError("fix --exec can't be given yet.", "Write a scenario of the program.")
     from esper_audit.data.expectations import ProgramBudget
+    from esper_audit.program.fix import run_program_fix
 
     budget = ProgramBudget(
         recompiles_after_warm_up=replaying.max_recompiles_after_warm_up,
         compiles_after_warm_up=replaying.max_compiles_after_warm_up,
         warm_up_calls=fixing.warm_up_calls,
     )
-    report: FixReport = run(
+    return run_program_fix(
         target,
         budget=budget,
         recompile_limit=replaying.recompile_limit,
         all_=fixing.all_,
-        minimal=fixing.minimal,
+        say=_say,
     )
-    return report
+
+
+def _say(text: str) -> None:
+    from esper_audit.cli.output import stderr
+
+    stderr().print(f"esper-audit: {text}", markup=False, highlight=False)
 
 
 COMMAND = command(fix, Fixing, Replaying, Words, cls=FixCommand)

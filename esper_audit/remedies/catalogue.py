@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from esper_audit.source.project import Project
 
 
-def maker(root: str) -> Make:
+Levers = Callable[[Cause, Audit], Sequence[Remedy | NotMade]]
+
+
+def maker(root: str, levers_of: Levers = levers_for) -> Make:
     """Candidates for audits of the project in ``root``.
 
     A patch that several audits ask for is made once: its files are read and changed once.
@@ -27,7 +30,7 @@ def maker(root: str) -> Make:
 
     def make(audit: Audit, texts: Mapping[str, str]) -> Candidates:
         def levers(cause: Cause, _: Finding) -> Sequence[Remedy | NotMade]:
-            return levers_for(cause, audit)
+            return levers_of(cause, audit)
 
         return candidates_of(audit, (levers, patches.of(texts)))
 

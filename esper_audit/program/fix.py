@@ -1,0 +1,284 @@
+"""Remedies for a recorded program: it runs again with each, and must equal itself run eagerly."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median
+
+from esper_audit.data.audits import Audit, ProgramAudit
+from esper_audit.data.expectations import ProgramBudget
+from esper_audit.data.reasons import Reason, Why
+from esper_audit.data.recording import Recording
+from esper_audit.data.remedies import (
+    Because,
+    Cause,
+    Fix,
+    FixReport,
+    Gain,
+    Ground,
+    NotMade,
+    Remedy,
+    RemedyState,
+)
+from esper_audit.data.text import encodable
+from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis.as_steps import Expected, audit_of, budget_of, expected_of
+from esper_audit.diagnosis.calls import later_seconds
+from esper_audit.diagnosis.counts import count
+from esper_audit.errors import IncompleteError, UsageError
+from esper_audit.program.launch import Target
+from esper_audit.program.tries import TriedRun, Tries
+from esper_audit.program.variant import ProgramVariant
+from esper_audit.remedies.catalogue import maker
+from esper_audit.remedies.gains import Timed, is_slower
+from esper_audit.remedies.levers import levers_for
+from esper_audit.remedies.search import Search, Tried
+
+_PATIENCE = 4.0
+"""Times the seconds of the program as it is: a remedied run that takes longer is ended."""
+_LEAST_SECONDS = 60.0
+
+
+def run_program_fix(
+    target: Target,
+    *,
+    budget: ProgramBudget = ProgramBudget(),
+    recompile_limit: int | None = None,
+    all_: bool = False,
+    say: Callable[[str], None] = lambda _: None,
+) -> FixReport:
+    """Record a program, and run it again with each remedy for what it recompiles.
+
+    The program runs several times, in its folder, without input. ``say`` is told of each part.
+    A KeyboardInterrupt ends it early, and the report says so. Raises UsageError for a program of
+    several ranks, IncompleteError where it can't be recorded.
+    """
+    _refuse_ranks()
+    started, folder = time.monotonic(), str(Path.cwd())
+    with Tries(target, folder, recompile_limit) as tries:
+        say("running the program as it is, and without torch.compile")
+        program = _recorded(tries, target, budget)
+        interrupted = False
+        if program.audit.verdict is AuditVerdict.FAILED:
+            trials = ProgramTrials(tries, program, _search(program, folder, all_), say)
+            try:
+                trials.run()
+            except KeyboardInterrupt:
+                interrupted = True
+            fixes: tuple[Fix, ...] = (trials.search.fix(folder, interrupted),)
+        else:
+            fixes = _nothing_tried(program)
+    passed = (program.audit.title,) if program.audit.verdict is AuditVerdict.PASSED else ()
+    return FixReport(
+        environment=program.recording.environment,
+        root=encodable(folder),
+        fixes=() if passed else fixes,
+        passed=passed,
+        interrupted=interrupted,
+        wall_seconds=time.monotonic() - started,
+    )
+
+
+def _refuse_ranks() -> None:
+    world = os.environ.get("WORLD_SIZE", "1")
+    if world not in ("", "0", "1"):
+        raise UsageError(
+            f"fix --exec runs a program of one process; WORLD_SIZE is {world}.",
+            "Record the ranks with exec, and fix a run of one process.",
+        )
+
+
+@dataclass(frozen=True)
+class _Program:
+    """A program as it is: its run, its judged recording, and what every run must equal."""
+
+    run: TriedRun
+    recording: Recording
+    audit: Audit
+    budget: ProgramBudget
+    expected: Expected
+    file: str
+    eager_seconds: tuple[float, ...] = ()
+
+    def judged(self, run: TriedRun) -> Audit:
+        """The audit of another run."""
+        if run.recording is None or run.calls is None:
+            why = Why.TIME_LIMIT if run.cut else Why.PROCESS_EXITED
+            reason = Reason(why=why, seconds=run.seconds, count=run.code)
+            return _not_kept(self.audit, reason, run.seconds)
+        if run.calls.missing:
+            reason = Reason(why=Why.EXITED, text=run.calls.missing)
+            return _not_kept(self.audit, reason, run.seconds)
+        found = audit_of(run.recording, run.calls, self.budget, self.expected, self.file)
+        return replace(found, wall_seconds=run.seconds)
+
+
+def _not_kept(audit: Audit, reason: Reason, seconds: float) -> Audit:
+    """Of a run that left nothing to judge."""
+    empty = Recording(environment=audit.recording.environment)
+    return replace(
+        audit,
+        recording=empty,
+        verdict=AuditVerdict.ERROR,
+        reasons=(reason,),
+        steps=(),
+        findings=(),
+        wall_seconds=seconds,
+    )
+
+
+def _recorded(tries: Tries, target: Target, asked: ProgramBudget) -> _Program:
+    eager = ProgramVariant(eager=True)
+    as_is, first, second = tries.run([ProgramVariant(), eager, eager])
+    for run in (as_is, first, second):
+        if run.recording is None or run.calls is None:
+            raise IncompleteError(
+                f"The program could not be recorded: its process ended with {run.code}.",
+                "Run it with `esper-audit exec` to see why.",
+            )
+    assert as_is.recording is not None and as_is.calls is not None
+    assert first.calls is not None and second.calls is not None
+    program = as_is.recording.program
+    expected = expected_of(
+        first.calls, second.calls, as_is.calls, program.ended if program is not None else ""
+    )
+    budget = budget_of(as_is.recording, asked)
+    file = "" if target.is_module else str(Path(target.name).absolute())
+    audit = audit_of(as_is.recording, as_is.calls, budget, expected, file)
+    return _Program(
+        run=as_is,
+        recording=as_is.recording,
+        audit=replace(audit, wall_seconds=as_is.seconds),
+        budget=budget,
+        expected=expected,
+        file=file,
+        eager_seconds=tuple(later_seconds(first.calls)),
+    )
+
+
+def _search(program: _Program, folder: str, all_: bool) -> Search:
+    return Search(program.audit, maker(folder, _levers), all_)
+
+
+def _levers(cause: Cause, audit: Audit) -> Sequence[Remedy | NotMade]:
+    """Those that can be pulled where nobody calls compiled code but the program itself."""
+    return levers_for(cause, ProgramAudit(recording=audit.recording, findings=audit.findings))
+
+
+def _nothing_tried(program: _Program) -> tuple[Fix, ...]:
+    audit = program.audit
+    reason = audit.reasons[0] if audit.reasons else None
+    because = Because(ground=Ground.NOT_COMPARED, reason=reason)
+    return (
+        Fix(
+            title=audit.title,
+            file=audit.file,
+            verdict=audit.verdict,
+            because=because,
+            replay_seconds=audit.wall_seconds,
+        ),
+    )
+
+
+@dataclass
+class ProgramTrials:
+    """Runs of the program with remedies, two side by side."""
+
+    tries: Tries
+    program: _Program
+    search: Search
+    say: Callable[[str], None]
+    runs: dict[int, TriedRun] = field(default_factory=dict)
+
+    def run(self) -> None:
+        """Try until a remedy is proven, or nothing is left to try."""
+        self.search.begin()
+        while True:
+            wave = self.search.wave()
+            if not wave and not self._follow():
+                return
+            self._try(wave)
+            self._settle()
+
+    def _try(self, wave: Sequence[Tried]) -> None:
+        for tried in wave:
+            self.say(f"trying {tried.remedy.id}")
+        variants = [_variant(tried.remedy) for tried in wave]
+        runs = self.tries.run(variants, self._patience)
+        for tried, run in zip(wave, runs, strict=True):
+            self.runs[id(tried)] = run
+            self.search.learn(tried, self.program.judged(run))
+
+    @property
+    def _patience(self) -> float:
+        return max(_LEAST_SECONDS, _PATIENCE * self.program.run.seconds)
+
+    def _follow(self) -> bool:
+        """Find remedies for what others leave; whether there are any."""
+        tried = self.search.to_follow()
+        if tried is None or tried.after is None:
+            return False
+        self.search.follow(tried, tried.after)
+        return True
+
+    def _settle(self) -> None:
+        for tried in self.search.to_settle():
+            self._settle_one(tried)
+
+    def _settle_one(self, tried: Tried) -> None:
+        """A remedy that passes is proven, unless its calls take longer in two runs."""
+        after, run = tried.after, self.runs[id(tried)]
+        assert after is not None and tried.shown is not None and run.calls is not None
+        tried.settled = True
+        if run.calls.overridden:
+            because = Because(ground=Ground.SET_BY_USER, text=", ".join(run.calls.overridden))
+            tried.shown = replace(tried.shown, because=because)
+        if self._is_slower(self.program.audit, after) and self._is_slower_again(tried):
+            because = Because(ground=Ground.SLOWER)
+            tried.shown = replace(tried.shown, state=RemedyState.SLOWER, because=because)
+        tried.gain = _gain(self.program, after)
+
+    def _is_slower(self, before: Audit, after: Audit) -> bool:
+        steps = [[judged.step for judged in audit.steps] for audit in (before, after)]
+        return is_slower(before, after, Timed(*steps))
+
+    def _is_slower_again(self, tried: Tried) -> bool:
+        """In two runs side by side: the machine may have been busy."""
+        before, after = self.tries.run([ProgramVariant(), _variant(tried.remedy)], self._patience)
+        tried.seconds += after.seconds
+        return self._is_slower(self.program.judged(before), self.program.judged(after))
+
+
+def _variant(remedy: Remedy) -> ProgramVariant:
+    overlay = {edit.file: edit.after for edit in remedy.edits}
+    return ProgramVariant(levers=remedy.levers, overlay=overlay)
+
+
+def _gain(program: _Program, after: Audit) -> Gain:
+    """What the remedy saves, of compiles after warm-up and of a call's time."""
+    before = program.audit
+    gone = _late(before) - _late(after)
+    saved = max(0.0, _compiling(before) - _compiling(after))
+    reused = [step.step.seconds for step in after.steps if step.step.lookups.hits]
+    eager = program.eager_seconds
+    pays_back = None
+    if reused and eager and median(eager) > median(reused):
+        pays_back = int(_compiling(after) / (median(eager) - median(reused))) + 1
+    return Gain(
+        seconds_per_event=saved / gone if gone > 0 else None,
+        per_thousand=saved / len(before.steps) * 1000 if before.steps else None,
+        pays_back=pays_back,
+    )
+
+
+def _late(audit: Audit) -> int:
+    return count(audit.recording).compiles_after_warm_up
+
+
+def _compiling(audit: Audit) -> float:
+    """Seconds of all compiles: those in warm-up may be slower with a remedy."""
+    return sum(made.seconds.total * made.count for made in audit.recording.compiles)
