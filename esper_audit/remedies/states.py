@@ -27,8 +27,8 @@ from esper_audit.diagnosis.counts import count
 from esper_audit.diagnosis.kinds import CAUSES
 
 _DID_NOT_RUN = (
-    *(Why.SCENARIO_RAISED, Why.TIME_LIMIT, Why.DID_NOT_STOP, Why.EXITED, Why.NOT_STARTED),
-    *(Why.RESULT_LOST, Why.PROCESS_EXITED, Why.PROCESS_KILLED, Why.NOT_IMPORTED, Why.SKIPPED),
+    *(Why.SCENARIO_RAISED, Why.EXITED, Why.PROCESS_EXITED, Why.PROCESS_KILLED),
+    *(Why.NOT_IMPORTED, Why.SKIPPED),
 )
 _NOT_DONE = (Why.NOT_RUN, Why.INTERRUPTED)
 

@@ -129,6 +129,11 @@ def test_output_that_is_not_compared_leaves_it_unproven():
     assert (found.state, found.because.ground) == (RemedyState.UNPROVEN, Ground.NOT_COMPARED)
 
 
+def test_a_replay_that_takes_too_long_leaves_it_unproven():
+    found = shown(STORM, error(Why.TIME_LIMIT, seconds=120.0))
+    assert (found.state, found.because.reason.why) == (RemedyState.UNPROVEN, Why.TIME_LIMIT)
+
+
 def test_a_replay_that_was_interrupted_is_not_tried():
     assert state(STORM, error(Why.NOT_RUN)) is RemedyState.NOT_TRIED
 
