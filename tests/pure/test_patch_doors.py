@@ -204,3 +204,23 @@ def test_a_call_of_a_method_passes_what_follows_self():
         fields={"stride": ("[8, 1]", "[1, 4]")},
     )
     assert "net(batch.t().contiguous())" in edit_of(door.make, text, found)
+
+
+def test_a_mark_that_came_late_is_made_before_each_call():
+    text = STEP.format("step(a)\nstep(b)  # here")
+    found = of(Diagnosis.DIMENSION_MARKED, text, expected="no marks", actual="dynamic [0, 2]")
+    result = edit_of(marks.make, text, found)
+    assert result.count("torch._dynamo.mark_dynamic(a, [0, 2])\nstep(a)") == 1
+
+
+def test_a_float_argument_becomes_a_tensor_in_each_call():
+    text = STEP.format("step(a, 0.5)\nstep(a, y=index / 10)  # here")
+    found = of(Diagnosis.FLOAT_SPECIALIZED, text, "y", expected="0.5", actual="0.1")
+    result = edit_of(door.make, text, found)
+    assert "step(a, torch.tensor(0.5))\nstep(a, y=torch.tensor(index / 10))  # here" in result
+
+
+def test_a_literal_of_the_type_is_not_converted():
+    text = STEP.format("step([a, b])\nstep((a, b))  # here")
+    found = of(Diagnosis.TYPE_CHANGED, text, expected="list", actual="tuple")
+    assert "step([a, b])\nstep(list((a, b)))  # here" in edit_of(door.make, text, found)

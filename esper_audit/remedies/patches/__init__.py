@@ -60,6 +60,10 @@ def _for(*diagnoses: Diagnosis) -> frozenset[Diagnosis]:
     return frozenset(diagnoses)
 
 
+_DYNAMIC = Lever(kind=LeverKind.COMPILE, name="dynamic", value="True")
+
+_A_FLOAT = _for(Diagnosis.FLOAT_SPECIALIZED, Diagnosis.OTHER_INSTANCE)
+
 _OF_STATE = (
     Patch(
         id="cache-to-buffer",
@@ -72,13 +76,9 @@ _OF_STATE = (
         ),
     ),
     Patch(id="attribute-in-init", module="presence", diagnoses=_for(Diagnosis.ATTRIBUTE_PRESENCE)),
-    Patch(id="float-to-buffer", module="numbers", diagnoses=_for(Diagnosis.FLOAT_SPECIALIZED)),
+    Patch(id="float-to-buffer", module="numbers", diagnoses=_A_FLOAT),
     Patch(id="int-to-buffer", module="numbers", diagnoses=_for(Diagnosis.INT_COUNTER)),
 )
-
-_DYNAMIC = Lever(kind=LeverKind.COMPILE, name="dynamic", value="True")
-
-_A_FLOAT = _for(Diagnosis.FLOAT_SPECIALIZED, Diagnosis.OTHER_INSTANCE, Diagnosis.CAPTURED_VARIABLE)
 
 _OF_CODE = (
     Patch(
@@ -99,8 +99,9 @@ _OF_CODE = (
     Patch(
         id="mark-dimension",
         module="marks",
-        diagnoses=_for(Diagnosis.SIZE_CHANGED, Diagnosis.SIZE_ZERO_ONE),
+        diagnoses=_for(Diagnosis.SIZE_CHANGED, Diagnosis.SIZE_ZERO_ONE, Diagnosis.DIMENSION_MARKED),
     ),
+    Patch(id="tensor-argument", module="door", diagnoses=_for(Diagnosis.FLOAT_SPECIALIZED)),
     Patch(id="contiguous-argument", module="door", diagnoses=_for(Diagnosis.LAYOUT_CHANGED)),
     Patch(id="cloned-argument", module="door", diagnoses=_for(Diagnosis.TENSOR_ALIASING)),
     Patch(id="one-type-argument", module="door", diagnoses=_for(Diagnosis.TYPE_CHANGED)),
@@ -114,6 +115,11 @@ _OF_CODE = (
         id="made-once",
         module="made_once",
         diagnoses=_for(Diagnosis.OBJECT_IDENTITY, Diagnosis.OBJECT_EXPIRED),
+    ),
+    Patch(
+        id="choice-of-tensors",
+        module="choice",
+        diagnoses=_for(Diagnosis.FLAG_CHANGED, Diagnosis.EAGER_EMPTY_GRAPH, Diagnosis.GRAPH_BREAK),
     ),
     Patch(
         id="view-returned",

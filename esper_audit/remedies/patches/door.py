@@ -11,7 +11,7 @@ from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches.calls import Passed, alike, passed, writes_in_place
-from esper_audit.remedies.patches.making import edits_of, import_torch
+from esper_audit.remedies.patches.making import edits_of, import_torch, is_float
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.syntax import Change, Syntax, instead, wrapped
 from esper_audit.source.project import Project
@@ -19,6 +19,11 @@ from esper_audit.source.project import Project
 _FLOATS = ("float", "float16", "float32", "float64")
 _INTS = ("bool", "int", "int8", "int16", "int32", "int64", "uint8")
 """Types of Python and numpy that convert without loss."""
+
+_EVERYWHERE = (Diagnosis.TYPE_CHANGED, Diagnosis.FLOAT_SPECIALIZED)
+"""What the first call passes is converted, too."""
+
+_LITERALS = {"list": cst.List, "tuple": cst.Tuple, "float": cst.Float, "int": cst.Integer}
 
 
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
@@ -31,10 +36,12 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     for one in passed(finding, project, source):
         _check(finding, project, one)
         changes = changed.setdefault(one.syntax, {})
-        everywhere = finding.id is Diagnosis.TYPE_CHANGED  # the first call, too, may pass another
+        everywhere = finding.id in _EVERYWHERE
         for call in alike(one, finding, project) if everywhere else (one,):
+            if _is_literal(finding, call.argument):
+                continue
             changes[call.argument] = instead(convert(_operand(finding, call)))
-        if finding.id is Diagnosis.DTYPE_CHANGED:
+        if finding.id in (Diagnosis.DTYPE_CHANGED, Diagnosis.FLOAT_SPECIALIZED):
             changes |= import_torch(project, one.syntax)
     yield edits_of(changed)
 
@@ -59,6 +66,8 @@ def _conversion(finding: Finding) -> Callable[[str], str]:
             return lambda text: f"{text}.to(torch.{field['dtype'][0]})"
         case Diagnosis.DEVICE_CHANGED if "device" in field:
             return lambda text: f'{text}.to("{field["device"][0]}")'
+        case Diagnosis.FLOAT_SPECIALIZED if is_float(finding):
+            return lambda text: f"torch.tensor({text})"
         case Diagnosis.TYPE_CHANGED if _common_type(finding):
             return lambda text: f"{_common_type(finding)}({text})"
     raise Refused("a conversion to what the first call passed")
@@ -83,8 +92,14 @@ def _second(source: str) -> str:
 
 def _operand(finding: Finding, call: Passed) -> str:
     """The argument's text: as what a method is called on, or as an argument of a type."""
-    of_method = finding.id is not Diagnosis.TYPE_CHANGED
+    of_method = finding.id not in _EVERYWHERE
     return call.syntax.code(wrapped(call.argument) if of_method else call.argument)
+
+
+def _is_literal(finding: Finding, argument: cst.BaseExpression) -> bool:
+    """Whether it is of the type already, as is plain to see."""
+    kind = _LITERALS.get(_common_type(finding)) if finding.id is Diagnosis.TYPE_CHANGED else None
+    return kind is not None and isinstance(argument, kind)
 
 
 def _common_type(finding: Finding) -> str:

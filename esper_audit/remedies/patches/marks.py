@@ -38,6 +38,9 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
 
 def dims_of(finding: Finding) -> tuple[int, ...]:
     """The dimensions of the tensor whose sizes differ."""
+    if finding.id is Diagnosis.DIMENSION_MARKED:
+        marked = re.search(r"\bdynamic \[([\d, ]+)\]", finding.actual)
+        return tuple(map(int, marked[1].split(","))) if marked is not None else ()
     named = re.search(r"(?:size\(\)|shape)\[(\d+)\]$", finding.source)
     if named is not None:
         return (int(named[1]),)
