@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from esper_audit.data.places import Location
 from esper_audit.source.classes import Classes, classes_of
-from esper_audit.source.definitions import Class, Def, Function, dotted
+from esper_audit.source.definitions import Class, Def, Function, children, dotted
 from esper_audit.source.project import Project, SourceFile
 
 
@@ -45,7 +45,8 @@ class Site:
     another expression. ``column`` counts from 0, in characters. ``owner`` is the class whose body
     the line stands in, ``function`` the innermost one. ``value`` is what is assigned or passed,
     None where that isn't one expression. ``via`` names the call that writes: ``register_buffer``.
-    ``node`` is the attribute, or the call of ``setattr`` and its kin.
+    ``called`` is the method that a READ calls on it: ``append``. ``node`` is the attribute, or the
+    call of ``setattr`` and its kin.
     """
 
     kind: SiteKind
@@ -59,6 +60,7 @@ class Site:
     function: Function | None = None
     value: ast.expr | None = None
     via: str = ""
+    called: str = ""
 
     @property
     def location(self) -> Location:
@@ -80,6 +82,20 @@ def sites_in(file: SourceFile, classes: Classes) -> tuple[Site, ...]:
     if file.path not in memory:
         memory[file.path] = tuple(sorted(_Reader(file, classes).sites, key=_order))
     return memory[file.path]
+
+
+def sites_of_class(made: Class, classes: Classes) -> dict[str, list[Site]]:
+    """The sites on ``self`` in the body of a class, and what it declares, by attribute."""
+    memory: dict[Class, dict[str, list[Site]]] = classes.project.memory.setdefault(
+        "class sites", {}
+    )
+    if made not in memory:
+        memory.update((one, {}) for one in classes.in_file(made.file))
+        for site in sites_in(made.file, classes):
+            is_own = site.receiver == "self" or site.kind is SiteKind.DECLARED
+            if site.owner is not None and is_own:
+                memory[site.owner].setdefault(site.attribute, []).append(site)
+    return memory[made]
 
 
 def _order(site: Site) -> tuple[int, int]:
@@ -128,7 +144,7 @@ class _Reader:
             function = self._functions.get(node)
         else:
             self._here(node, owner, function)
-        for child in ast.iter_child_nodes(node):
+        for child in children(node):
             self._walk(child, owner, function)
 
     def _declared(self, node: ast.ClassDef, owner: Class | None) -> None:
@@ -206,9 +222,12 @@ class _Reader:
             self._named(SiteKind.WRITE, named, receiver, node, owner, function, value, last)
             return
         match node.func:
-            case ast.Attribute(value=ast.Attribute() as held, attr=name) if is_in_place(name):
+            case ast.Attribute(value=ast.Attribute() as held, attr=method):
                 value = args[0] if len(args) == 1 else None
-                self._use(SiteKind.IN_PLACE, held, owner, function, value, name)
+                if is_in_place(method):
+                    self._use(SiteKind.IN_PLACE, held, owner, function, value, method)
+                else:
+                    self._use(SiteKind.READ, held, owner, function, value, called=method)
 
     def _named(
         self,
@@ -233,11 +252,12 @@ class _Reader:
         function: Function | None,
         value: ast.expr | None,
         via: str = "",
+        called: str = "",
     ) -> None:
         if node not in self._taken:
             self._taken.add(node)
             receiver = dotted(node.value)
-            self._add(kind, node.attr, receiver, node, owner, function, value, via)
+            self._add(kind, node.attr, receiver, node, owner, function, value, via, called)
 
     def _add(
         self,
@@ -249,12 +269,13 @@ class _Reader:
         function: Function | None,
         value: ast.expr | None = None,
         via: str = "",
+        called: str = "",
     ) -> None:
         column = node.col_offset
         if not self._lines_are_ascii:
             before = self.file.lines[node.lineno - 1].encode()[:column]
             column = len(before.decode(errors="replace"))
-        place = (self.file, node.lineno, column, node, owner, function, value, via)
+        place = (self.file, node.lineno, column, node, owner, function, value, via, called)
         self.sites.append(Site(kind, attribute, receiver, *place))
 
 

@@ -77,6 +77,27 @@ Meant = Class | Function | External | Value | SourceFile
 """What a name means. A SourceFile is an imported module of the project."""
 
 
+def children(node: ast.AST) -> Iterator[ast.AST]:
+    """As ``ast.iter_child_nodes``, twice as fast: without contexts and operators."""
+    for name in node._fields:
+        held = getattr(node, name, None)
+        if isinstance(held, list):
+            for one in held:
+                if isinstance(one, ast.AST):
+                    yield one
+        elif isinstance(held, ast.AST) and held._attributes:
+            yield held
+
+
+def walk(node: ast.AST) -> Iterator[ast.AST]:
+    """As ``ast.walk``, without contexts and operators; in no special order."""
+    waiting = [node]
+    while waiting:
+        one = waiting.pop()
+        yield one
+        waiting.extend(children(one))
+
+
 def called(node: ast.expr) -> ast.expr:
     return node.func if isinstance(node, ast.Call) else node
 

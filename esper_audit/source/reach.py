@@ -13,12 +13,15 @@ from dataclasses import dataclass, field
 
 from esper_audit.data.places import Location
 from esper_audit.source.classes import Classes, classes_of
-from esper_audit.source.definitions import Class, Def, Function
+from esper_audit.source.definitions import Class, Def, Function, children
 from esper_audit.source.project import Project
 from esper_audit.source.types import types_of
 
 _MOST = 20_000
 """Functions that are followed from one forward."""
+
+_MOST_OVERRIDES = 40
+"""Subclasses whose overrides are followed; a base of more says too little about the object."""
 
 _OUTSIDE = frozenset(("torch.compiler.disable", "torch._dynamo.disable", "torch.jit.unused"))
 """Decorators of functions that compiled code leaves."""
@@ -45,11 +48,17 @@ class Step:
         return (*self.caller.way, here)
 
 
+Target = tuple[Function, Class | None]
+"""A function, and the class of its ``self`` where it is a method."""
+
+
 @dataclass
 class Reached:
     """Functions that forwards reach, with the way to each; ``unknown`` calls were not followed."""
 
-    steps: dict[tuple[Function, Class | None], Step] = field(default_factory=dict)
+    steps: dict[Target, Step] = field(default_factory=dict)
+    calls: dict[Target, list[tuple[ast.expr, list[Target]]]] = field(default_factory=dict)
+    """What each calls: the call, or the property that is read, and what it may run."""
     unknown: int = 0
 
     def __contains__(self, function: Function | None) -> bool:
@@ -70,26 +79,24 @@ def reached_from(project: Project, made: Class, method: str = "forward") -> Reac
     return reached_from_all(project, [(start, made)] if start is not None else [])
 
 
-def reached_from_all(project: Project, starts: Iterable[tuple[Function, Class | None]]) -> Reached:
+def reached_from_all(project: Project, starts: Iterable[Target], most: int = _MOST) -> Reached:
     """What any of the functions reaches, breadth first: the shortest way to each."""
     calls = Calls(classes_of(project))
     reached = Reached()
     waiting = [Step(function, made) for function, made in starts]
-    while waiting and len(reached.steps) < _MOST:
+    while waiting and len(reached.steps) < most:
         following: list[Step] = []
         for step in waiting:
             key = (step.function, step.made)
             if key in reached.steps or not _OUTSIDE.isdisjoint(step.function.decorators):
                 continue
             reached.steps[key] = step
-            for line, targets in calls.of(step.function, step.made):
+            called = reached.calls[key] = list(calls.of(step.function, step.made))
+            for node, targets in called:
                 reached.unknown += not targets
-                following += [Step(fn, made, step, line) for fn, made in targets]
+                following += [Step(fn, made, step, node.lineno) for fn, made in targets]
         waiting = following
     return reached
-
-
-Target = tuple[Function, Class | None]
 
 
 class Calls:
@@ -98,21 +105,33 @@ class Calls:
     def __init__(self, classes: Classes) -> None:
         self.classes = classes
         self.types = types_of(classes)
+        self._kept: dict[Function, list[ast.Call | ast.Attribute]] = {}
 
-    def of(self, function: Function, made: Class | None) -> Iterator[tuple[int, list[Target]]]:
-        """Of each call of something in the project: its line and what it may mean.
+    def _nodes(self, function: Function) -> list[ast.Call | ast.Attribute]:
+        """The calls and reads of attributes in a function."""
+        if function not in self._kept:
+            self._kept[function] = [
+                node
+                for node in within(function.node)
+                if isinstance(node, ast.Call)
+                or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load))
+            ]
+        return self._kept[function]
+
+    def of(self, function: Function, made: Class | None) -> Iterator[tuple[ast.expr, list[Target]]]:
+        """Each call of something in the project, and what it may mean.
 
         A call of which nothing is known has no targets. Calls of what lies outside are left out.
         """
-        for node in within(function.node):
+        for node in self._nodes(function):
             if isinstance(node, ast.Call):
                 targets = self.targets(node, function, made)
                 if targets is not None:
-                    yield node.lineno, targets
-            elif isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
+                    yield node, targets
+            else:
                 found = self._properties(node, made)
                 if found:
-                    yield node.lineno, found
+                    yield node, found
 
     def targets(
         self, node: ast.Call, function: Function, made: Class | None
@@ -161,7 +180,8 @@ class Calls:
         """The method of each class, and of its subclasses: any of them may be there."""
         found: dict[Target, None] = {}
         for owner in owners:
-            for one in (owner, *self.classes.subclasses(owner)):
+            below = self.classes.subclasses(owner)
+            for one in (owner, *(below if len(below) <= _MOST_OVERRIDES else ())):
                 method = self.classes.method(one, name)
                 if method is not None:
                     found[method, one] = None
@@ -183,4 +203,4 @@ def within(function: Def) -> Iterator[ast.AST]:
         if isinstance(node, ast.ClassDef):
             continue
         yield node
-        waiting.extend(reversed(list(ast.iter_child_nodes(node))))
+        waiting.extend(reversed(list(children(node))))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable
 
-from esper_audit.source.attributes import SiteKind, sites_in
+from esper_audit.source.attributes import SiteKind, sites_of_class
 from esper_audit.source.classes import Classes
-from esper_audit.source.definitions import Class, Function, Value, dotted
+from esper_audit.source.definitions import Class, Function, Value, dotted, walk
 from esper_audit.source.project import SourceFile
 
 _DEEPEST = 6
@@ -22,6 +22,7 @@ class Types:
     def __init__(self, classes: Classes) -> None:
         self.classes = classes
         self._attributes: dict[tuple[Class, str], frozenset[Class]] = {}
+        self._annotations: dict[Class, dict[str, list[ast.expr]]] = {}
         self._locals: dict[Function, dict[str, list[ast.expr]]] = {}
 
     def of(
@@ -60,18 +61,26 @@ class Types:
     def _of_attribute(self, made: Class, name: str, depth: int) -> frozenset[Class]:
         found: set[Class] = set()
         for one in self.classes.line(made):
-            for site in sites_in(one.file, self.classes):
-                if site.attribute != name or site.owner is not one or site.value is None:
-                    continue
-                if site.kind is SiteKind.WRITE and site.receiver == "self" and site.function:
+            for site in sites_of_class(one, self.classes).get(name, ()):
+                if site.kind is SiteKind.WRITE and site.value is not None and site.function:
                     found |= self.held(site.value, site.function, made, depth + 1)
-            for node in ast.walk(one.node):
-                if isinstance(node, ast.AnnAssign) and _is_named(node.target, name):
-                    found |= self.annotated(node.annotation, one.file)
+            for note in self._notes(one).get(name, ()):
+                found |= self.annotated(note, one.file)
             method = one.methods.get(name)
             if method is not None and method.is_property:
                 found |= self.annotated(method.node.returns, one.file)
         return frozenset(found)
+
+    def _notes(self, made: Class) -> dict[str, list[ast.expr]]:
+        """The annotations of attributes in a class, ``a: T`` and ``self.a: T``."""
+        known = self._annotations.get(made)
+        if known is None:
+            known = self._annotations[made] = {}
+            for node in walk(made.node):
+                if isinstance(node, ast.AnnAssign):
+                    name = dotted(node.target).removeprefix("self.")
+                    known.setdefault(name, []).append(node.annotation)
+        return known
 
     def held(
         self, node: ast.expr, function: Function, made: Class | None, depth: int
@@ -98,7 +107,7 @@ class Types:
         known = self._locals.get(function)
         if known is None:
             known = self._locals[function] = {}
-            for node in ast.walk(function.node):
+            for node in walk(function.node):
                 if isinstance(node, ast.Assign):
                     targets, value = node.targets, node.value
                 elif isinstance(node, ast.For):
@@ -155,12 +164,6 @@ class Types:
                 meant = self.classes.meaning(node, file)
                 return frozenset((meant,)) if isinstance(meant, Class) else frozenset()
         return frozenset()
-
-
-def _is_named(target: ast.expr, name: str) -> bool:
-    if isinstance(target, ast.Name):
-        return target.id == name
-    return isinstance(target, ast.Attribute) and dotted(target) == f"self.{name}"
 
 
 def _joined(sets: Iterable[frozenset[Class]]) -> frozenset[Class]:
