@@ -1,0 +1,92 @@
+"""A number held in an attribute that goes where Dynamo makes a constant of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.scans import Pattern, ScanFinding
+from esper_audit.source.attributes import Site, SiteKind
+from esper_audit.source.definitions import Class
+from esper_audit.source.scan.context import Context, Held
+from esper_audit.source.scan.flow import Arrival, Flow
+
+
+def find(context: Context) -> Iterator[ScanFinding]:
+    """Numbers that change after construction, and are read by code that forward reaches."""
+    told: set[tuple[Class, str]] = set()
+    for arrival in Flow(context).arrivals.values():
+        made, name = arrival.origin.made, arrival.origin.attribute
+        held = context.held(made, name)
+        if held.is_float or arrival.makes_tensor:
+            told.update((one, name) for one in _related(context, made))
+            yield _arrived(context, arrival, held)
+    yield from _ints(context, told)
+
+
+def _related(context: Context, made: Class) -> list[Class]:
+    return [*context.classes.line(made), *context.classes.subclasses(made)]
+
+
+def _arrived(context: Context, arrival: Arrival, held: Held) -> ScanFinding:
+    """At the operation; at the read where that stands in another function."""
+    origin = arrival.origin
+    is_here = origin.function is arrival.function
+    node = arrival.node if is_here else origin.node
+    function = origin.function
+    return context.finding(
+        Diagnosis.FLOAT_SPECIALIZED if held.is_float else Diagnosis.INT_COUNTER,
+        Pattern.TENSOR_FROM_NUMBER if arrival.makes_tensor else Pattern.FLOAT_IN_OPERATION,
+        function.file,
+        node,
+        function,
+        made=function.owner or origin.made,
+        subject=f"self.{origin.attribute}",
+        operation=arrival.operation,
+        later=held.later,
+    )
+
+
+def _ints(context: Context, told: set[tuple[Class, str]]) -> Iterator[ScanFinding]:
+    """An int of a module that changes: each value is compiled anew, whatever reads it."""
+    for made in context.modules:
+        for name in _attributes(context, made):
+            if (made, name) in told:
+                continue
+            held = context.held(made, name)
+            is_int = held.is_number and not held.is_float
+            if is_int and held.changes and _varies(context, held):
+                told.update((one, name) for one in _related(context, made))
+                yield from _int(context, made, name, held)
+
+
+def _varies(context: Context, held: Held) -> bool:
+    """Whether a step may write another value: settings that are set once are none of ours."""
+    return any(
+        site.function in context.functions
+        or site.kind is SiteKind.AUGMENTED
+        or context.loops.is_fed(site)
+        for site in held.later
+    )
+
+
+def _attributes(context: Context, made: Class) -> list[str]:
+    return sorted({name for one in context.classes.line(made) for name in context.written(one)})
+
+
+def _int(context: Context, made: Class, name: str, held: Held) -> Iterator[ScanFinding]:
+    reads = context.reads(made, name)
+    inside = [site for site in held.later if site.function in context.functions]
+    if not reads:
+        return
+    written: Site = (inside or reads)[0]
+    yield context.finding(
+        Diagnosis.INT_COUNTER,
+        Pattern.INT_IN_FORWARD if inside else Pattern.INT_SET_OUTSIDE,
+        written.file,
+        written.node,  # type: ignore[arg-type]  # an expression, as of all sites
+        written.function,
+        made=written.owner or made,
+        subject=f"self.{name}",
+        later=held.later,
+    )
