@@ -20,6 +20,7 @@ class Kind(StrEnum):
     GATE = "gate"
     COMPARISON = "comparison"
     FIX = "fix"
+    SCAN = "scan"
     CONFIG = "config"
 
 
@@ -29,7 +30,7 @@ def schema(
         typer.Argument(
             metavar="KIND",
             help="What the file holds: report (the default), program, recording, gate,"
-            " comparison or fix; or config, the table [tool.esper-audit] of pyproject.toml.",
+            " comparison, fix or scan; or config, the table [tool.esper-audit] of pyproject.toml.",
         ),
     ] = Kind.REPORT,
 ) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import msgspec
 
 from esper_audit.data.clean import clean
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import Budget
 from esper_audit.data.files import is_file, is_folder, whole
 from esper_audit.data.tables import Wrong, type_of, wrong_in
@@ -68,6 +69,19 @@ class BudgetConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rena
         return Budget(**msgspec.structs.asdict(self))
 
 
+class ScanConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="kebab"):
+    """``[tool.esper-audit.scan]``: what `scan` leaves out. Paths are patterns from the root on."""
+
+    exclude: list[str] = []
+    ignore: list[Diagnosis] = []
+    per_file_ignores: dict[str, list[Diagnosis]] = {}
+
+    @property
+    def rules(self) -> dict[str, list[Diagnosis]]:
+        """Ignored diagnoses by the pattern of files; the empty pattern means all files."""
+        return {**self.per_file_ignores, "": self.ignore}
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="kebab"):
     """What ``[tool.esper-audit]`` may hold."""
 
@@ -82,6 +96,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="
     question: QuestionConfig = QuestionConfig()
     control: ControlConfig | None = None
     budget: BudgetConfig = BudgetConfig()
+    scan: ScanConfig = ScanConfig()
     baseline: Text = "esper-audit-baseline.json"
 
 

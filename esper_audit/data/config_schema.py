@@ -26,6 +26,7 @@ DESCRIPTIONS = {
     "question": "What the report's first sentence answers, and which audits that is about.",
     "control": "Audits that are wrong on purpose, and the verdict that they must get.",
     "budget": "What a scenario may cost that does not say it itself.",
+    "scan": "What `scan` leaves out: files, and diagnoses, in all files or in some.",
     "baseline": "The file that `gate` compares with.",
 }
 

@@ -22,6 +22,7 @@ from esper_audit.data.json_text import json_text
 from esper_audit.data.misfits import misfit
 from esper_audit.data.recording import Recording
 from esper_audit.data.remedies import FixReport
+from esper_audit.data.scans import ScanReport
 from esper_audit.data.text import encodable
 from esper_audit.errors import UsageError
 
@@ -38,13 +39,19 @@ UNREADABLE = (ValueError, RecursionError)
 """What decoding raises: for what is no JSON, a number of too many digits, brackets without end."""
 
 _SAVE = "Save one with `esper-audit run --save FILE`."
-_GIVE_SAVED = "Give a file that --save of `run`, `gate`, `compare`, `exec` or `fix` has written."
+_GIVE_SAVED = (
+    "Give a file that --save of `run`, `gate`, `compare`, `exec`, `fix` or `scan` has written."
+)
 
 _DEEPEST = 64
 """Brackets in brackets: a file of ours has fewer than twenty."""
 
-Document = Recording | Report | ProgramReport | GateReport | ComparisonReport | FixReport
-T = TypeVar("T", Recording, Report, ProgramReport, GateReport, ComparisonReport, FixReport)
+Document = (
+    Recording | Report | ProgramReport | GateReport | ComparisonReport | FixReport | ScanReport
+)
+T = TypeVar(
+    "T", Recording, Report, ProgramReport, GateReport, ComparisonReport, FixReport, ScanReport
+)
 KINDS: dict[str, type[Document]] = {
     "recording": Recording,
     "report": Report,
@@ -52,6 +59,7 @@ KINDS: dict[str, type[Document]] = {
     "gate": GateReport,
     "comparison": ComparisonReport,
     "fix": FixReport,
+    "scan": ScanReport,
 }
 
 

@@ -14,6 +14,7 @@ from esper_audit.data.audits import Audit, ProgramAudit, ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport, verdict_of
 from esper_audit.data.recording import Recording
 from esper_audit.data.remedies import FixReport
+from esper_audit.data.scans import ScanReport
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis.audit import judged_again
 from esper_audit.diagnosis.controls import misses, overall
@@ -24,7 +25,9 @@ _WORD = r"""(?:[\w@%+=:,./-]|'[^']*'|"'"|\$'(?:[^'\\]|\\.)*')+"""
 _ACCEPTING = re.compile(rf"(?:esper-audit gate --update-baseline(?: {_WORD})*)?", re.ASCII)
 """Words that a shell takes as words, each as `shlex.quote` or bash's ``$'…'`` writes it."""
 
-D = TypeVar("D", Recording, Report, ProgramReport, GateReport, ComparisonReport, FixReport)
+D = TypeVar(
+    "D", Recording, Report, ProgramReport, GateReport, ComparisonReport, FixReport, ScanReport
+)
 
 
 def believed(document: D) -> D:

@@ -5,12 +5,14 @@ from __future__ import annotations
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.remedies import FixReport
+from esper_audit.data.scans import ScanReport
 from esper_audit.data.storage import Document
 from esper_audit.report.comparison import comparison_page
 from esper_audit.report.fix import fix_page
 from esper_audit.report.gate import gate_page
 from esper_audit.report.program import program_page
 from esper_audit.report.run import run_page
+from esper_audit.report.scan import scan_page
 from esper_audit.report.sections import Page
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
@@ -29,6 +31,8 @@ def page(document: Document, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -
             return gate_page(document, verbosity)
         case ComparisonReport():
             return comparison_page(document, verbosity)
+        case ScanReport():
+            return scan_page(document, verbosity)
         case FixReport():
             return fix_page(document, verbosity, typed)
         case _:

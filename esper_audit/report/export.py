@@ -11,6 +11,7 @@ from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.clean import clean_lines
 from esper_audit.data.remedies import FixReport
+from esper_audit.data.scans import ScanReport
 from esper_audit.data.storage import Document
 from esper_audit.errors import UsageError
 from esper_audit.report.formats import print_document
@@ -22,6 +23,7 @@ _COMMANDS: dict[type[Document], str] = {
     GateReport: "gate",
     ComparisonReport: "compare",
     FixReport: "fix",
+    ScanReport: "scan",
 }
 _EXPORTS = (".svg", ".html", ".txt")
 

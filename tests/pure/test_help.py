@@ -144,7 +144,7 @@ def test_without_a_command_the_help_is_printed_as_it_is():
         ("show --width 10 x", "--width is 10, but must be a whole number from 40 to 10000."),
         ("list --format xml", "--format is 'xml', but must be one of rich or json."),
         ("run --dynamic maybe x.py", "--dynamic is 'maybe', but must be one of auto, true or"),
-        ("schema reprot", "comparison, fix or config (did you mean 'report'?)."),
+        ("schema reprot", "comparison, fix, scan or config (did you mean 'report'?)."),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_in_words_of_our_own(monkeypatch, capsys, words, said):

@@ -17,6 +17,7 @@ from esper_audit.data.findings import Finding
 from esper_audit.data.jobs import was_run
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import FixReport
+from esper_audit.data.scans import ScanReport
 from esper_audit.data.storage import Document
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import caught
@@ -34,10 +35,12 @@ from esper_audit.report.ci.problems import (
     Status,
 )
 from esper_audit.report.ci.remedies import fix_cases
+from esper_audit.report.ci.scans import scan_cases
 from esper_audit.report.comparison import comparison_answer
 from esper_audit.report.fix import fix_answer
 from esper_audit.report.gate import cause, gate_answer
 from esper_audit.report.program import summary
+from esper_audit.report.scan import scan_answer
 from esper_audit.report.words.programs import program_name
 from esper_audit.report.words.reasons import all_in_words, in_words
 
@@ -65,6 +68,12 @@ def cases(document: Document) -> Cases:
             made += (_doubted(gate_answer(document)),)
         accept = document.accept if document.verdict is AuditVerdict.FAILED else ""
         return Cases(gate_answer(document), made, document.root, accept, document.wall_seconds)
+    if isinstance(document, ScanReport):
+        made = tuple(scan_cases(document))
+        if document.verdict is AuditVerdict.ERROR:
+            made += (_doubted(scan_answer(document)),)
+        seconds = document.wall_seconds
+        return Cases(scan_answer(document), made, document.root, seconds=seconds)
     if isinstance(document, FixReport):
         made = tuple(fix_cases(document))
         if document.interrupted or not made:
