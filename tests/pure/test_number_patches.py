@@ -1,8 +1,9 @@
-"""A number of a module becomes a buffer: which lines change, and where nothing is made."""
+"""A number of a module becomes a buffer: which lines change."""
 
 from __future__ import annotations
 
 import pytest
+from numbers_of_modules import BLEND, in_forward
 from patching import clean, made, refusal
 
 from esper_audit.data.diagnoses import Diagnosis
@@ -10,49 +11,6 @@ from esper_audit.data.remedies import Ground
 from esper_audit.remedies.patches.numbers import make
 
 INT = Diagnosis.INT_COUNTER
-
-BLEND = """
-    import torch
-
-
-    class Blend(torch.nn.Module):
-        def __init__(self):
-            super().__init__()
-            self.alpha = 0.0  # the start
-
-        def forward(self, x):
-            return torch.lerp(x, -x, self.alpha)  # <-
-
-
-    model = Blend()
-    step = torch.compile(model)
-    for alpha in (0.1, 0.2):
-        model.alpha = alpha  # one after another
-        step(torch.ones(4))
-"""
-
-
-def in_forward(body: str, start: str = "self.a = 0.5", more: str = "") -> str:
-    """A module whose forward has this body; ``more`` stands below the class."""
-    lines = body.strip().split("\n")
-    return clean("""
-        import math
-        import torch
-        import torch.nn.functional as F
-        from torch import nn
-
-
-        class M(nn.Module):
-            def __init__(self, start=1.0):
-                super().__init__()
-                {start}
-
-            def forward(self, x, y):
-                {body}
-
-
-        {more}
-    """).format(start=start, body="\n        ".join(lines), more=more)
 
 
 def test_the_attribute_itself_becomes_the_buffer() -> None:
@@ -144,33 +102,40 @@ def test_a_fresh_tensor_that_is_written_is_a_copy_of_the_buffer() -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "why"),
+    ("test", "expected", "answer"),
     [
-        ("x * 2 if self.a > 0 else x", "decides a branch"),
-        ("x.view(self.a, -1)", "takes no tensor"),
-        ("F.dropout(x, p=self.a)", "takes no tensor"),
-        ("x[:, self.a]", None),
-        ("x[: self.a]", "is an index"),
-        ("sum(x for _ in range(self.a))", "is passed to range"),
-        ('x * {"0.5": 2}[f"{self.a}"]', "is written into a text"),
-        ("x * torch.tensor([self.a, 1.0])", "is an item of a list"),
+        ("if self.a > 0:", "if self._a_over_0:", "self._a_over_0 = value > 0"),
+        (
+            "if self.a == 0.0 or x.dim() > 2:",
+            "if self._a_is_0 or x.dim() > 2:",
+            "self._a_is_0 = value == 0.0",
+        ),
+        ("if 0.5 <= self.a:", "if self._a_at_least_0_5:", "self._a_at_least_0_5 = value >= 0.5"),
+        ("if self.a:", "if self._a_is_set:", "self._a_is_set = bool(value)"),
+        ("if not self.a:", "if not self._a_is_set:", "self._a_is_set = bool(value)"),
     ],
 )
-def test_a_number_that_python_needs_stays_one(line: str, why: str | None) -> None:
-    text = in_forward(f"return {line}  # <-")
-    if why is None:
-        assert made(make, text, "self.a")
-        return
-    because = refusal(make, text, "self.a")
-    assert because.ground is Ground.NO_PATTERN
-    assert why in because.text
-    assert because.location is not None
-
-
-def test_a_branch_beside_other_reads_keeps_its_number() -> None:
-    body = "if self.a > 0:\n    x = x + 1\nreturn x * self.a  # <-"
+def test_a_branch_reads_an_answer_that_is_kept_beside_the_number(
+    test: str, expected: str, answer: str
+) -> None:
+    body = f"{test}\n    x = x + 1\nreturn x * self.a  # <-"
     after = made(make, in_forward(body), "self.a")[0]["a.py"]
-    assert "if self.a > 0:" in after
+    assert f"{expected}\n            x = x + 1\n        return x * self._a_tensor" in after
+    assert (
+        f"        self._a = value\n        {answer}\n        self._a_tensor.fill_(value)" in after
+    )
+
+
+def test_a_number_that_only_decides_a_branch_needs_no_tensor() -> None:
+    after = made(make, in_forward("return x * 2 if self.a > 0 else x  # <-"), "self.a")[0]["a.py"]
+    assert "return x * 2 if self._a_over_0 else x" in after
+    assert "torch.tensor" not in after
+
+
+def test_a_branch_on_something_computed_keeps_its_number() -> None:
+    body = "if self.a > x.size(0):\n    x = x + 1\nreturn x * self.a  # <-"
+    after = made(make, in_forward(body), "self.a")[0]["a.py"]
+    assert "if self.a > x.size(0):" in after
     assert "return x * self._a_tensor  # <-" in after
 
 
@@ -287,17 +252,3 @@ def test_windows_line_ends_and_an_untouched_rest_stay() -> None:
     after = made(make, {"a.py": text}, "self.alpha")[0]["a.py"]
     assert after.replace("\r\n", "").count("\n") == 0
     assert after.endswith("\n    step(torch.ones(4))\r\n")
-
-
-@pytest.mark.parametrize(
-    ("text", "source", "why"),
-    [
-        (BLEND.replace("torch.nn.Module", "object"), "self.alpha", "is no nn.Module"),
-        (BLEND, "alpha", "is no attribute"),
-        (BLEND, "self.groups[0]['lr']", "is no attribute"),
-        (BLEND.replace("        super().__init__()\n", ""), "self.alpha", "does not call super"),
-        (BLEND, "self.beta", "is not read in compiled code"),
-    ],
-)
-def test_a_number_of_another_kind_is_refused(text: str, source: str, why: str) -> None:
-    assert why in refusal(make, text, source).text

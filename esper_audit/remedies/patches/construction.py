@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from esper_audit.data.places import Location
 from esper_audit.remedies.patches.refused import Refused
@@ -78,19 +80,30 @@ def _is_of_kind(value: ast.expr, whole: bool) -> bool:
     return isinstance(value, ast.Constant) and type(value.value) is wanted
 
 
-def beside(rewrites: Rewrites, subject: Subject, tensor: str, kind: str, from_tensor: bool) -> None:
-    """A buffer named ``tensor``, and a property in place of the attribute that fills it.
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What stands beside a number: the name of its ``tensor``, if any, and answers about it.
 
-    ``from_tensor``: compiled code writes the buffer, so the number is read from it.
+    ``is_read_from_tensor``: compiled code writes the tensor, so the number is read from it.
     """
+
+    tensor: str
+    kind: str
+    is_read_from_tensor: bool
+    flags: Mapping[str, str]
+
+
+def beside(rewrites: Rewrites, subject: Subject, held: Held) -> None:
+    """A property in place of the attribute, which fills a buffer beside the number."""
     home, name = subject.home, subject.name
     rewrite = rewrites.of(home.file)
-    rewrite.import_torch()
-    zero = "0" if kind == "int" else "0.0"
-    made = buffer(tensor, f"torch.tensor({zero})")
+    lines: list[str] = []
+    if held.tensor:
+        rewrite.import_torch()
+        zero = "0" if held.kind == "int" else "0.0"
+        lines.append(buffer(held.tensor, f"torch.tensor({zero})"))
     sites = list(first_writes(home, name, subject.classes))
     declared = [site for site in sites if site.kind is SiteKind.DECLARED]
-    lines = [made]
     for site in declared:
         assert site.value is not None
         lines.append(f"self.{name} = {rewrite.text(site.value)}")
@@ -98,14 +111,16 @@ def beside(rewrites: Rewrites, subject: Subject, tensor: str, kind: str, from_te
     written = next((site for site in sites if site.kind is not SiteKind.DECLARED), None)
     _refuse_other_definitions(subject)
     number = _free_name(subject, name)
-    text = _property(name, number, tensor, kind, from_tensor)
-    if written is not None and not declared:
+    text = _property(name, number, held)
+    if written is not None and not declared and lines:
         line = _top_level(statement_of(written.node, rewrite.parents), rewrite)
         _check_after_super(home, line)
         rewrite.before(line, *lines)
         into_class(rewrite, home, text)
-    else:
+    elif lines:
         at_construction(rewrite, home, *lines, methods=text)
+    else:
+        into_class(rewrite, home, text)
 
 
 def _refuse_other_definitions(subject: Subject) -> None:
@@ -136,19 +151,20 @@ def mentions(owner: Class, name: str) -> bool:
     )
 
 
-def _property(name: str, number: str, tensor: str, kind: str, from_tensor: bool) -> str:
-    held = f"{kind}(self.{tensor})" if from_tensor else f"self.{number}"
-    keep = () if from_tensor else (f"    self.{number} = value",)
+def _property(name: str, number: str, held: Held) -> str:
+    tensor, kind = held.tensor, held.kind
+    is_from = held.is_read_from_tensor
     return "\n".join(
         (
             "@property",
             f"def {name}(self) -> {kind}:",
-            f"    return {held}",
+            f"    return {kind}(self.{tensor})" if is_from else f"    return self.{number}",
             "",
             f"@{name}.setter",
             f"def {name}(self, value: {kind}) -> None:",
-            *keep,
-            f"    self.{tensor}.fill_(value)",
+            *(() if is_from else (f"    self.{number} = value",)),
+            *(f"    self.{flag} = {answer}" for flag, answer in held.flags.items()),
+            *((f"    self.{tensor}.fill_(value)",) if tensor else ()),
         )
     )
 

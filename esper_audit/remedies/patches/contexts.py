@@ -16,6 +16,7 @@ from esper_audit.remedies.patches.literals import (
     is_number_literal,
     is_numeric,
     last_name,
+    question,
 )
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite
@@ -39,8 +40,8 @@ _ONLY_NUMBERS = _words(
     " interpolate normalize rrelu hardshrink softshrink roll narrow view reshape expand repeat"
     " zeros ones empty rand randn randint arange linspace split chunk topk unsqueeze squeeze"
     " transpose permute flatten size cumsum flip tril triu diag diagonal repeat_interleave unfold"
-    " one_hot scaled_dot_product_attention manual_seed bernoulli bernoulli_ uniform_ normal_"
-    " exponential_ select getattr setattr sleep enumerate islice"
+    " one_hot scaled_dot_product_attention manual_seed uniform_ normal_ exponential_"
+    " select getattr setattr sleep enumerate islice"
 )
 """Functions, by their last name, that take no tensor where they take a number."""
 
@@ -59,6 +60,9 @@ class Reads:
 
     ``cast``: to the dtype of an operand beside it, where there is one. ``branches`` are the places
     at which the number stays, with what it does there; ``made`` counts the reads that were changed.
+
+    ``flags``: where a branch is decided, read an answer that is kept beside the number. They are
+    kept by name, each with the text of what it answers about ``value``.
     """
 
     rewrite: Rewrite
@@ -68,6 +72,7 @@ class Reads:
     casts: int = 0
     uses_torch: bool = False
     branches: list[tuple[str, Location]] = field(default_factory=list)
+    flags: dict[str, str] | None = None
 
     def to_tensor(self, node: ast.expr, text: str) -> None:
         """Read ``text``, a tensor, in place of a node that is a number."""
@@ -75,6 +80,8 @@ class Reads:
         try:
             plans = [self._plan(use) for use in uses]
         except Branch as branch:
+            if self.flags is not None and uses == [node] and self._to_flag(node):
+                return
             place = Location(self.rewrite.file.path, node.lineno, self.function.qualname)
             self.branches.append((branch.what, place))
             return
@@ -85,6 +92,17 @@ class Reads:
         for start, end, change in dict.fromkeys(one for plan in plans for one in plan):
             self.rewrite.change(start, end, change)
         self.made += 1
+
+    def _to_flag(self, node: ast.expr) -> bool:
+        """``self.p == 0.0`` becomes ``self._p_is_0``: a bool changes only where the answer does."""
+        assert isinstance(node, ast.Attribute) and self.flags is not None
+        asked = question(node, self.rewrite.parents[node])
+        if asked is None:
+            return False
+        whole, name, answer = asked
+        self.flags[name] = answer
+        self.rewrite.replace(whole, f"{self.rewrite.text(node.value)}.{name}")
+        return True
 
     def goes_on(self, node: ast.expr) -> bool:
         """Whether the number itself goes on from there: nothing makes a tensor of it."""

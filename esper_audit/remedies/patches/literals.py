@@ -46,3 +46,43 @@ def is_numeric(node: ast.expr) -> bool:
             return dotted(node).startswith(("math.", "self.max_", "self.num_", "self.total_"))
         case _:
             return False
+
+
+_OPERATORS = {
+    ast.Eq: "is",
+    ast.NotEq: "is_not",
+    ast.Gt: "over",
+    ast.GtE: "at_least",
+    ast.Lt: "under",
+    ast.LtE: "at_most",
+}
+_TURNED = {ast.Gt: ast.Lt, ast.GtE: ast.LtE, ast.Lt: ast.Gt, ast.LtE: ast.GtE}
+
+
+def question(node: ast.Attribute, parent: ast.AST) -> tuple[ast.expr, str, str] | None:
+    """What a branch asks of a number: the expression, a name for the answer, and how to get it.
+
+    Worked example: of ``self.p == 0.0`` these are that comparison, ``_p_is_0`` and
+    ``value == 0.0``. None where it is asked more than one comparison with a literal number.
+    """
+    bare = node.attr.strip("_")
+    match parent:
+        case ast.Compare(left=left, ops=[operator], comparators=[right]):
+            other = right if left is node else left
+            kind = type(operator) if left is node else _TURNED.get(type(operator), type(operator))
+            if kind in _OPERATORS and is_number_literal(other):
+                held = ast.Compare(ast.Name("value"), [kind()], [other])
+                name = f"_{bare}_{_OPERATORS[kind]}_{_spelt(ast.unparse(other))}"
+                return parent, name, ast.unparse(held)
+            return None
+        case ast.If(test=test) | ast.IfExp(test=test) if test is node:
+            return node, f"_{bare}_is_set", "bool(value)"
+        case ast.BoolOp() | ast.UnaryOp(op=ast.Not()):
+            return node, f"_{bare}_is_set", "bool(value)"
+    return None
+
+
+def _spelt(number: str) -> str:
+    """A number as a part of a name."""
+    number = number.removesuffix(".0").replace("-", "minus_")
+    return "".join(letter if letter.isalnum() or letter == "_" else "_" for letter in number)

@@ -66,6 +66,7 @@ class _Plan:
     casts: int = 0
     left: list[tuple[str, Location]] = field(default_factory=list)
     skipped: list[ast.AST] = field(default_factory=list)
+    flags: dict[str, str] | None = None
 
     @property
     def tensor(self) -> str:
@@ -92,7 +93,7 @@ class _Plan:
         """Let a line read the tensor in place of the number."""
         assert site.function is not None and isinstance(site.node, ast.Attribute)
         rewrite = self.rewrite(site)
-        reads = Reads(rewrite, site.function, self.cast)
+        reads = Reads(rewrite, site.function, self.cast, flags=self.flags)
         text = f"{rewrite.text(site.node.value)}.{self.tensor}"
         reads.to_tensor(site.node, text)
         self.made += reads.made
@@ -176,19 +177,26 @@ class _Beside(_Plan):
         if any(construction.mentions(one, self.tensor) for one in subject.related):
             raise Refused(f"{self.tensor} is in use already")
         writes = self.traced_writes()
+        self.flags = None if writes else {}
         for site in writes:
             self.write_in_place(site, traced=True)
         for site in subject.sites:
             is_read = site.kind is SiteKind.READ and site.node not in self.skipped
             if is_read and self._is_for_tensor(site):
                 self.read(site)
-        if not self.made and not writes:
+        if not self.made and not writes and not self.flags:
             what, place = (*self.left, ("is not read in compiled code", None))[0]
             raise Refused(f"it {what}", place)
         if self.cast and not self.casts:
             return ()
         kind = "int" if self.is_whole else "float"
-        construction.beside(self.rewrites, subject, self.tensor, kind, from_tensor=bool(writes))
+        held = construction.Held(
+            tensor=self.tensor if self.made or writes else "",
+            kind=kind,
+            is_read_from_tensor=bool(writes),
+            flags=self.flags or {},
+        )
+        construction.beside(self.rewrites, subject, held)
         return self.rewrites.edits()
 
     def _is_for_tensor(self, site: Site) -> bool:

@@ -14,7 +14,7 @@ from esper_audit.remedies.patches.refused import Refused
 from esper_audit.source.attributes import Site, SiteKind, sites_in, sites_of
 from esper_audit.source.classes import Classes, classes_of
 from esper_audit.source.definitions import Class, Function, dotted
-from esper_audit.source.project import Project, SourceFile
+from esper_audit.source.project import Project
 from esper_audit.source.reach import reached_from_all
 from esper_audit.source.types import types_of
 
@@ -144,17 +144,14 @@ def subject_of(finding: Finding, project: Project) -> Subject:
     name = finding.source.rpartition(".")[2]
     if "." not in finding.source or not name.isidentifier():
         raise Refused(f"{finding.source or 'what changed'} is no attribute")
-    line = finding.user_line
-    if line is None:
-        raise Refused("the line that reads it is not known", ground=Ground.NO_SOURCE)
-    if line.file not in project:
-        raise Refused("it is read outside of the project", line, Ground.NO_SOURCE)
     classes = classes_of(project)
-    file = project.file(line.file)
-    user = _around(classes.functions_in(file), line.line)
+    user, found = _used(name, finding, project)
     if user is None:
-        raise Refused("the line that reads it is in no function", line)
-    found = _owners(name, user, file, line, classes)
+        user = entry_of(finding, project)
+        found = _owners(name, user, None, classes) if user is not None else set()
+    line = finding.user_line
+    if user is None:
+        raise Refused("it is read outside of the project", line, Ground.NO_SOURCE)
     direct = bool(found)
     found = found or _by_path(finding, project) or _by_name(name, classes)
     homes = {_home(name, one, classes) for one in found}
@@ -166,6 +163,16 @@ def subject_of(finding: Finding, project: Project) -> Subject:
     if classes.is_module(home) is False:
         raise Refused(f"{home.name} is no nn.Module", home.location)
     return Subject(project, name, owner, home, user, direct, finding)
+
+
+def _used(name: str, finding: Finding, project: Project) -> tuple[Function | None, set[Class]]:
+    """The function that makes the guard, and the classes whose attribute is read there."""
+    line = finding.user_line
+    if line is None or line.file not in project:  # some guards are made by torch itself
+        return None, set()
+    classes = classes_of(project)
+    user = _around(classes.functions_in(project.file(line.file)), line.line)
+    return user, _owners(name, user, line, classes) if user is not None else set()
 
 
 def _by_path(finding: Finding, project: Project) -> set[Class]:
@@ -201,14 +208,14 @@ def _first(function: Function) -> int:
     return min((function.node.lineno, *(one.lineno for one in function.node.decorator_list)))
 
 
-def _owners(
-    name: str, user: Function, file: SourceFile, line: Location, classes: Classes
-) -> set[Class]:
+def _owners(name: str, user: Function, line: Location | None, classes: Classes) -> set[Class]:
     """The classes whose object has the attribute that is read there."""
     sites = [
-        site for site in sites_in(file, classes) if site.attribute == name and site.function is user
+        site
+        for site in sites_in(user.file, classes)
+        if site.attribute == name and site.function is user
     ]
-    near = [site for site in sites if _holds(site.node, line.line)] or sites
+    near = [site for site in sites if line is not None and _holds(site.node, line.line)] or sites
     found: set[Class] = set()
     for site in near:
         if site.receiver == "self" and site.owner is not None:
