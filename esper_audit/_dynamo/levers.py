@@ -169,7 +169,8 @@ def mark(
     for lever in levers:
         if lever.kind is LeverKind.MARK:
             source, dimension, function = ast.literal_eval(lever.value)
-            if function in ("", _code_name(target)):
+            # Torch's wrapper around a callable goes by the name of its type.
+            if function in ("", _code_name(target), type(target).__qualname__):
                 found = _value_of(source, target, args, kwargs)
                 if isinstance(found, torch.Tensor) and dimension < found.dim():
                     _marker(lever.name)(found, dimension)
@@ -198,15 +199,24 @@ def _code_name(target: Callable[..., Any]) -> str:
 
 def _value_of(source: str, target: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
     """What a source such as ``L['batch']['x'].y`` is in this call; None where it is not there."""
+    try:
+        return _read(ast.parse(source, mode="eval").body, _locals(target, args, kwargs))
+    except (TypeError, LookupError, AttributeError, SyntaxError):
+        return None
+
+
+def _locals(target: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The variables with which a call begins; of torch's wrapper these are ``args``, ``kwargs``."""
+    found = {"args": args, "kwargs": kwargs}
     owner = [target] if isinstance(target, torch.nn.Module) else []
     owner = owner or ([target.__self__] if hasattr(target, "__self__") else [])
     try:
         signature = inspect.signature(_function(target), follow_wrapped=False)
         bound = signature.bind(*owner, *args, **kwargs)
-        bound.apply_defaults()
-        return _read(ast.parse(source, mode="eval").body, bound.arguments)
-    except (TypeError, ValueError, LookupError, AttributeError, SyntaxError):
-        return None
+    except (TypeError, ValueError):
+        return found
+    bound.apply_defaults()
+    return found | bound.arguments
 
 
 def _read(node: ast.expr, local: dict[str, Any]) -> Any:

@@ -77,15 +77,10 @@ class Evidence:
     @cached_property
     def is_direct(self) -> bool:
         """Whether the frame is that of the function which is called, with its arguments."""
-        frame = self.cause.frame
         own = [compile_ for compile_, _ in self._cases()]
-        is_wrapper = frame.name != frame.raw_name
-        return (
-            bool(own)
-            and all(compile_.direct for compile_ in own)
-            and not is_wrapper
-            and not frame.raw_name.rpartition(".")[2].startswith(_RESUMED)
-        )
+        name = self.cause.frame.raw_name.rpartition(".")[2]
+        direct = bool(own) and all(compile_.direct for compile_ in own)
+        return direct and not name.startswith(_RESUMED)
 
     @property
     def pattern(self) -> Pattern | None:

@@ -98,11 +98,16 @@ def unbacked_sources(e: Evidence) -> Found:
 
 
 def _marks(e: Evidence, id_: str, name: str) -> Found:
-    """Marks on arguments; the tensors of a module are its own, and no place to mark."""
-    places = [(s, d) for s, d in e.places if s.startswith("L[") and not _is_of_self(s)]
+    """Marks on arguments; the tensors of a module are its own, and no place to mark.
+
+    Torch's wrapper around a library's module knows its arguments by their places alone.
+    """
+    frame = e.cause.frame
+    is_wrapper = frame.name != frame.raw_name
+    places = [(s, d) for s, d in e.places if _is_argument(s, is_wrapper)]
     if e.is_program or not e.is_direct or len(places) < len(e.places) or not places:
         return
-    function = e.cause.frame.raw_name
+    function = frame.name if is_wrapper else frame.raw_name
     levers = [
         Lever(kind=LeverKind.MARK, name=name, value=repr((source, place, function)))
         for source, place in places
@@ -110,8 +115,11 @@ def _marks(e: Evidence, id_: str, name: str) -> Found:
     yield _made(e, id_, Reach.SOURCE, *levers)
 
 
-def _is_of_self(source: str) -> bool:
-    return source.startswith(("L['self']", "L['fn']", "L['func']")) or "._parameters[" in source
+def _is_argument(source: str, is_wrapper: bool) -> bool:
+    if is_wrapper:
+        return source.startswith(("L['args']", "L['kwargs']"))
+    is_own = source.startswith("L['self']") or "._parameters[" in source
+    return source.startswith("L[") and not is_own
 
 
 def mark_dynamic(e: Evidence) -> Found:

@@ -15,18 +15,25 @@ from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.remedies import Lever, LeverKind
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.remedies.candidates import candidates_of
+from esper_audit.remedies.levers import levers_for
 
 SOURCES = "torch.compiler.config.dynamic_sources"
 NOTHING = Claim(id="nothing", text="Nothing compiles.")
 PASSED, FAILED = AuditVerdict.PASSED, AuditVerdict.FAILED
 
 
-SCENARIO_PHASES = {"warm-up": "w", "steady": "s"}
+PHASES = {"warm-up": "w", "steady": "s"}
+
+
+def run(function, *levers):
+    """Guards are Dynamo's: the backend that costs least will do."""
+    return replay_here(function, levers=levers, backend="eager")
 
 
 def phases(audit) -> str:
     """``wws``: the phases of the steps."""
-    return "".join(SCENARIO_PHASES[step.phase] for step in audit.steps)
+    return "".join(PHASES[step.phase] for step in audit.steps)
 
 
 def mark(name: str, source: str, dimension: int, function: str = "") -> Lever:
@@ -127,8 +134,8 @@ def grows_statically(replay):
 
 
 def test_a_listed_source_stops_the_recompiles_of_a_counter():
-    assert replay_here(counts).verdict is FAILED
-    assert replay_here(counts, levers=(config(SOURCES, "L['self'].count"),)).verdict is PASSED
+    assert run(counts).verdict is FAILED
+    assert run(counts, config(SOURCES, "L['self'].count")).verdict is PASSED
     assert torch.compiler.config.dynamic_sources == ""
 
 
@@ -141,18 +148,18 @@ def test_two_levers_on_one_list_add_up_and_go():
 
 def test_a_keyword_reaches_every_compile_but_where_it_is_given():
     levers = (keyword("dynamic", True),)
-    assert replay_here(grows).verdict is FAILED
-    assert replay_here(grows, levers=levers).verdict is PASSED
-    kept = replay_here(grows_statically, levers=levers)
+    assert run(grows).verdict is FAILED
+    assert run(grows, *levers).verdict is PASSED
+    kept = run(grows_statically, *levers)
     assert kept.verdict is FAILED
     assert kept.recording.notes == (Reason(why=Why.LEVER_OVERRIDDEN, text="dynamic"),)
 
 
 @pytest.mark.parametrize("name", ["mark_dynamic", "mark_unbacked"])
 def test_a_mark_is_set_on_the_argument_that_its_source_names(name):
-    assert replay_here(grows_inside).verdict is FAILED
+    assert run(grows_inside).verdict is FAILED
     lever = mark(name, "L['batch']['ids'][0]", 0, "Batch.forward")
-    assert replay_here(grows_inside, levers=(lever,)).verdict is PASSED
+    assert run(grows_inside, lever).verdict is PASSED
 
 
 @pytest.mark.parametrize(
@@ -173,15 +180,21 @@ def test_a_mark_for_something_else_marks_nothing(source, dimension, function):
     assert not [name for name in vars(x) if name.startswith("_dynamo")]
 
 
+def test_an_argument_of_a_wrapped_module_is_marked_by_its_place():
+    x, module = torch.ones(2, 3), torch.nn.Linear(3, 3)
+    _dynamo.mark((mark("mark_dynamic", "L['args'][0]", 0, "Linear"),), module, (x,), {})
+    assert vars(x)["_dynamo_dynamic_indices"] == {0}
+
+
 def test_an_unbacked_size_is_the_same_code_for_one():
     marked, unbacked = (mark(f"mark_{how}", "L['x']", 0) for how in ("dynamic", "unbacked"))
-    assert replay_here(shrinks_to_one, levers=(marked,)).verdict is FAILED
-    assert replay_here(shrinks_to_one, levers=(unbacked,)).verdict is PASSED
+    assert run(shrinks_to_one, marked).verdict is FAILED
+    assert run(shrinks_to_one, unbacked).verdict is PASSED
 
 
 def test_a_rehearsal_visits_everything_in_warm_up():
-    assert replay_here(switches).verdict is FAILED
-    audit = replay_here(switches, levers=(Lever(kind=LeverKind.WARM_UP),))
+    assert run(switches).verdict is FAILED
+    audit = run(switches, Lever(kind=LeverKind.WARM_UP))
     assert (audit.verdict, phases(audit)) == (PASSED, "wwwwss")
     assert [step.index for step in audit.steps] == [*range(6)]
     assert [step.label for step in audit.steps][-2:] == ["no gradients", ""]
@@ -190,14 +203,14 @@ def test_a_rehearsal_visits_everything_in_warm_up():
 
 
 def test_an_eager_call_first_fills_the_cache_and_is_no_step():
-    assert replay_here(fills).verdict is FAILED
-    audit = replay_here(fills, levers=(Lever(kind=LeverKind.EAGER_FIRST, value="1"),))
+    assert run(fills).verdict is FAILED
+    audit = run(fills, Lever(kind=LeverKind.EAGER_FIRST, value="1"))
     assert (audit.verdict, phases(audit)) == (PASSED, "ws")
     assert not audit.findings and not audit.recording.stances
 
 
 def test_a_dropped_guard_hides_the_recompiles_and_not_the_wrong_output():
-    audit = replay_here(counts, levers=(drop("L['self'].count"), keyword("dynamic", False)))
+    audit = run(counts, drop("L['self'].count"), keyword("dynamic", False))
     assert (audit.verdict, [f.id for f in audit.findings]) == (FAILED, [Diagnosis.STALE_OUTPUT])
     assert not [made for made in audit.recording.compiles if made.phase is Phase.STEADY]
 
@@ -218,6 +231,23 @@ def test_a_mode_is_kept_and_said():
     with _dynamo.pulled((drop("L['x']"),)) as pulled:
         assert pulled.keywords({"mode": "max-autotune"}) == {"mode": "max-autotune"}
     assert pulled.overridden == ["mode"]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "best"),
+    [
+        (counts, "dynamic-sources"),
+        (grows_inside, "mark-dynamic"),
+        (shrinks_to_one, "mark-unbacked"),
+        (fills, "eager-first"),
+        (switches, "warm-up"),
+    ],
+)
+def test_the_first_lever_of_the_catalogue_frees_its_cause(scenario, best):
+    audit = run(scenario)
+    first = next(iter(candidates_of(audit, [lambda cause, _: levers_for(cause, audit)]).remedies))
+    assert first.id == best
+    assert run(scenario, *first.levers).verdict is PASSED
 
 
 def test_torch_compile_is_put_back():

@@ -216,7 +216,6 @@ def test_a_size_of_one_is_not_marked_dynamic():
 @pytest.mark.parametrize(
     "frame",
     [
-        replace(FRAME, raw_name="torch_dynamo_resume_in_forward_at_7", name="Host.forward"),
         replace(
             FRAME, name="torch_dynamo_resume_in_f_at_7", raw_name="torch_dynamo_resume_in_f_at_7"
         ),
@@ -225,6 +224,13 @@ def test_a_size_of_one_is_not_marked_dynamic():
 )
 def test_no_argument_is_marked_where_the_frame_is_not_the_functions_own(frame):
     assert "mark-dynamic" not in ids(found(Diagnosis.SIZE_CHANGED, X, frame=frame))
+
+
+def test_a_wrapped_modules_argument_is_marked_by_its_place():
+    guard = replace(X, source="input", torch_source="L['args'][0]")
+    frame = replace(FRAME, name="Sequential", raw_name="wrap_inline.<locals>.inner")
+    (lever,) = named(found(Diagnosis.SIZE_CHANGED, guard, frame=frame), "mark-dynamic").levers
+    assert ast.literal_eval(lever.value) == ("L['args'][0]", 0, "Sequential")
 
 
 def test_a_size_that_is_not_known_is_listed_as_a_whole_and_not_marked():
