@@ -61,7 +61,7 @@ def run_program_fix(
     started, folder = time.monotonic(), str(Path.cwd())
     with Tries(target, folder, recompile_limit) as tries:
         say("running the program as it is, and without torch.compile")
-        program = _recorded(tries, target, budget)
+        program = recorded(tries, target, budget)
         interrupted = False
         if program.audit.verdict is AuditVerdict.FAILED:
             trials = ProgramTrials(tries, program, _search(program, folder, all_), say)
@@ -93,7 +93,7 @@ def _refuse_ranks() -> None:
 
 
 @dataclass(frozen=True)
-class _Program:
+class RecordedProgram:
     """A program as it is: its run, its judged recording, and what every run must equal."""
 
     run: TriedRun
@@ -131,7 +131,8 @@ def _not_kept(audit: Audit, reason: Reason, seconds: float) -> Audit:
     )
 
 
-def _recorded(tries: Tries, target: Target, asked: ProgramBudget) -> _Program:
+def recorded(tries: Tries, target: Target, asked: ProgramBudget) -> RecordedProgram:
+    """Run it as it is, and twice without compiling. Raises IncompleteError where one is lost."""
     eager = ProgramVariant(eager=True)
     as_is, first, second = tries.run([ProgramVariant(), eager, eager])
     for run in (as_is, first, second):
@@ -149,7 +150,7 @@ def _recorded(tries: Tries, target: Target, asked: ProgramBudget) -> _Program:
     budget = budget_of(as_is.recording, asked)
     file = "" if target.is_module else str(Path(target.name).absolute())
     audit = audit_of(as_is.recording, as_is.calls, budget, expected, file)
-    return _Program(
+    return RecordedProgram(
         run=as_is,
         recording=as_is.recording,
         audit=replace(audit, wall_seconds=as_is.seconds),
@@ -160,7 +161,7 @@ def _recorded(tries: Tries, target: Target, asked: ProgramBudget) -> _Program:
     )
 
 
-def _search(program: _Program, folder: str, all_: bool) -> Search:
+def _search(program: RecordedProgram, folder: str, all_: bool) -> Search:
     return Search(program.audit, maker(folder, _levers), all_)
 
 
@@ -169,7 +170,7 @@ def _levers(cause: Cause, audit: Audit) -> Sequence[Remedy | NotMade]:
     return levers_for(cause, ProgramAudit(recording=audit.recording, findings=audit.findings))
 
 
-def _nothing_tried(program: _Program) -> tuple[Fix, ...]:
+def _nothing_tried(program: RecordedProgram) -> tuple[Fix, ...]:
     audit = program.audit
     reason = audit.reasons[0] if audit.reasons else None
     because = Because(ground=Ground.NOT_COMPARED, reason=reason)
@@ -189,7 +190,7 @@ class ProgramTrials:
     """Runs of the program with remedies, two side by side."""
 
     tries: Tries
-    program: _Program
+    program: RecordedProgram
     search: Search
     say: Callable[[str], None]
     runs: dict[int, TriedRun] = field(default_factory=dict)
@@ -258,7 +259,7 @@ def _variant(remedy: Remedy) -> ProgramVariant:
     return ProgramVariant(levers=remedy.levers, overlay=overlay)
 
 
-def _gain(program: _Program, after: Audit) -> Gain:
+def _gain(program: RecordedProgram, after: Audit) -> Gain:
     """What the remedy saves, of compiles after warm-up and of a call's time."""
     before = program.audit
     gone = _late(before) - _late(after)
