@@ -182,6 +182,7 @@ def _target(paths: Sequence[str], fixing: Fixing, replaying: Replaying) -> Targe
 def _of_program(target: Target, fixing: Fixing, replaying: Replaying) -> FixReport:
     from esper_audit.data.expectations import ProgramBudget
     from esper_audit.program.fix import run_program_fix
+    from esper_audit.remedies.applying import apply
 
     budget = ProgramBudget(
         recompiles_after_warm_up=replaying.max_recompiles_after_warm_up,
@@ -193,6 +194,8 @@ def _of_program(target: Target, fixing: Fixing, replaying: Replaying) -> FixRepo
         budget=budget,
         recompile_limit=replaying.recompile_limit,
         all_=fixing.all_,
+        minimal=fixing.minimal,
+        apply=partial(apply, force=fixing.force) if fixing.apply else None,
         say=_say,
     )
 

@@ -30,7 +30,8 @@ EMPTY = Digest()
 class CompiledCall:
     """One call. ``number`` is that of its callable; ``error`` the class of what it raised.
 
-    ``hits`` and ``misses`` are lookups in it that matched a cache entry, and that matched none.
+    ``hits`` and ``misses`` are lookups in it that matched a cache entry, and that matched none;
+    ``graphs`` is how many it compiled.
     """
 
     number: Count
@@ -40,6 +41,7 @@ class CompiledCall:
     seconds: Seconds = 0.0
     hits: Count = 0
     misses: Count = 0
+    graphs: Count = 0
     error: str = ""
 
     @property

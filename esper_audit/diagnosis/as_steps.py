@@ -150,9 +150,9 @@ def _steps(calls: Calls, wrong: Sequence[int], expected: Expected) -> Iterator[J
 
 
 def _ran(row: CompiledCall, first: bool) -> StepVerdict:
-    """By the lookups in it: a first call, for which there is no entry, has none."""
+    """By the lookups in it, and the graphs that it compiled."""
     if row.reused:
         return StepVerdict.REUSED
-    if row.misses:
-        return StepVerdict.RECOMPILED
-    return StepVerdict.COMPILED if first else StepVerdict.EAGER
+    if not row.graphs:
+        return StepVerdict.EAGER
+    return StepVerdict.COMPILED if first else StepVerdict.RECOMPILED

@@ -11,11 +11,10 @@ from statistics import median
 
 from esper_audit.data.audits import Audit, ProgramAudit
 from esper_audit.data.expectations import ProgramBudget
-from esper_audit.data.reasons import Reason, Why
-from esper_audit.data.recording import Recording
 from esper_audit.data.remedies import (
     Because,
     Cause,
+    Cure,
     Fix,
     FixReport,
     Gain,
@@ -26,17 +25,19 @@ from esper_audit.data.remedies import (
 )
 from esper_audit.data.text import encodable
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis.as_steps import Expected, audit_of, budget_of, expected_of
-from esper_audit.diagnosis.calls import later_seconds
 from esper_audit.diagnosis.counts import count
-from esper_audit.errors import IncompleteError, UsageError
+from esper_audit.errors import UsageError
 from esper_audit.program.launch import Target
+from esper_audit.program.recorded import RecordedProgram, recorded
 from esper_audit.program.tries import TriedRun, Tries
 from esper_audit.program.variant import ProgramVariant
+from esper_audit.remedies.applying import Again
 from esper_audit.remedies.catalogue import maker
 from esper_audit.remedies.gains import Timed, is_slower
 from esper_audit.remedies.levers import levers_for
-from esper_audit.remedies.search import Search, Tried
+from esper_audit.remedies.search import Search, Tried, trial_of
+
+Apply = Callable[[FixReport, Callable[[], Again]], FixReport]
 
 _PATIENCE = 4.0
 """Times the seconds of the program as it is: a remedied run that takes longer is ended."""
@@ -49,38 +50,28 @@ def run_program_fix(
     budget: ProgramBudget = ProgramBudget(),
     recompile_limit: int | None = None,
     all_: bool = False,
+    minimal: bool = False,
+    apply: Apply | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> FixReport:
     """Record a program, and run it again with each remedy for what it recompiles.
 
-    The program runs several times, in its folder, without input. ``say`` is told of each part.
-    A KeyboardInterrupt ends it early, and the report says so. Raises UsageError for a program of
-    several ranks, IncompleteError where it can't be recorded.
+    The program runs several times, in its folder, without input. ``apply`` is given the report and
+    what audits the program of changed files; ``say`` is told of each part. A KeyboardInterrupt ends
+    it early, and the report says so. Raises UsageError for a program of several ranks,
+    IncompleteError where it can't be recorded.
     """
     _refuse_ranks()
     started, folder = time.monotonic(), str(Path.cwd())
     with Tries(target, folder, recompile_limit) as tries:
         say("running the program as it is, and without torch.compile")
         program = recorded(tries, target, budget)
-        interrupted = False
-        if program.audit.verdict is AuditVerdict.FAILED:
-            trials = ProgramTrials(tries, program, _search(program, folder, all_), say)
-            try:
-                trials.run()
-            except KeyboardInterrupt:
-                interrupted = True
-            fixes: tuple[Fix, ...] = (trials.search.fix(folder, interrupted),)
-        else:
-            fixes = _nothing_tried(program)
-    passed = (program.audit.title,) if program.audit.verdict is AuditVerdict.PASSED else ()
-    return FixReport(
-        environment=program.recording.environment,
-        root=encodable(folder),
-        fixes=() if passed else fixes,
-        passed=passed,
-        interrupted=interrupted,
-        wall_seconds=time.monotonic() - started,
-    )
+        trials = ProgramTrials(tries, program, _search(program, folder, all_), say)
+        report = replace(trials.report(folder, minimal), wall_seconds=time.monotonic() - started)
+        if apply is None or report.interrupted:
+            return report
+        say("running the program again, with its files changed")
+        return apply(report, trials.again)
 
 
 def _refuse_ranks() -> None:
@@ -92,75 +83,6 @@ def _refuse_ranks() -> None:
         )
 
 
-@dataclass(frozen=True)
-class RecordedProgram:
-    """A program as it is: its run, its judged recording, and what every run must equal."""
-
-    run: TriedRun
-    recording: Recording
-    audit: Audit
-    budget: ProgramBudget
-    expected: Expected
-    file: str
-    eager_seconds: tuple[float, ...] = ()
-
-    def judged(self, run: TriedRun) -> Audit:
-        """The audit of another run."""
-        if run.recording is None or run.calls is None:
-            why = Why.TIME_LIMIT if run.cut else Why.PROCESS_EXITED
-            reason = Reason(why=why, seconds=run.seconds, count=run.code)
-            return _not_kept(self.audit, reason, run.seconds)
-        if run.calls.missing:
-            reason = Reason(why=Why.EXITED, text=run.calls.missing)
-            return _not_kept(self.audit, reason, run.seconds)
-        found = audit_of(run.recording, run.calls, self.budget, self.expected, self.file)
-        return replace(found, wall_seconds=run.seconds)
-
-
-def _not_kept(audit: Audit, reason: Reason, seconds: float) -> Audit:
-    """Of a run that left nothing to judge."""
-    empty = Recording(environment=audit.recording.environment)
-    return replace(
-        audit,
-        recording=empty,
-        verdict=AuditVerdict.ERROR,
-        reasons=(reason,),
-        steps=(),
-        findings=(),
-        wall_seconds=seconds,
-    )
-
-
-def recorded(tries: Tries, target: Target, asked: ProgramBudget) -> RecordedProgram:
-    """Run it as it is, and twice without compiling. Raises IncompleteError where one is lost."""
-    eager = ProgramVariant(eager=True)
-    as_is, first, second = tries.run([ProgramVariant(), eager, eager])
-    for run in (as_is, first, second):
-        if run.recording is None or run.calls is None:
-            raise IncompleteError(
-                f"The program could not be recorded: its process ended with {run.code}.",
-                "Run it with `esper-audit exec` to see why.",
-            )
-    assert as_is.recording is not None and as_is.calls is not None
-    assert first.calls is not None and second.calls is not None
-    program = as_is.recording.program
-    expected = expected_of(
-        first.calls, second.calls, as_is.calls, program.ended if program is not None else ""
-    )
-    budget = budget_of(as_is.recording, asked)
-    file = "" if target.is_module else str(Path(target.name).absolute())
-    audit = audit_of(as_is.recording, as_is.calls, budget, expected, file)
-    return RecordedProgram(
-        run=as_is,
-        recording=as_is.recording,
-        audit=replace(audit, wall_seconds=as_is.seconds),
-        budget=budget,
-        expected=expected,
-        file=file,
-        eager_seconds=tuple(later_seconds(first.calls)),
-    )
-
-
 def _search(program: RecordedProgram, folder: str, all_: bool) -> Search:
     return Search(program.audit, maker(folder, _levers), all_)
 
@@ -168,21 +90,6 @@ def _search(program: RecordedProgram, folder: str, all_: bool) -> Search:
 def _levers(cause: Cause, audit: Audit) -> Sequence[Remedy | NotMade]:
     """Those that can be pulled where nobody calls compiled code but the program itself."""
     return levers_for(cause, ProgramAudit(recording=audit.recording, findings=audit.findings))
-
-
-def _nothing_tried(program: RecordedProgram) -> tuple[Fix, ...]:
-    audit = program.audit
-    reason = audit.reasons[0] if audit.reasons else None
-    because = Because(ground=Ground.NOT_COMPARED, reason=reason)
-    return (
-        Fix(
-            title=audit.title,
-            file=audit.file,
-            verdict=audit.verdict,
-            because=because,
-            replay_seconds=audit.wall_seconds,
-        ),
-    )
 
 
 @dataclass
@@ -194,6 +101,41 @@ class ProgramTrials:
     search: Search
     say: Callable[[str], None]
     runs: dict[int, TriedRun] = field(default_factory=dict)
+
+    def report(self, folder: str, minimal: bool) -> FixReport:
+        """What came of it all."""
+        audit, interrupted = self.program.audit, False
+        fixes: tuple[Fix, ...] = ()
+        if audit.verdict is AuditVerdict.FAILED:
+            try:
+                self.run()
+            except KeyboardInterrupt:
+                interrupted = True
+            fixes = (self.search.fix(folder, interrupted),)
+        elif audit.verdict is not AuditVerdict.PASSED:
+            fixes = (_not_judged(audit),)
+        return FixReport(
+            environment=audit.recording.environment,
+            root=encodable(folder),
+            fixes=fixes,
+            passed=() if fixes else (audit.title,),
+            cure=self._cure(folder) if minimal and fixes and not interrupted else None,
+            interrupted=interrupted,
+        )
+
+    def _cure(self, folder: str) -> Cure:
+        """Of one program, the proven remedy of the fewest parts: it was proven in one run."""
+        least = min(self.search.proven, key=lambda tried: tried.depth, default=None)
+        if least is None:
+            return Cure(uncured=(self.program.audit.title,))
+        trial = trial_of(least, folder)
+        return Cure(trials=(trial,), diff=trial.diff, made_from=trial.made_from, proven=True)
+
+    def again(self) -> Again:
+        """The audit of the program as its files are now; it must equal what it was, run eagerly."""
+        (run,) = self.tries.run([ProgramVariant()], self._patience)
+        audit = self.program.judged(run)
+        return Again({(audit.title, audit.backend): audit.verdict}, audit.verdict)
 
     def run(self) -> None:
         """Try until a remedy is proven, or nothing is left to try."""
@@ -213,6 +155,7 @@ class ProgramTrials:
         for tried, run in zip(wave, runs, strict=True):
             self.runs[id(tried)] = run
             self.search.learn(tried, self.program.judged(run))
+            _say_overridden(tried, run)
 
     @property
     def _patience(self) -> float:
@@ -235,9 +178,6 @@ class ProgramTrials:
         after, run = tried.after, self.runs[id(tried)]
         assert after is not None and tried.shown is not None and run.calls is not None
         tried.settled = True
-        if run.calls.overridden:
-            because = Because(ground=Ground.SET_BY_USER, text=", ".join(run.calls.overridden))
-            tried.shown = replace(tried.shown, because=because)
         if self._is_slower(self.program.audit, after) and self._is_slower_again(tried):
             because = Because(ground=Ground.SLOWER)
             tried.shown = replace(tried.shown, state=RemedyState.SLOWER, because=because)
@@ -252,6 +192,26 @@ class ProgramTrials:
         before, after = self.tries.run([ProgramVariant(), _variant(tried.remedy)], self._patience)
         tried.seconds += after.seconds
         return self._is_slower(self.program.judged(before), self.program.judged(after))
+
+
+def _not_judged(audit: Audit) -> Fix:
+    """Of a program that can't be compared with itself, or ran nothing that was compiled."""
+    reason = audit.reasons[0] if audit.reasons else None
+    return Fix(
+        title=audit.title,
+        file=audit.file,
+        verdict=audit.verdict,
+        because=Because(ground=Ground.NOT_COMPARED, reason=reason),
+        replay_seconds=audit.wall_seconds,
+    )
+
+
+def _say_overridden(tried: Tried, run: TriedRun) -> None:
+    """A lever that the program pulls itself did not show what it does."""
+    overridden = run.calls.overridden if run.calls is not None else ()
+    if overridden and tried.shown is not None:
+        because = Because(ground=Ground.SET_BY_USER, text=", ".join(overridden))
+        tried.shown = replace(tried.shown, because=because)
 
 
 def _variant(remedy: Remedy) -> ProgramVariant:

@@ -40,7 +40,7 @@ class CallLog:
         self._holders = tuple(map(ref, holders))  # not kept alive: a guard may ask whether it is
         del holders
         wait_for_device()
-        call = _Timed(number, before, _dynamo.lookups())
+        call = _Timed(number, before)
         try:
             result = compiled(*args, **kwargs)
             wait_for_device()
@@ -88,8 +88,9 @@ class CallLog:
 class _Timed:
     """One call, from its beginning."""
 
-    def __init__(self, number: int, before: dict[str, Digest], lookups: tuple[int, int]) -> None:
-        self._number, self._before, self._lookups = number, before, lookups
+    def __init__(self, number: int, before: dict[str, Digest]) -> None:
+        self._number, self._before = number, before
+        self._lookups, self._graphs = _dynamo.lookups(), _graphs()
         self._started = time.perf_counter()
 
     def ended(self, error: str = "") -> CompiledCall:
@@ -101,8 +102,13 @@ class _Timed:
             seconds=seconds,
             hits=hits - self._lookups[0],
             misses=misses - self._lookups[1],
+            graphs=max(0, _graphs() - self._graphs),  # a reset begins to count anew
             error=error,
         )
+
+
+def _graphs() -> int:
+    return _dynamo.counters().get("unique_graphs", 0)
 
 
 def _state(holders: list[Holder], args: Any, kwargs: Any) -> dict[str, torch.Tensor]:

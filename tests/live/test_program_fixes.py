@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import threading
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -11,12 +13,22 @@ from warm import run_warm
 
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.reasons import Why
-from esper_audit.data.remedies import Ground, Lever, LeverKind, Reach, Remedy, RemedyState
+from esper_audit.data.remedies import (
+    AppliedState,
+    Ground,
+    Lever,
+    LeverKind,
+    Reach,
+    Remedy,
+    RemedyState,
+)
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.program import tries
-from esper_audit.program.fix import recorded, run_program_fix
+from esper_audit.program.fix import run_program_fix
 from esper_audit.program.launch import Target
+from esper_audit.program.recorded import recorded
 from esper_audit.program.variant import ProgramVariant
+from esper_audit.remedies.applying import apply
 from esper_audit.remedies.candidates import Candidates, causes_of
 from esper_audit.remedies.search import Search, Tried
 
@@ -71,13 +83,17 @@ def tried_on(target, *levers):
         return program.audit, tried
 
 
-def test_a_program_gets_a_patch_that_is_proven_by_running_it(monkeypatch):
-    monkeypatch.chdir(PROGRAMS)
-    (fix,) = run_program_fix(Target("kv_cache.py")).fixes
+def test_a_program_gets_a_patch_that_is_proven_applied_and_proven_again(tmp_path, monkeypatch):
+    monkeypatch.chdir(shutil.copytree(PROGRAMS, tmp_path / "programs"))
+    put = partial(apply, force=True)  # no git keeps them
+    report = run_program_fix(Target("kv_cache.py"), minimal=True, apply=put)
+    (fix,) = report.fixes
     assert (fix.compiles, fix.best is not None) == (7, True)
-    best = fix.trials[fix.best]
+    best = fix.trials[fix.best or 0]
     assert (best.state, best.compiles, best.files) == (RemedyState.PROVEN, 0, ("kv_cache.py",))
-    assert "a/kv_cache.py" in best.diff
+    assert report.cure.proven
+    assert report.applied.state is AppliedState.KEPT
+    assert "register_buffer" in Path("kv_cache.py").read_text()
 
 
 def test_a_dropped_guard_makes_a_program_wrong_and_is_said_to_hide(tmp_path, monkeypatch):

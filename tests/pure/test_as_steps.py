@@ -20,7 +20,7 @@ PASSED, FAILED, ERROR = AuditVerdict.PASSED, AuditVerdict.FAILED, AuditVerdict.E
 PROGRAM = Program(argv=("train.py",), ended="exit 0")
 
 
-def calls(*values, hits=None, misses=None):
+def calls(*values, hits=None, misses=None, graphs=None):
     """A call for each value; the first compiles, the others reuse, unless it is said."""
     rows = [
         CompiledCall(
@@ -28,6 +28,7 @@ def calls(*values, hits=None, misses=None):
             output=Digest(("float32[]",), ((value, value, abs(value)),)),
             hits=(hits or [0] + [1] * 9)[place],
             misses=(misses or [0] * 10)[place],
+            graphs=(graphs or [1] + [0] * 9)[place],
         )
         for place, value in enumerate(values)
     ]
@@ -109,6 +110,8 @@ def test_a_later_call_without_any_lookup_ran_eagerly():
     assert audit.steps[1].verdict is StepVerdict.EAGER
 
 
-def test_a_call_in_which_no_entry_matched_recompiled():
-    audit = judged(calls(1.0, 2.0, misses=[0, 1]), calls(1.0, 2.0))
-    assert audit.steps[1].verdict is StepVerdict.RECOMPILED
+def test_a_call_in_which_no_entry_matched_recompiled_or_ran_eagerly():
+    run = calls(1.0, 2.0, 3.0, misses=[0, 1, 1], graphs=[1, 1, 0])
+    audit = judged(run, calls(1.0, 2.0, 3.0))
+    verdicts = [step.verdict for step in audit.steps]
+    assert verdicts == [StepVerdict.COMPILED, StepVerdict.RECOMPILED, StepVerdict.EAGER]
