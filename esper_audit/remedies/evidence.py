@@ -87,6 +87,11 @@ class Evidence:
         """How its recompiles go on."""
         return self.finding.pattern if self.finding is not None else None
 
+    @property
+    def has_storm(self) -> bool:
+        """Whether new values of any cause keep coming."""
+        return any(finding.pattern is Pattern.STORM for finding in self.audit.findings)
+
     @cached_property
     def sources(self) -> tuple[str, ...]:
         """The values that changed, in torch's terms: of sizes, the tensors that have them."""

@@ -81,11 +81,17 @@ CATALOGUE: dict[Diagnosis, tuple[make.Maker, ...]] = {
             *(Diagnosis.REQUIRES_GRAD_CHANGED, Diagnosis.GRAD_MODE_CHANGED),
             *(Diagnosis.AUTOCAST_CHANGED, Diagnosis.TRAIN_EVAL_FLIPPED),
             *(Diagnosis.GLOBAL_STATE_CHANGED, Diagnosis.MODULE_SWAPPED),
-            *(Diagnosis.OBJECT_IDENTITY, Diagnosis.ATTRIBUTE_PRESENCE, Diagnosis.FLAG_CHANGED),
-            *(Diagnosis.CONTAINER_CHANGED, Diagnosis.TENSOR_ALIASING, Diagnosis.TYPE_CHANGED),
+            *(Diagnosis.OBJECT_IDENTITY, Diagnosis.TENSOR_ALIASING),
             *(Diagnosis.HOOK_CHANGED, Diagnosis.DIMENSION_MARKED),
         ),
         _VARIANTS,
+    ),
+    **dict.fromkeys(
+        (
+            *(Diagnosis.ATTRIBUTE_PRESENCE, Diagnosis.FLAG_CHANGED),
+            *(Diagnosis.CONTAINER_CHANGED, Diagnosis.TYPE_CHANGED),
+        ),
+        (make.eager_first_once, *_VARIANTS),
     ),
     **dict.fromkeys((Diagnosis.BACKEND_CHANGED, Diagnosis.OBJECT_EXPIRED), (make.warm_up,)),
     **dict.fromkeys(

@@ -207,10 +207,11 @@ def hinted(e: Evidence) -> Found:
 
 
 def warm_up(e: Evidence) -> Found:
-    """Visits every variant that was seen. New values that keep coming can't be visited before."""
+    """Visits every variant that was seen. New values that keep coming can't be visited before:
+    a rehearsal would visit those of any other cause, too, and show nothing."""
     if e.is_program or e.pattern is None:
         return
-    if e.pattern is Pattern.STORM:
+    if e.has_storm:
         yield _not_made(e, "warm-up", Ground.VALUES_GO_ON)
     else:
         yield _made(e, "warm-up", Reach.CALLABLE, Lever(kind=LeverKind.WARM_UP))
@@ -221,6 +222,12 @@ def eager_first(e: Evidence) -> Found:
     if not e.is_program:
         lever = Lever(kind=LeverKind.EAGER_FIRST, value="1")
         yield _made(e, "eager-first", Reach.CALLABLE, lever)
+
+
+def eager_first_once(e: Evidence) -> Found:
+    """The same for what changed once, as an attribute that the first call sets."""
+    if e.pattern is Pattern.SINGLE:
+        yield from eager_first(e)
 
 
 def drop_guard(e: Evidence) -> Found:

@@ -3,95 +3,18 @@
 from __future__ import annotations
 
 import ast
-import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
-from builders import ENVIRONMENT, FRAME, audit, compiled, failure, program_audit
+from builders import FRAME, audit, compiled, failure
+from levers_found import ALPHA, EQUAL, STEP, WEIGHT, X, found, ids, named, setting
 
-from esper_audit.data.audits import Audit, ProgramAudit
 from esper_audit.data.compiles import GraphBreak, Outcome, ValueKind
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import BreakGroup, Finding, Pattern
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.remedies import Cause, Ground, Lever, LeverKind, NotMade, Remedy
-from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.remedies.levers import CATALOGUE, levers_for
-
-STEP = failure(
-    source="self.step", torch_source="L['self'].step", expected="1", actual="2", own=True
-)
-ALPHA = failure(torch_source="L['self'].alpha", own=True)
-X = failure(
-    source="x",
-    torch_source="L['x']",
-    kind="TENSOR_MATCH",
-    expected="size=[3, 4] stride=[4, 1]",
-    actual="size=[5, 4] stride=[4, 1]",
-    text="check_tensor(L['x'], Tensor)",
-)
-EQUAL = failure(
-    source="y.size()[0] == x.size()[1]",
-    torch_source="L['y'].size()[0]",
-    kind="SHAPE_EXPRESSION",
-    expected="3",
-    actual="6",
-    text="L['y'].size()[0] == L['x'].size()[1]  # duck sizing",
-    hint="to avoid this specialization, set torch.fx.experimental._config.use_duck_shape = False",
-)
-WEIGHT = replace(X, source="self.w", torch_source="L['self']._parameters['w']", own=True)
-
-
-def found(
-    diagnosis: Diagnosis,
-    *failures,
-    torch="2.13.0",
-    options=None,
-    program=False,
-    frame=FRAME,
-    **fields,
-) -> tuple[Remedy | NotMade, ...]:
-    """The levers for a cause with these failures of guards, each in a recompile of its own."""
-    first = failures[0] if failures else failure(source="")
-    made = tuple(
-        compiled(number, Outcome.RECOMPILED, guard_failures=(guard,), frame=frame)
-        for number, guard in enumerate(failures)
-    )
-    finding = Finding(
-        id=diagnosis,
-        frame=frame,
-        source=first.source,
-        sources=tuple(dict.fromkeys(guard.source for guard in failures)),
-        hint=first.hint,
-        **{"pattern": Pattern.VARIANTS, **fields},
-    )
-    held = {
-        "compiles": made,
-        "findings": (finding,),
-        "environment": replace(ENVIRONMENT, torch=torch),
-    }
-    whole: Audit | ProgramAudit = (
-        program_audit(**held)
-        if program
-        else audit(AuditVerdict.FAILED, options=options or {}, **held)
-    )
-    cause = Cause(id=diagnosis, frame=frame, source=first.source, torch_source=first.torch_source)
-    return levers_for(cause, whole)
-
-
-def ids(made) -> list[str]:
-    return [remedy.id for remedy in made if isinstance(remedy, Remedy)]
-
-
-def named(made, name: str) -> Remedy | NotMade:
-    return next(remedy for remedy in made if remedy.id == name)
-
-
-def setting(made, name: str) -> Any:
-    """The value of the only lever of a remedy."""
-    (lever,) = named(made, name).levers
-    return ast.literal_eval(lever.value)
 
 
 def test_every_diagnosis_has_levers_or_says_that_there_are_none():
@@ -176,81 +99,6 @@ def test_a_bool_or_a_text_is_never_symbolic():
         assert not {"dynamic", "dynamic-sources"} & set(ids(found(diagnosis, guard)))
 
 
-# --- sizes ---
-
-
-def test_a_size_is_marked_on_the_argument_of_its_function():
-    made = found(Diagnosis.SIZE_CHANGED, X)
-    (lever,) = named(made, "mark-dynamic").levers
-    assert lever.name == "mark_dynamic"
-    assert ast.literal_eval(lever.value) == ("L['x']", 0, "Host.forward")
-    assert setting(made, "dynamic-sources") == "L['x']:0"
-
-
-def test_an_older_torch_lists_sources_without_dimensions():
-    made = found(Diagnosis.SIZE_CHANGED, X, torch="2.12.1")
-    assert setting(made, "dynamic-sources") == "L['x']"
-
-
-def test_both_sides_of_an_equality_are_marked():
-    made = found(Diagnosis.SIZE_CHANGED, EQUAL)
-    marks = [ast.literal_eval(lever.value)[:2] for lever in named(made, "mark-dynamic").levers]
-    assert marks == [("L['y']", 0), ("L['x']", 1)]
-    assert setting(made, "dynamic-sources") == "L['y']:0,L['x']:1"
-    assert "torch-hint" not in ids(made) and setting(made, "unequal-sizes") is False
-
-
-def test_a_parameter_is_neither_marked_nor_left_to_dynamic():
-    made = found(Diagnosis.SIZE_CHANGED, WEIGHT)
-    sizes = ["module-sizes-in-frame", "module-sizes-dynamic", "module-sizes"]
-    assert ids(made)[:4] == ["dynamic-sources", *sizes]
-    assert not {"dynamic", "mark-dynamic", "unbacked-sources"} & set(ids(made))
-
-
-def test_a_size_of_one_is_not_marked_dynamic():
-    one = replace(X, fields={"size": ("[3, 4]", "[1, 4]")})
-    made = found(Diagnosis.SIZE_ZERO_ONE, one)
-    assert ids(made) == ["mark-unbacked", "unbacked-sources", "sizes-of-one", "warm-up"]
-
-
-@pytest.mark.parametrize(
-    "frame",
-    [
-        replace(
-            FRAME, name="torch_dynamo_resume_in_f_at_7", raw_name="torch_dynamo_resume_in_f_at_7"
-        ),
-        replace(FRAME, raw_name="inner"),
-    ],
-)
-def test_no_argument_is_marked_where_the_frame_is_not_the_functions_own(frame):
-    assert "mark-dynamic" not in ids(found(Diagnosis.SIZE_CHANGED, X, frame=frame))
-
-
-def test_a_wrapped_modules_argument_is_marked_by_its_place():
-    guard = replace(X, source="input", torch_source="L['args'][0]")
-    frame = replace(FRAME, name="Sequential", raw_name="wrap_inline.<locals>.inner")
-    (lever,) = named(found(Diagnosis.SIZE_CHANGED, guard, frame=frame), "mark-dynamic").levers
-    assert ast.literal_eval(lever.value) == ("L['args'][0]", 0, "Sequential")
-
-
-def test_a_size_that_is_not_known_is_listed_as_a_whole_and_not_marked():
-    guard = replace(X, fields={})
-    made = found(Diagnosis.SIZE_CHANGED, guard)
-    assert "mark-dynamic" not in ids(made)
-
-
-@pytest.mark.parametrize(
-    "source",
-    ["___tuple_iterator_getitem(L['xs'], 0)", "L['a, b']", "L['x-a']", "L['d']['a:b'].k"],
-)
-def test_a_source_that_no_list_can_hold_is_written_as_a_pattern(source):
-    guard = failure(source="n", torch_source=source, expected="1", actual="2")
-    entry = setting(found(Diagnosis.INT_COUNTER, guard), "dynamic-sources")
-    assert not set(", ") & set(entry) and ":" not in entry
-    assert re.match(entry, source) or entry == source
-    assert not re.match(entry, f"{source}.other")
-
-
 # --- what the user has set, versions, programs ---
 
 
@@ -282,6 +130,24 @@ def test_a_program_is_neither_rehearsed_nor_called_nor_marked():
 def test_new_values_that_keep_coming_are_not_visited_before():
     made = named(found(Diagnosis.FLOAT_SPECIALIZED, ALPHA, pattern=Pattern.STORM), "warm-up")
     assert isinstance(made, NotMade) and made.because.ground is Ground.VALUES_GO_ON
+
+
+def test_no_cause_is_visited_before_beside_one_whose_values_keep_coming():
+    guard = failure(source="x", torch_source="L['x']", expected="'a'", actual="'b'")
+    attempt = compiled(1, Outcome.RECOMPILED, guard_failures=(guard,))
+    flag = Finding(id=Diagnosis.FLAG_CHANGED, frame=FRAME, source="x", pattern=Pattern.SINGLE)
+    storm = Finding(id=Diagnosis.INT_COUNTER, frame=FRAME, source="n", pattern=Pattern.STORM)
+    cause = Cause(id=flag.id, frame=FRAME, source="x", torch_source="L['x']")
+    alone = levers_for(cause, audit(compiles=(attempt,), findings=(flag,)))
+    beside = levers_for(cause, audit(compiles=(attempt,), findings=(flag, storm)))
+    assert isinstance(named(alone, "warm-up"), Remedy)
+    assert isinstance(named(beside, "warm-up"), NotMade)
+
+
+@pytest.mark.parametrize("pattern", [Pattern.SINGLE, Pattern.ALTERNATION])
+def test_what_the_first_call_sets_is_set_by_an_eager_call(pattern):
+    made = found(Diagnosis.ATTRIBUTE_PRESENCE, failure(), pattern=pattern)
+    assert ("eager-first" in ids(made)) is (pattern is Pattern.SINGLE)
 
 
 # --- torch's own advice ---
