@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from builders import FRAME, audit, compiled, failure
@@ -15,6 +17,8 @@ from esper_audit.data.findings import BreakGroup, Finding, Pattern
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.remedies import Cause, Ground, Lever, LeverKind, NotMade, Remedy
 from esper_audit.remedies.levers import CATALOGUE, levers_for
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_every_diagnosis_has_levers_or_says_that_there_are_none():
@@ -44,6 +48,23 @@ def test_every_value_of_a_lever_is_a_literal():
                 for lever in getattr(remedy, "levers", ()):
                     assert lever.kind is LeverKind.WARM_UP or lever.value
                     ast.literal_eval(lever.value or "None")
+
+
+def test_every_lever_is_documented():
+    page = (ROOT / "docs" / "reference" / "remedies.md").read_text()
+    documented = set(re.findall(r"`([a-z]+(?:-[a-z]+)+|dynamic|fullgraph|enable)`", page))
+    why = Reason(why=Why.SETTING, names=("disable",))
+    hint = Finding(id=Diagnosis.GRAPH_BREAK, frame=FRAME, hint="torch.x = True").hint
+    known = set()
+    for diagnosis in Diagnosis:
+        for guard in (STEP, ALPHA, X, EQUAL, WEIGHT, replace(ALPHA, hint=hint)):
+            for torch in ("2.10.0", "2.13.0"):
+                known |= {
+                    made.id
+                    for made in found(diagnosis, guard, torch=torch, limit_hit=True, why=why)
+                    if made.id != "lever"
+                }
+    assert known == documented
 
 
 # --- numbers ---
