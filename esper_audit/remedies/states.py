@@ -151,6 +151,9 @@ def _goes_on(finding: Finding) -> bool:
 
 def _why_not(after: Audit, compiles: int) -> Because:
     """Why an audit that ran to its end did not pass with the remedy."""
+    for note in after.recording.notes:
+        if note.why is Why.LEVER_OVERRIDDEN:
+            return Because(ground=Ground.SET_BY_USER, text=note.text, reason=note)
     if wrong := wrong_steps(after):
         first = next(iter(wrong.values()))
         return Because(ground=Ground.STALE, count=len(wrong), reason=first.because)

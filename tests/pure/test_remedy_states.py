@@ -41,6 +41,14 @@ def test_the_same_compiles_are_no_effect():
     assert found.because.ground is Ground.STILL_COMPILES and found.because.count == 4
 
 
+def test_a_lever_that_the_code_sets_itself_has_no_effect_and_says_so():
+    note = Reason(why=Why.LEVER_OVERRIDDEN, text="dynamic")
+    after = ran(*(C, R) * 4, findings=[finding()], notes=(note,))
+    found = shown(STORM, after)
+    assert (found.state, found.because.ground) == (RemedyState.NO_EFFECT, Ground.SET_BY_USER)
+    assert found.because.text == "dynamic"
+
+
 def test_one_compile_and_then_none_converges():
     after = ran(C, *(R,) * 7, findings=[finding(pattern=Pattern.CONVERGENCE)])
     assert state(STORM, after) is RemedyState.CONVERGES
