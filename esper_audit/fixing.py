@@ -154,10 +154,14 @@ class Trials:
             case.search.begin()
         while True:
             wave = [(case, tried) for case in cases for tried in case.search.wave()]
-            if not wave and not self._follow(cases):
-                return
             self.replay(wave)
             self.settle(cases)
+            following = [(case, case.search.to_follow_now()) for case in cases]
+            if not wave and not any(tried for _, tried in following):
+                following = [(case, case.search.to_follow()) for case in cases]
+                if not any(tried for _, tried in following):
+                    return
+            self._follow([(case, tried) for case, tried in following if tried is not None])
 
     def replay(self, wave: Sequence[tuple[Case, Tried]]) -> None:
         """Replay each case with its remedy."""
@@ -181,9 +185,8 @@ class Trials:
             for settling in settlings:
                 settling.decide()
 
-    def _follow(self, cases: Sequence[Case]) -> bool:
-        """Find remedies for what others leave; whether there are any."""
-        found = [(case, tried) for case in cases if (tried := case.search.to_follow())]
+    def _follow(self, found: Sequence[tuple[Case, Tried]]) -> None:
+        """Find remedies for what these leave."""
         for case, tried in found:
             replay = case.replays[id(tried)]
             done = {key_of(replay.job): replay}
@@ -191,7 +194,6 @@ class Trials:
                 find_writers(done, self.pool, self.progress, lambda _: False)
             (replay,) = done.values()
             case.search.follow(tried, judge(replay, self.environment))
-        return bool(found)
 
     def _replayed(self, jobs: Sequence[Job]) -> Iterator[tuple[int, Replay]]:
         """Each replay with the place of its job; what a comparison may have disturbed, proven."""

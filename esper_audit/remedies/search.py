@@ -26,7 +26,13 @@ from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis.counts import count
 from esper_audit.remedies import combined
-from esper_audit.remedies.candidates import REACHES, Candidates, causes_of, changed_by
+from esper_audit.remedies.candidates import (
+    REACHES,
+    Candidates,
+    causes_of,
+    changed_by,
+    group_of,
+)
 from esper_audit.remedies.diffs import made_from, relative, unified
 from esper_audit.remedies.states import Shown, eager_is_wrong, state_of
 
@@ -36,7 +42,8 @@ Make = Callable[[Audit, Mapping[str, str]], Candidates]
 _WIDTH = 2
 _DEPTH = 3
 _FOLLOWED = 3  # remedies of one case that others are added to
-_FOLLOW_UPS = 4  # remedies that are added to one
+_FOLLOW_UPS = {0: 3, 1: 3, 2: 2, 3: 2, 4: 1}
+"""How many remedies of each group are added to one, so that none is crowded out."""
 
 _LEAVES = (RemedyState.PARTIAL, RemedyState.CONVERGES)
 _NEAREST = (
@@ -86,10 +93,12 @@ class Search:
     tried: list[Tried] = field(default_factory=list)
     not_made: tuple[NotMade, ...] = ()
     because: Because | None = None
+    begun: bool = False
     _known: set[object] = field(default_factory=set)
 
     def begin(self) -> None:
         """Find the candidates; none where eager execution gives the same wrong output."""
+        self.begun = True
         wrong = eager_is_wrong(self.before)
         if wrong is not None:
             self.because = Because(ground=Ground.EAGER_IS_WRONG, reason=wrong)
@@ -107,18 +116,19 @@ class Search:
         self._known.add(change)
         return is_new
 
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more is tried."""
-        return self.best is not None and not self.all_
-
     def wave(self) -> list[Tried]:
-        """What is tried next, side by side; nothing once the search is over."""
-        if self.is_over:
+        """What is tried next, side by side; nothing once the search is over.
+
+        What can make output wrong waits until nothing else is left, additions to others included.
+        """
+        if self.best is not None and not self.all_:
             return []
-        edits = [one for one in self.waiting if one.remedy.edits]
-        others = [one for one in self.waiting if not one.remedy.edits]
-        pairs = [*others[:1], *edits[:1]] if edits and others else self.waiting[:_WIDTH]
+        open_ = [one for one in self.waiting if not one.remedy.unsafe]
+        if not open_ and self.to_follow() is None:
+            open_ = self.waiting
+        edits = [one for one in open_ if one.remedy.edits]
+        others = [one for one in open_ if not one.remedy.edits]
+        pairs = [*others[:1], *edits[:1]] if edits and others else open_[:_WIDTH]
         self.waiting = [one for one in self.waiting if one not in pairs]
         self.tried += pairs
         return pairs
@@ -133,6 +143,13 @@ class Search:
     def to_settle(self) -> list[Tried]:
         """Remedies that pass, and were not yet timed and compared with the code as it was."""
         return [one for one in self.tried if one.state is RemedyState.PROVEN and not one.settled]
+
+    def to_follow_now(self) -> Tried | None:
+        """One that leaves fewer causes than there were: the way to a proof goes on from it."""
+        following = self.to_follow()
+        shown = following.shown if following is not None else None
+        fewer = shown is not None and len(shown.left) < len(causes_of(self.before))
+        return following if fewer else None
 
     def to_follow(self) -> Tried | None:
         """The remedy that comes next to adding others to it."""
@@ -150,12 +167,14 @@ class Search:
         """Add to a remedy those for what it leaves; ``after`` is its audit, with writers."""
         tried.followed = True
         texts = {edit.file: edit.after for edit in tried.remedy.edits}
-        new = []
+        new: dict[int, list[Tried]] = {group: [] for group in _FOLLOW_UPS}
         for added in self.make(after, texts).remedies:
             both = combined.after(tried.remedy, added)
             if both is not None and self._is_new(both):
-                new.append(Tried(both, tried.parts | {changed_by(added)}))
-        self.waiting[:0] = new[:_FOLLOW_UPS]
+                new[group_of(both)].append(Tried(both, tried.parts | {changed_by(added)}))
+        self.waiting[:0] = [
+            one for group, found in new.items() for one in found[: _FOLLOW_UPS[group]]
+        ]
 
     @property
     def best(self) -> Tried | None:
@@ -202,7 +221,8 @@ class Search:
     def _why_none(self, done: list[Tried], interrupted: bool) -> Because:
         if self.because is not None:
             return self.because
-        if interrupted:
+        unsettled = len(done) < len(self.tried) or bool(self.to_settle() or self.waiting)
+        if interrupted and (unsettled or not self.begun):
             return Because(ground=Ground.INTERRUPTED)
         nearest = min(done, key=lambda one: _NEAREST.index(one.state), default=None)
         if nearest is not None and nearest.shown is not None and nearest.shown.because is not None:
@@ -210,10 +230,15 @@ class Search:
         return next((one.because for one in self.not_made), Because(ground=Ground.NO_CANDIDATE))
 
 
-def _leaves(tried: Tried) -> tuple[bool, int, int]:
+def _leaves(tried: Tried) -> tuple[bool, bool, int, int]:
     shown = tried.shown
     assert shown is not None
-    return shown.state is not RemedyState.PARTIAL, len(shown.left), shown.compiles
+    return (
+        tried.remedy.unsafe,
+        shown.state is not RemedyState.PARTIAL,
+        len(shown.left),
+        shown.compiles,
+    )
 
 
 def _worth(tried: Tried) -> tuple[bool, bool, int, int]:

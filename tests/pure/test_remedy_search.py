@@ -142,6 +142,33 @@ def test_what_can_make_output_wrong_is_best_only_where_nothing_else_is():
     assert found.best.remedy.id == "recompile_limit"
 
 
+def test_what_can_make_output_wrong_waits_for_all_else():
+    found = search(UNSAFE, edit(3), edit(20, name="other"), follow_ups=[PROCESS])
+    waves = run(found, {"buffer": OTHER, "drop": PASSED})
+    assert waves[0] == ["buffer", "other"]
+    assert waves[-1] == ["drop"]
+    assert ["buffer + recompile_limit"] in waves
+
+
+def test_what_leaves_fewer_causes_is_followed_before_the_rest_is_tried():
+    two = ran(*(C, R) * 4, findings=[finding(), finding("self.beta")])
+    found = search(lever(), edit(), PROCESS, before=two)
+    for tried in found.wave():
+        found.learn(tried, OTHER if tried.remedy.edits else two)
+    assert found.to_follow_now().remedy.id == "buffer"
+    assert search(lever()).to_follow_now() is None
+
+
+def test_no_kind_of_remedy_is_crowded_out_of_what_is_added():
+    levers = [lever(f"k{n}", value=str(n)) for n in range(9)]
+    found = search(SOURCE, follow_ups=[*levers, edit()])
+    (tried,) = found.wave()
+    found.learn(tried, OTHER)
+    found.follow(tried, OTHER)
+    names = [one.remedy.id for one in found.waiting]
+    assert names[-1] == "dynamic_sources + buffer" and len(names) == 4
+
+
 def test_the_first_wave_with_a_proof_ends_the_search():
     found = search(SOURCE, lever(), PROCESS)
     assert run(found, {"dynamic": PASSED}) == [["dynamic_sources", "dynamic"]]
