@@ -87,8 +87,12 @@ def _applied_answer(applied: Applied, root: str) -> str:
     said = f"{APPLIED[applied.state]}{f': {files}' if files else ''}"
     if applied.state is not AppliedState.KEPT:
         return f"{said}{'; ' if files else ': '}{why}." if why else f"{said}."
+    return f"{said}; {_now(applied)}."
+
+
+def _now(applied: Applied) -> str:
     passes = applied.verdict is AuditVerdict.PASSED
-    return f"{said}; {'every audit passes now' if passes else 'not every audit passes yet'}."
+    return "every audit passes now" if passes else "not every audit passes yet"
 
 
 def _applied_notes(applied: Applied | None) -> Iterator[str]:
@@ -236,11 +240,14 @@ def _not_tried(trials: Sequence[Trial], root: str, verbosity: int) -> Iterator[I
     if verbosity > 0:
         needless = []
     told = [_why_not(trial, root) for trial in trials if trial not in needless]
+    told = list(dict.fromkeys(told))
+    if verbosity <= 0 and len(told) > MOST_TRIED:
+        told = [*told[:MOST_TRIED], f"and {len(told) - MOST_TRIED} more: see them with -v"]
     if needless:
         count = len(dict.fromkeys(name_of(trial) for trial in needless))
         told.append(f"{several(count, 'more remedy')}: one was proven before; --all tries them")
     if told:
-        yield from (item("not tried:"), *bullets(*dict.fromkeys(told)))
+        yield from (item("not tried:"), *bullets(*told))
 
 
 _NOT_NEEDED = Ground.NOT_NEEDED
@@ -294,6 +301,8 @@ def _closing(report: FixReport, typed: Typed) -> Closing:
 
 
 def _verdict(report: FixReport) -> str:
+    if report.applied is not None and report.applied.state is AppliedState.KEPT:
+        return f"{_VERDICTS.get(report.verdict, 'Not completed')}: {_now(report.applied)}."
     failed = [fix for fix in report.fixes if fix.verdict is not AuditVerdict.ERROR]
     counts = [
         (len(failed), "failed"),

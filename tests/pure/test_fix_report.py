@@ -330,4 +330,7 @@ def test_the_answer_says_what_became_of_apply(applied, said):
 
 
 def test_a_kept_change_is_shown_with_git_diff():
-    assert plain(fix_report(fix(), applied=KEPT)).endswith("see what was changed:\ngit diff\n")
+    text = plain(fix_report(fix(), applied=KEPT))
+    assert text.endswith(
+        "\nPassed: every audit passes now.\nNext, to see what was changed:\ngit diff\n"
+    )
