@@ -15,6 +15,7 @@ from esper_audit import fixing
 from esper_audit.cli.replaying import Replaying
 from esper_audit.data.remedies import Applied, AppliedState
 from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.program import fix as program_fix
 from esper_audit.remedies import applying
 
 SCENARIO = "from esper_audit import scenario\n\n\n@scenario\ndef rollout(replay):\n    pass\n"
@@ -146,7 +147,7 @@ def test_what_follows_exec_belongs_to_the_program(desk, monkeypatch, words, argv
         asked.update(options, target=target)
         return fix_report(fix(words, patched()))
 
-    monkeypatch.setattr(fixing, "run_program_fix", run, raising=False)
+    monkeypatch.setattr(program_fix, "run_program_fix", run)
     before = ("--all", "--recompile-limit", "4", "--warm-up-calls", "2")
     assert desk.run("fix", *before, "--exec", *words.split(), "")[0] == 1
     assert asked["target"].argv == (*argv, "")

@@ -40,6 +40,8 @@ NOT_RUN = {
     "esper-audit exec --max-recompiles-after-warm-up 0 examples/transformer_loop.py": (
         "tests/live/test_examples.py runs it"
     ),
+    "esper-audit fix gain_changes.py": "docs/how-to/fix-a-recompile.md runs it",
+    "esper-audit fix --exec train.py --epochs 3": "tests/live/ runs fix --exec on ten programs",
     "git checkout GOOD": OWN,
     "esper-audit gate --update-baseline --baseline ../good.json -k rollout": OWN,
     "git bisect start BAD GOOD": OWN,

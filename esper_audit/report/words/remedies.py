@@ -235,7 +235,7 @@ def _saved(gain: Gain) -> str:
 
 
 def _seconds(seconds: float) -> str:
-    return f"{seconds:.2g} s" if abs(seconds) < 10 else f"{seconds:,.0f} s"
+    return f"{seconds:.2g} s" if abs(seconds) < 10 else f"{seconds:.0f} s"
 
 
 def _speed(gain: Gain) -> str:
