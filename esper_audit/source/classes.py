@@ -45,6 +45,7 @@ class Classes:
     def __init__(self, project: Project) -> None:
         self.project = project
         self._names: dict[str, Names] = {}
+        self._meant: dict[tuple[str, str], Meant | None] = {}
         self._below: dict[Class, list[Class]] | None = None
         self._lines: dict[Class, tuple[Class | External | None, ...]] = {}
         self._modules: dict[Class, bool | None] = {}
@@ -81,8 +82,10 @@ class Classes:
 
     def meaning(self, node: ast.expr, file: SourceFile) -> Meant | None:
         """What a name or a dotted name in a file means; None where that can't be told."""
-        name = dotted(node)
-        return self.meaning_of(name, file) if name else None
+        key = (file.path, dotted(node))
+        if key not in self._meant:
+            self._meant[key] = self.meaning_of(key[1], file) if key[1] else None
+        return self._meant[key]
 
     def meaning_of(self, name: str, file: SourceFile, depth: int = 0) -> Meant | None:
         """As :meth:`meaning`, of ``a.b.c``."""

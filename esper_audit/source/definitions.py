@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from esper_audit.data.places import Location
 from esper_audit.source.project import SourceFile
@@ -21,6 +22,16 @@ class Class:
     file: SourceFile
     node: ast.ClassDef
     methods: dict[str, Function] = field(default_factory=dict)
+
+    @cached_property
+    def notes(self) -> dict[str, list[ast.expr]]:
+        """The annotations of names in the body: ``a: T``."""
+        found: dict[str, list[ast.expr]] = {}
+        for node in self.node.body:
+            match node:
+                case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
+                    found.setdefault(name, []).append(annotation)
+        return found
 
     @property
     def location(self) -> Location:

@@ -230,9 +230,7 @@ def kinds_of_sites(sites: list[Site], made: Class) -> Kinds:
             found.add(ValueKind.OBJECT)
         elif site.kind in (SiteKind.WRITE, SiteKind.DECLARED):
             found |= kinds_of(site.value, site.function)
-    for node in made.node.body:
-        match node:
-            case ast.AnnAssign(target=ast.Name(id=name), annotation=annotation):
-                if sites and name == sites[0].attribute:
-                    found |= annotated_kinds(annotation)
+    if sites:
+        for note in made.notes.get(sites[0].attribute, ()):
+            found |= annotated_kinds(note)
     return frozenset(found)

@@ -17,8 +17,18 @@ from report_builders import BUFFER, CONTROL, failing, report, stale
 
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason, Why
+from esper_audit.data.scans import (
+    Pattern,
+    ScanFinding,
+    ScanReport,
+    ScanWriter,
+    SuppressionNote,
+    SuppressionTrouble,
+    UnreadFile,
+)
 from esper_audit.data.storage import json_schema
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.gate import compare, hold_against, measure, verdict_of
@@ -68,6 +78,31 @@ PROGRAM = ProgramReport(
     root="/p",
     audits=(program_audit(findings=FAILING.findings),),
 )
+SCAN = ScanReport(
+    root="/p",
+    findings=(
+        ScanFinding(
+            id=Diagnosis.FLOAT_SPECIALIZED,
+            pattern=Pattern.FLOAT_IN_OPERATION,
+            location=Location("/p/slot.py", 49, "Slot.forward"),
+            subject="self.alpha",
+            owner="Slot",
+            operation="torch.lerp",
+            way=(Location("/p/host.py", 7, "Host.forward"),),
+            writers=(ScanWriter(location=Location("/p/train.py", 3, "train")),),
+        ),
+    ),
+    unread=(UnreadFile(location=Location("/p/old.py", 2), said="invalid syntax"),),
+    notes=(
+        SuppressionNote(
+            location=Location("/p/slot.py", 9),
+            text="lazy-cache",
+            trouble=SuppressionTrouble.UNUSED,
+        ),
+    ),
+    files=2,
+    lines=80,
+)
 DOCUMENTS: dict[str, Any] = {
     "run": report(FAILING, PASSING, ERROR, SKIPPED, stale()),
     "gate": BROKEN,
@@ -78,6 +113,9 @@ DOCUMENTS: dict[str, Any] = {
     "program": PROGRAM,
     "fix": fix_report(fix(), fix("rollout [hook]"), LEVERS, HOPELESS),
     "fix of nothing": fix_report(),
+    "scan": SCAN,
+    "scan of nothing": ScanReport(files=1, lines=3),
+    "scan that read nothing": ScanReport(unread=SCAN.unread),
 }
 
 
@@ -102,7 +140,7 @@ def test_every_format_holds_the_command_that_accepts_the_state(form):
     assert ACCEPT in render(BROKEN, form)
 
 
-PAGED = ("run", "gate", "comparison", "program", "fix")
+PAGED = ("run", "gate", "comparison", "program", "fix", "scan")
 COMMAND = "esper-audit explain float-specialized"
 
 

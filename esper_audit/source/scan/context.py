@@ -232,6 +232,12 @@ class Context:
         kinds = (SiteKind.READ, SiteKind.AUGMENTED)
         return [site for site in found if site.kind in kinds and site.function in self.functions]
 
+    def may_change(self, name: str, sites: list[Site]) -> bool:
+        """Whether any line but those of ``__init__`` writes it: asked first, as it is cheap."""
+        return name in self._elsewhere or any(
+            not site.in_init and site.kind is not SiteKind.READ for site in sites
+        )
+
     def foreign(self, made: Class, name: str) -> Iterator[Site]:
         """Writes on other receivers that may be objects of the class."""
         related = set(self._related(made))

@@ -11,6 +11,7 @@ from esper_audit.source.scan.rules import (
     caches,
     compiling,
     early_returns,
+    last_batches,
     learning_rates,
     library_modules,
     numbers,
@@ -30,5 +31,6 @@ RULES: tuple[Rule, ...] = (
     backends.find,
     compiling.find,
     objects.find,
+    last_batches.find,
 )
 """In the order in which they are asked: of two findings at one place, the first stays."""

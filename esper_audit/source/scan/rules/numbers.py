@@ -71,7 +71,9 @@ def _varies(context: Context, held: Held) -> bool:
 
 
 def _attributes(context: Context, made: Class) -> list[str]:
-    return sorted({name for one in context.classes.line(made) for name in context.written(one)})
+    """Those that the class itself writes, and that a line after construction may write."""
+    written = context.written(made).items()
+    return sorted(name for name, sites in written if context.may_change(name, sites))
 
 
 def _int(context: Context, made: Class, name: str, held: Held) -> Iterator[ScanFinding]:
