@@ -213,7 +213,9 @@ def test_negative_controls_are_counted_beside_the_audits():
 
 def test_a_failed_run_offers_to_try_remedies_on_what_it_ran():
     typed = Typed(("run", "checks.py", "-v", "--save", "a.json", "--fail-on", "eager", "-k", "two"))
-    assert fix_command(report(failing()), typed) == "esper-audit fix checks.py -k two"
+    assert (
+        fix_command(report(failing()), typed) == "esper-audit fix checks.py --fail-on eager -k two"
+    )
 
 
 def test_a_saved_report_offers_to_try_remedies_on_what_failed():

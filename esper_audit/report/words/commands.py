@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from esper_audit.data.clean import clean
@@ -11,8 +11,8 @@ from esper_audit.data.clean import clean
 _QUIET = ("-q", "--quiet", "-v", "--verbose")
 _ELSEWHERE = ("--output", "-o", "--format", "--export", "--width")
 """Options that send a report elsewhere, or make it something else than words."""
-_OF_RUN = ("--save", "--fail-on")
-"""Options of `run` that `fix` lacks, or that would write over what `run` has written."""
+_OF_RUN = ("--save",)
+"""An option with which `fix` would write over what `run` has written."""
 _MOST_NAMED = 3
 
 
@@ -76,13 +76,17 @@ def explained(identifier: str) -> str:
     return shell(("esper-audit", "explain", identifier))
 
 
-def fix_of(files: Iterable[str], names: Iterable[str]) -> str:
+def fix_of(
+    files: Iterable[str], names: Iterable[str], parameters: Mapping[str, str] | None = None
+) -> str:
     """The command that tries remedies on these scenarios; of many, on all of the project."""
+    values = [f"{name}={value}" for name, value in (parameters or {}).items()]
+    chosen_values = [word for value in values for word in ("--param", value)]
     given, chosen = tuple(dict.fromkeys(files)), tuple(dict.fromkeys(names))
     paths = [no_option(file) for file in given] if len(given) <= _MOST_NAMED else []
     is_plain = len(chosen) <= _MOST_NAMED and all(map(str.isidentifier, chosen))
     named = ["-k", " or ".join(chosen)] if is_plain else []
-    return shell(("esper-audit", "fix", *paths, *named))
+    return shell(("esper-audit", "fix", *paths, *named, *chosen_values))
 
 
 def no_option(file: str) -> str:
