@@ -38,13 +38,13 @@ def markdown(page: Page, _width: int | None = None) -> str:
 
 def _first_words(page: Page) -> str:
     """Where not even the bare page fits: its first words."""
-    return f"<!-- esper-audit -->\n### esper-audit\n\n{_text(page.headline[0].line.text[:1000])}\n"
+    return f"<!-- esper-audit -->\n### esper-audit\n\n{inline(page.headline[0].line.text[:1000])}\n"
 
 
 def _page(page: Page, most: int) -> Iterator[str]:
     yield from ("<!-- esper-audit -->", "### esper-audit", "")
     for headline in page.headline:
-        yield from (f"**{_mark(headline.line)}{_text(headline.line.text)}**", "")
+        yield from (f"**{_mark(headline.line)}{inline(headline.line.text)}**", "")
         yield from _list(headline.under)
     for place, section in enumerate(page.sections):
         yield from _section(section, most, is_open=place < _OPEN)
@@ -58,7 +58,7 @@ def _mark(line: Line) -> str:
 
 def _section(section: Section, most: int, *, is_open: bool) -> Iterator[str]:
     if is_open:
-        yield from (f"#### {_text(section.title)}", "")
+        yield from (f"#### {inline(section.title)}", "")
     else:
         yield from ("<details>", f"<summary>{_html(section.title)}</summary>", "")
     items = [block for block in section.body if isinstance(block, Item)]
@@ -75,7 +75,7 @@ def _section(section: Section, most: int, *, is_open: bool) -> Iterator[str]:
     if left:
         yield from (f"{left} more to look at: this would be longer than a comment may be.", "")
     for note in section.notes:
-        yield from (_text(note.text), "")
+        yield from (inline(note.text), "")
     if not is_open:
         yield from ("</details>", "")
 
@@ -86,14 +86,14 @@ def _mixed(section: Section, most: int) -> Iterator[str]:
     for is_code, group in groupby(section.body, lambda block: isinstance(block, Code)):
         if is_code:
             codes = [block for block in group if isinstance(block, Code) and most]
-            yield from (text for code in codes for text in (*_fenced(code.text, code.language), ""))
+            yield from (text for code in codes for text in (*fenced(code.text, code.language), ""))
         else:
             items = [block for block in group if isinstance(block, Item)]
             yield from _list(items[: max(0, most - shown)])
             shown += len(items)
 
 
-def _fenced(text: str, language: str) -> Iterator[str]:
+def fenced(text: str, language: str) -> Iterator[str]:
     """A block of code, whatever is in it."""
     longest = max(map(len, re.findall("`+", text)), default=0)
     fence = "`" * max(3, longest + 1)
@@ -102,7 +102,7 @@ def _fenced(text: str, language: str) -> Iterator[str]:
 
 def _table(table: Table, most: int) -> Iterator[str]:
     columns = len(table.heads) or len(table.rows[0])
-    yield _row([_text(head) for head in table.heads] or [""] * columns)
+    yield _row([inline(head) for head in table.heads] or [""] * columns)
     yield _row(["--:" if place in table.numbers else "---" for place in range(columns)])
     for row in table.rows[:most]:
         yield _row([_line(cell) for cell in row])
@@ -130,14 +130,14 @@ def _item(item: Item, indent: str) -> Iterator[str]:
 def _closing(closing: Closing) -> Iterator[str]:
     for found in (closing.facts, closing.about):
         if found is not None:
-            yield from (_text(found.text), "")
+            yield from (inline(found.text), "")
     for place, following in enumerate(closing.commands):
         yield from ("",) if place else ()
-        yield from (_text(following.lead), "", *_fenced(following.command, "console"))
+        yield from (inline(following.lead), "", *fenced(following.command, "console"))
 
 
 def _line(line: Line) -> str:
-    spans = ((_text(span.text), span.style is Style.STRONG) for span in line.spans if span.text)
+    spans = ((inline(span.text), span.style is Style.STRONG) for span in line.spans if span.text)
     return "".join(f"**{text}**" if strong else text for text, strong in spans)
 
 
@@ -146,7 +146,7 @@ def _html(text: str) -> str:
     return _LIVE.sub(r"<code>\g<0></code>", _escaped(text))
 
 
-def _text(text: str) -> str:
+def inline(text: str) -> str:
     """Outside of an HTML block, what is markup to Markdown is escaped as well."""
     made = _MARKUP.sub(_escaped_markup, _escaped(text))
     return _AT_START.sub(_escaped_start, made)
