@@ -24,6 +24,7 @@ COMMANDS = {
     "scan": "Find lines that may recompile or run eagerly, without running or importing any code.",
     "list": "List the scenarios, their questions and their parameters.",
     "show": "Print the last audit, or a saved file, again, in any format.",
+    "ticket": "Write a finding ticket of a saved audit, with each claim answered.",
     "explain": "Print what a diagnosis means, why it happens and how to fix it.",
     "completion": "Print a script that completes commands, options and names in a shell.",
     "doctor": "Show the environment, and test every hook by compiling something small.",

@@ -82,6 +82,17 @@ class ScanConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename
         return {**self.per_file_ignores, "": self.ignore}
 
 
+class TicketConfig(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
+    """``[tool.esper-audit.ticket]``: what `esper-audit ticket` fills in by itself."""
+
+    id: str = ""
+    points: str = ""
+    batch: str = ""
+    agent: str = ""
+    domain: str = ""
+    assignee: str = ""
+
+
 class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="kebab"):
     """What ``[tool.esper-audit]`` may hold."""
 
@@ -98,6 +109,7 @@ class Settings(msgspec.Struct, forbid_unknown_fields=True, frozen=True, rename="
     budget: BudgetConfig = BudgetConfig()
     scan: ScanConfig = ScanConfig()
     baseline: Text = "esper-audit-baseline.json"
+    ticket: TicketConfig = TicketConfig()
 
 
 class Config(Settings, frozen=True, rename="kebab"):

@@ -28,6 +28,7 @@ DESCRIPTIONS = {
     "budget": "What a scenario may cost that does not say it itself.",
     "scan": "What `scan` leaves out: files, and diagnoses, in all files or in some.",
     "baseline": "The file that `gate` compares with.",
+    "ticket": "What `ticket` fills in: id, points (a file of the project), batch, agent, domain.",
 }
 
 
