@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import jsonschema
@@ -290,3 +291,25 @@ def test_the_stand_in_device_is_skipped_and_not_passed_where_it_cannot_run():
     on_cpu_alone = audit["recording"]["environment"]["device"] == "cpu"
     wanted = ("skipped", 3) if on_cpu_alone else ("passed", 0)  # elsewhere a real device is used
     assert (audit["verdict"], result.returncode) == wanted
+
+
+TICKET = "docs/tickets/B3-PT-06.md"
+_VARYING = (re.compile(r"torch \d[\w.+]*(, \w+)?"), re.compile(r"\*\*Updated\*\* \| [^|]*"))
+
+
+def stable(ticket):
+    """A ticket without the torch of its audit, its day, and what a run of `fix` measured."""
+    before, _, rest = ticket.partition("#### Recommended Fix")
+    text = before + rest[rest.index("\nIn the same audit:") :]
+    for pattern in _VARYING:
+        text = pattern.sub("", text)
+    return text
+
+
+def test_the_committed_ticket_is_what_this_audit_and_this_code_give(default_run, tmp_path):
+    made = tmp_path / "audit.json"
+    made.write_text(json.dumps(default_run))
+    points = Path(TICKET).with_suffix(".toml")
+    written = esper_audit("ticket", str(made), "--points", str(points))
+    assert written.returncode == 0, written.stderr
+    assert stable(Path(TICKET).read_text()) == stable(written.stdout)
