@@ -110,9 +110,13 @@ def _why_not(report: FixReport, patch: Patch, again: Again) -> Because | None:
 
 
 def patch_of(report: FixReport) -> Patch:
-    """The smallest cure where it was proven, else the best patch of each case, all in one."""
+    """The smallest cure where it was proven, else the best patch of each case, all in one.
+
+    A cure that needs a lever, too, is not proven as a patch alone.
+    """
     cure = report.cure
-    if cure is not None and cure.proven and cure.diff:
+    is_patch = cure is not None and not any(one.levers or one.unsafe for one in cure.trials)
+    if cure is not None and cure.proven and cure.diff and is_patch:
         cases = tuple(_case(fix) for fix in report.fixes if fix.title not in cure.uncured)
         return Patch(changes_in(cure.diff), cure.made_from, cases)
     return _joined(list(_patches(report.fixes)))

@@ -304,6 +304,13 @@ def test_levers_and_unsafe_patches_are_not_applied(project):
     assert project.read() == BEFORE.encode()
 
 
+def test_a_cure_that_needs_a_lever_is_not_applied_as_one(project):
+    best = project.patch()
+    cure = Cure(trials=(best, LEVERS.trials[0]), diff=best.diff, made_from={}, proven=True)
+    applied = project.apply(project.report(fix("rollout", best), LEVERS, cure=cure))
+    assert applied.state is AppliedState.KEPT, "the patch of its own case holds"
+
+
 def test_the_smallest_cure_is_applied_where_there_is_one(project):
     worse = project.patch(after=BEFORE.replace("0.5", "0.25"))
     best = project.patch()
