@@ -35,11 +35,12 @@ class NoSuchLeverError(AttributeError):
 
 
 class Pulled:
-    """Levers that are in force. ``overridden`` names what the program sets itself instead."""
+    """Levers that are in force, or were."""
 
     def __init__(self, levers: Sequence[Lever]) -> None:
         self.levers = tuple(levers)
-        self.overridden: list[str] = []
+        self._overridden: dict[str, None] = {}
+        self._set: dict[str, Any] = {}
         self._keywords = compile_keywords(levers)
 
     def keywords(self, given: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +54,7 @@ class Pulled:
             if name == "options" and (own is not None or given.get("mode") is not None):
                 self._add_options(found, value)
             elif name in given and own != value and not _is_default(name, own):
-                self.overrides(name)
+                self._keep(name)
             else:  # torch.compile takes entries out of its options
                 found[name] = dict(value) if isinstance(value, dict) else value
         return found
@@ -61,11 +62,17 @@ class Pulled:
     def _add_options(self, found: dict[str, Any], wanted: dict[str, Any]) -> None:
         own = found.get("options") or {}
         if found.get("mode") is not None:
-            self.overrides("mode")
+            self._keep("mode")
         elif _FILTER in own:
-            self.overrides(_FILTER)
+            self._keep(_FILTER)
         else:
             found["options"] = own | wanted
+
+    @property
+    def overridden(self) -> tuple[str, ...]:
+        """What the program sets itself instead: keywords, and settings that have another value."""
+        other = (name for name, value in self._set.items() if _get(name) != value)
+        return tuple(dict.fromkeys((*self._overridden, *other)))
 
     @contextmanager
     def in_force(self) -> Iterator[None]:
@@ -79,13 +86,14 @@ class Pulled:
         try:
             for name, value in wanted.items():
                 _set(name, value)
+                self._set[name] = value
             with self._compiling():
                 yield
         finally:
-            for name, value in wanted.items():
-                if _get(name) != value:
-                    self.overrides(name)
-                _set(name, before[name])
+            self._overridden.update(dict.fromkeys(self.overridden))
+            self._set.clear()
+            for name, value in before.items():
+                _set(name, value)
 
     @contextmanager
     def _compiling(self) -> Iterator[None]:
@@ -107,10 +115,9 @@ class Pulled:
             if torch.compile is stand_in:  # else it passes through, wherever it hangs
                 torch.compile = original
 
-    def overrides(self, name: str) -> None:
-        """Keep that the program sets this one itself."""
-        if name not in self.overridden:
-            self.overridden.append(name)
+    def _keep(self, name: str) -> None:
+        """That the program sets this one itself."""
+        self._overridden[name] = None
 
 
 def _is_default(name: str, value: object) -> bool:

@@ -230,7 +230,7 @@ def test_two_dropped_guards_leave_no_option_behind():
 def test_a_mode_is_kept_and_said():
     with _dynamo.pulled((drop("L['x']"),)) as pulled:
         assert pulled.keywords({"mode": "max-autotune"}) == {"mode": "max-autotune"}
-    assert pulled.overridden == ["mode"]
+    assert pulled.overridden == ("mode",)
 
 
 @pytest.mark.parametrize(
@@ -248,6 +248,14 @@ def test_the_first_lever_of_the_catalogue_frees_its_cause(scenario, best):
     first = next(iter(candidates_of(audit, [lambda cause, _: levers_for(cause, audit)]).remedies))
     assert first.id == best
     assert run(scenario, *first.levers).verdict is PASSED
+
+
+def test_a_setting_that_the_program_sets_is_known_at_once_and_put_back():
+    with _dynamo.pulled((config(SOURCES, "L['x']"),)) as pulled:
+        assert not pulled.overridden
+        torch.compiler.config.dynamic_sources = "L['mine']"
+        assert pulled.overridden == (SOURCES,)
+    assert pulled.overridden == (SOURCES,) and torch.compiler.config.dynamic_sources == ""
 
 
 def test_torch_compile_is_put_back():
