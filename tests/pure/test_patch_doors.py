@@ -224,3 +224,10 @@ def test_a_literal_of_the_type_is_not_converted():
     text = STEP.format("step([a, b])\nstep((a, b))  # here")
     found = of(Diagnosis.TYPE_CHANGED, text, expected="list", actual="tuple")
     assert "step([a, b])\nstep(list((a, b)))  # here" in edit_of(door.make, text, found)
+
+
+def test_a_call_whose_argument_is_marked_already_is_left_as_it_is():
+    marked = "torch._dynamo.mark_dynamic(b, 0)\nstep(b)  # here"
+    text = STEP.format(f"step(a)\n{marked}")
+    result = edit_of(marks.make, text, sized(text))
+    assert result == STEP.format(f"torch._dynamo.mark_dynamic(a, 0)\nstep(a)\n{marked}")

@@ -164,7 +164,6 @@ def test_a_class_of_a_function_moves_to_module_level():
 
 
         def run():
-
             double(x, Options())  # here
         """
     )

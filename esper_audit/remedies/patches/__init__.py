@@ -130,7 +130,13 @@ _OF_CODE = (
     Patch(
         id="one-dtype-argument",
         module="door",
-        diagnoses=_for(Diagnosis.DTYPE_CHANGED, Diagnosis.DEVICE_CHANGED),
+        diagnoses=_for(Diagnosis.DTYPE_CHANGED),
+        unsafe=True,
+    ),
+    Patch(
+        id="one-device-argument",
+        module="door",
+        diagnoses=_for(Diagnosis.DEVICE_CHANGED),
         unsafe=True,
     ),
     Patch(

@@ -47,7 +47,17 @@ def _classes(syntax: Syntax, call: cst.Call) -> Iterator[tuple[Syntax, Changes]]
         if one.name.value in taken or free_names(one) & own_bindings(function):
             continue
         top = syntax.top_of(function)
-        yield syntax, {one: lambda _: cst.RemoveFromParent(), top: _above(one)}
+        changes: Changes = {one: lambda _: cst.RemoveFromParent(), top: _above(one)}
+        block = list(syntax.block_of(one))
+        if one is block[0] and len(block) > 1:
+            changes[block[1]] = _first
+        yield syntax, changes
+
+
+def _first(statement: cst.SimpleStatementLine) -> cst.SimpleStatementLine:
+    """Without the empty lines that parted it from what stood above."""
+    lines = [line for line in statement.leading_lines if line.comment is not None]
+    return statement.with_changes(leading_lines=lines)
 
 
 def _above(made: cst.ClassDef | cst.FunctionDef) -> Change:

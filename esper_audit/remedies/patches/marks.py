@@ -68,7 +68,16 @@ def _marked(one: Passed, mark: str, dims: tuple[int, ...]) -> dict[cst.CSTNode, 
         text = name
     dim = str(dims[0]) if len(dims) == 1 else str(list(dims))
     lines.append(f"{mark}({text}{one.path}, {dim})")
+    if lines == _above(syntax, statement):
+        return {}
     return {**changes, statement: before(*lines)}
+
+
+def _above(syntax: Syntax, statement: cst.BaseStatement) -> list[str]:
+    """The line before, where it is in the same block: it may mark the argument already."""
+    block = list(syntax.block_of(statement))
+    at = block.index(statement)
+    return [syntax.code(block[at - 1]).strip()] if at else []
 
 
 def _free(syntax: Syntax, one: Passed) -> str:
