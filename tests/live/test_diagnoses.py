@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import runpy
 from pathlib import Path
 
 import pytest
 import torch
-from support import ROOT, audits_of, esper_audit
+from mended import MENDED, is_page, levers, unmarked
+from support import CASES, ROOT, audits_of, esper_audit
 
 from esper_audit import record
+from esper_audit.api import LiveRecording
 from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.data.remedies import Cause, Remedy
+from esper_audit.remedies.patches import patches_for
 from esper_audit.report.words.reasons import in_words
+from esper_audit.source.project import Project
 
 PAGES = ROOT / "docs/reference/diagnoses"
 QUOTED = "2.13."  # the version of torch that the pages quote
@@ -82,6 +88,26 @@ def test_the_example_shows_its_diagnosis_and_where_it_comes_from(run, tmp_path, 
     assert (Path(where.file), where.line) == (tmp_path / "example.py", int(line))
     if mark == "call":
         assert finding.written_by is None and in_words(finding.no_writer)
+    assert_mended(diagnosis, live, tmp_path)
+
+
+def assert_mended(diagnosis: Diagnosis, live: LiveRecording, folder: Path) -> None:
+    """The edit of the table comes out of the registry of patches; its text is the second example.
+
+    That this text runs compiled and shows no finding is another test.
+    """
+    project = Project(folder, [folder / "example.py"])
+    made = [
+        remedy
+        for finding in live.findings
+        for remedy in patches_for(
+            Cause(id=finding.id, frame=finding.frame, source=finding.source), finding, project
+        )
+        if isinstance(remedy, Remedy) and remedy.id == MENDED[diagnosis].get("patch")
+    ]
+    assert bool(made) is ("patch" in MENDED[diagnosis])
+    if is_page(diagnosis):
+        assert unmarked(made[0].edits[0].after) == block(diagnosis, "fixed")
 
 
 def assert_quoted(quotation: str, report: str) -> None:
@@ -132,6 +158,17 @@ def test_a_recording_that_begins_after_the_limit_is_not_explained(clean_dynamo, 
     quoted = page(Diagnosis.EAGER_UNEXPLAINED).split("```text\n")[1].split("```")[0]
     assert quoted.splitlines()[0] in said
     assert quoted.splitlines()[1] in said
+
+
+def test_a_warm_up_is_proven_where_no_edit_is_known(tmp_path):
+    """One scenario for each diagnosis, in one run: what a page can't show in a script."""
+    (tmp_path / "variants.py").write_text((CASES / "variants.py").read_text())
+    result = esper_audit("fix", "variants.py", "--format", "json", cwd=tmp_path)
+    fixes = json.loads(result.stdout)["fixes"]
+    best = {one["causes"][0]["id"]: one["trials"][one["best"]] for one in fixes}
+    warmed = [diagnosis for diagnosis, lever in levers().items() if lever == "warm-up"]
+    assert sorted(best) == sorted(warmed)
+    assert {(trial["id"], trial["state"]) for trial in best.values()} == {("warm-up", "proven")}
 
 
 @pytest.mark.parametrize("diagnosis", Diagnosis)
