@@ -290,6 +290,18 @@ def test_writes_in_a_function_that_the_compiler_leaves_are_not_found():
     assert ids(module("self.n = 0", "self.count()\nreturn x", methods=methods)) == []
 
 
+@pytest.mark.parametrize(
+    "forward",
+    [
+        "if not torch.compiler.is_compiling():\n    self.n += 1\nreturn x * 2",
+        "if torch.compiler.is_compiling():\n    x = x * 2\nelse:\n    self.n += 1\nreturn x",
+        "compiling = torch.compiler.is_compiling()\nif x is not y and not compiling:\n    self.n += 1\nreturn x",
+    ],
+)
+def test_writes_that_compiled_code_leaves_out_are_not_found(forward):
+    assert ids(module("self.n = 0", forward)) == []
+
+
 def test_a_class_that_is_no_module_is_not_found():
     text = "class C:\n    def __init__(self):\n        self.n = 0\n    def forward(self, x):\n        self.n += 1\n        return x * self.n\n"
     assert ids(text) == []

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cached_property
 
 from esper_audit.data.diagnoses import Diagnosis
@@ -16,9 +15,11 @@ from esper_audit.source.classes import classes_of
 from esper_audit.source.definitions import Class, External, Function, dotted, walk
 from esper_audit.source.project import Project, SourceFile
 from esper_audit.source.reach import Reached, Step, Target, reached_from_all
+from esper_audit.source.scan.eager_only import eager_lines
+from esper_audit.source.scan.held import Held
 from esper_audit.source.scan.loops import Loops
 from esper_audit.source.types import types_of
-from esper_audit.source.values import NUMBERS, Kinds, ValueKind, kinds_of_sites
+from esper_audit.source.values import kinds_of_sites
 
 _TORCH_WORDS = ("torch", "nn.Module")
 _COMPILING = re.compile(
@@ -44,53 +45,10 @@ _MOST_OWNERS = 3
 """Classes that may have an attribute of one name, for a write on an unknown object to be its."""
 
 
-@dataclass(frozen=True)
-class Held:
-    """An attribute of a class: the sites that write it on ``self``, and the kinds it may hold."""
-
-    context: Context
-    made: Class
-    attribute: str
-    own: tuple[Site, ...]
-    kinds: Kinds
-
-    @cached_property
-    def sites(self) -> tuple[Site, ...]:
-        """Every site that may write it, those on other receivers too."""
-        return (*self.own, *self.context.foreign(self.made, self.attribute))
-
-    @cached_property
-    def later(self) -> tuple[Site, ...]:
-        """Those that may run after construction."""
-        return tuple(site for site in self.sites if not self.context.is_construction(site))
-
-    @property
-    def is_number(self) -> bool:
-        """Whether it is a Python number whenever that can be told."""
-        known = self.kinds - {ValueKind.UNKNOWN, ValueKind.NONE}
-        return bool(known) and known <= NUMBERS
-
-    @property
-    def is_float(self) -> bool:
-        return self.is_number and ValueKind.FLOAT in self.kinds
-
-    @cached_property
-    def changes(self) -> bool:
-        """Whether it may get another value after construction."""
-        if any(not isinstance(site.value, ast.Constant) for site in self.later):
-            return True
-        values = {_constant(site) for site in self.sites}
-        return bool(self.later) and len(values) > 1
-
-
 def _may_be_module(receiver: str) -> bool:
     last = receiver.rpartition(".")[2]
     is_other = last in _OTHER_OBJECTS or last.endswith(("config", "args", "output", "outputs"))
     return last not in ("", "self") and not is_other
-
-
-def _constant(site: Site) -> str:
-    return ast.dump(site.value) if site.value is not None else site.kind
 
 
 class Context:
@@ -102,6 +60,7 @@ class Context:
         self.classes = classes_of(project)
         self.types = types_of(self.classes)
         self._held: dict[tuple[Class, str], Held] = {}
+        self._eager: dict[Function, set[int]] = {}
         self._built: dict[Class, frozenset[Function]] = {}
 
     # --- code that may be compiled ---
@@ -224,13 +183,24 @@ class Context:
         """The sites on ``self`` in the body of a class, reads too, by attribute."""
         return sites_of_class(made, self.classes)
 
+    def is_eager(self, site: Site) -> bool:
+        """Whether compiled code never runs its line."""
+        function = site.function
+        if function is not None and function not in self._eager:
+            self._eager[function] = eager_lines(function)
+        return function is not None and site.line in self._eager[function]
+
     def reads(self, made: Class, name: str) -> list[Site]:
         """Where code that forward reaches reads ``self.name``, as a class or its bases write it."""
         found = [
             site for one in self.classes.line(made) for site in self.written(one).get(name, ())
         ]
         kinds = (SiteKind.READ, SiteKind.AUGMENTED)
-        return [site for site in found if site.kind in kinds and site.function in self.functions]
+        return [
+            site
+            for site in found
+            if site.kind in kinds and site.function in self.functions and not self.is_eager(site)
+        ]
 
     def may_change(self, name: str, sites: list[Site]) -> bool:
         """Whether any line but those of ``__init__`` writes it: asked first, as it is cheap."""

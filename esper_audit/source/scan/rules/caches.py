@@ -22,7 +22,11 @@ def find(context: Context) -> Iterator[ScanFinding]:
 
 
 def _in_function(context: Context, function: Function, made: Class) -> Iterator[ScanFinding]:
-    sites = [site for site in sites_in(function.file, context.classes) if site.function is function]
+    sites = [
+        site
+        for site in sites_in(function.file, context.classes)
+        if site.function is function and not context.is_eager(site)
+    ]
     told: set[str] = set()
     for test, body in _branches(function):
         for name, id_ in _tested(test).items():

@@ -8,8 +8,9 @@ from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.scans import Pattern, ScanFinding
 from esper_audit.source.attributes import Site, SiteKind
 from esper_audit.source.definitions import Class
-from esper_audit.source.scan.context import Context, Held
+from esper_audit.source.scan.context import Context
 from esper_audit.source.scan.flow import Arrival, Flow
+from esper_audit.source.scan.held import Held
 
 
 def find(context: Context) -> Iterator[ScanFinding]:
@@ -67,6 +68,7 @@ def _varies(context: Context, held: Held) -> bool:
         or site.kind is SiteKind.AUGMENTED
         or context.loops.is_fed(site)
         for site in held.later
+        if not context.is_eager(site)
     )
 
 
@@ -78,7 +80,11 @@ def _attributes(context: Context, made: Class) -> list[str]:
 
 def _int(context: Context, made: Class, name: str, held: Held) -> Iterator[ScanFinding]:
     reads = context.reads(made, name)
-    inside = [site for site in held.later if site.function in context.functions]
+    inside = [
+        site
+        for site in held.later
+        if site.function in context.functions and not context.is_eager(site)
+    ]
     if not reads:
         return
     written: Site = (inside or reads)[0]
@@ -88,7 +94,7 @@ def _int(context: Context, made: Class, name: str, held: Held) -> Iterator[ScanF
         written.file,
         written.node,  # type: ignore[arg-type]  # an expression, as of all sites
         written.function,
-        made=written.owner or made,
-        subject=f"self.{name}",
+        made=made if written.receiver != "self" else written.owner or made,
+        subject=f"{written.receiver or 'self'}.{name}",
         later=held.later,
     )

@@ -9,7 +9,8 @@ from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.scans import Pattern, ScanFinding
 from esper_audit.source.attributes import Site, SiteKind, sites_in
 from esper_audit.source.definitions import Class, Function
-from esper_audit.source.scan.context import Context, Held
+from esper_audit.source.scan.context import Context
+from esper_audit.source.scan.held import Held
 from esper_audit.source.values import NUMBERS, ValueKind, kinds_of
 
 _GROWING = frozenset(("append", "extend", "insert", "add", "update", "pop", "clear", "remove"))
@@ -23,7 +24,7 @@ def find(context: Context) -> Iterator[ScanFinding]:
         if made is None or not context.classes.is_module(made):
             continue
         for site in sites_in(function.file, context.classes):
-            if site.function is not function or site.receiver != "self":
+            if site.function is not function or site.receiver != "self" or context.is_eager(site):
                 continue
             id_ = _id_of(context, site, made)
             if id_ is not None and (made, site.attribute) not in told:
