@@ -6,6 +6,7 @@ import pytest
 from patching import clean, made, refusal
 
 from esper_audit.data.diagnoses import Diagnosis
+from esper_audit.remedies.patches import numbers
 from esper_audit.remedies.patches.presence import make
 
 PRESENCE = Diagnosis.ATTRIBUTE_PRESENCE
@@ -90,3 +91,10 @@ def test_the_value_without_effect_is_set_in_init(body: str, after: str, value: s
 )
 def test_a_presence_of_another_form_is_refused(body: str, more: str, why: str) -> None:
     assert why in refusal(make, layer(body, more), "self.scale", diagnosis=PRESENCE).text
+
+
+def test_the_float_whose_presence_is_asked_for_has_the_same_patch() -> None:
+    text = layer('return x * getattr(self, "scale", 0.5)  # <-')
+    (by_float,) = made(make, text, "self.scale")
+    assert [by_float] == made(make, text, "self.scale", PRESENCE)
+    assert "whether there is one" in refusal(numbers.make, text, "self.scale").text

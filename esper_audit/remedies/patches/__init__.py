@@ -75,7 +75,11 @@ _OF_STATE = (
             Diagnosis.INT_COUNTER,
         ),
     ),
-    Patch(id="attribute-in-init", module="presence", diagnoses=_for(Diagnosis.ATTRIBUTE_PRESENCE)),
+    Patch(
+        id="attribute-in-init",
+        module="presence",
+        diagnoses=_for(Diagnosis.ATTRIBUTE_PRESENCE, Diagnosis.FLOAT_SPECIALIZED),
+    ),
     Patch(id="float-to-buffer", module="numbers", diagnoses=_A_FLOAT),
     Patch(id="int-to-buffer", module="numbers", diagnoses=_for(Diagnosis.INT_COUNTER)),
 )

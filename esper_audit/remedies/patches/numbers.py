@@ -20,6 +20,7 @@ from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches import construction
 from esper_audit.remedies.patches.contexts import Reads
+from esper_audit.remedies.patches.presence import asking
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, statement_of
 from esper_audit.remedies.patches.subject import Subject, subject_of
@@ -33,6 +34,8 @@ _WHOLE = re.compile(r"-?\d+")
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     """The edits of one remedy at a time, best first; raises Refused."""
     subject = subject_of(finding, project)
+    if asking(subject):
+        raise Refused("it asks whether there is one", finding.user_line)
     reasons: list[Refused] = []
     made: list[type[_Plan]] = []
     plans: tuple[type[_Plan], ...] = (_Itself, _Beside)

@@ -10,6 +10,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
@@ -27,9 +28,25 @@ _NEUTRAL = {ast.Mult: "1.0", ast.Div: "1.0", ast.Add: "0.0", ast.Sub: "0.0", ast
 
 
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
-    """The edits of one remedy; raises Refused."""
+    """The edits of one remedy; raises Refused, or Unconcerned where nothing asks for it."""
     subject = subject_of(finding, project)
+    if finding.id is not Diagnosis.ATTRIBUTE_PRESENCE and not asking(subject):
+        raise Unconcerned
     yield _Present(subject).edits()
+
+
+def asking(subject: Subject) -> list[ast.Call]:
+    """The calls that ask for the attribute by its name, where the guard is made."""
+    return [
+        one
+        for one in ast.walk(subject.user.node)
+        if isinstance(one, ast.Call)
+        and dotted(one.func) in ("hasattr", "getattr")
+        and len(one.args) > 1
+        and dotted(one.args[0]) == "self"
+        and isinstance(one.args[1], ast.Constant)
+        and one.args[1].value == subject.name
+    ]
 
 
 @dataclass
@@ -46,7 +63,7 @@ class _Present:
     def edits(self) -> tuple[Edit, ...]:
         subject, home = self.subject, self.subject.home
         rewrite = self.rewrites.of(subject.user.file)
-        values = {self._value(node, rewrite) for node in self._asking()}
+        values = {self._value(node, rewrite) for node in asking(subject)}
         if len(values) != 1:
             raise Refused("no one value that has no effect is known", subject.finding.user_line)
         for site in subject.sites:
@@ -56,19 +73,6 @@ class _Present:
         made = construction.buffer(self.name, f"torch.tensor({values.pop()})")
         construction.at_construction(where, home, made)
         return self.rewrites.edits()
-
-    def _asking(self) -> list[ast.Call]:
-        """The calls of the function that ask for the attribute by its name."""
-        return [
-            one
-            for one in ast.walk(self.subject.user.node)
-            if isinstance(one, ast.Call)
-            and dotted(one.func) in ("hasattr", "getattr")
-            and len(one.args) > 1
-            and dotted(one.args[0]) == "self"
-            and isinstance(one.args[1], ast.Constant)
-            and one.args[1].value == self.name
-        ]
 
     def _value(self, call: ast.Call, rewrite: Rewrite) -> str:
         """The value that has no effect; the question goes."""
