@@ -63,7 +63,7 @@ class Pulled:
         own = found.get("options") or {}
         if found.get("mode") is not None:
             self._keep("mode")
-        elif _FILTER in own:
+        elif own.get(_FILTER, wanted[_FILTER]) is not wanted[_FILTER]:  # a decorator\'s comes twice
             self._keep(_FILTER)
         else:
             found["options"] = own | wanted

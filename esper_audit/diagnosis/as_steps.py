@@ -36,7 +36,7 @@ class Expected:
 
     ``eager``: its calls where nothing is compiled. ``unsure``: calls that differ between two such
     runs, or in the program as it is; nothing is known of them, for the reason ``why``. ``ended``:
-    how the program ends.
+    how the program ends where nothing is compiled.
     """
 
     eager: Calls
@@ -112,7 +112,10 @@ def _verdict(
     """Within its budget, a run must also end as the program does, and equal eager execution."""
     ended = recording.program.ended if recording.program is not None else ""
     if ended != expected.ended:
-        return AuditVerdict.ERROR, (Reason(why=Why.EXITED, text=ended),)
+        otherwise = Reason(why=Why.EXITED, text=ended)
+        if verdict is AuditVerdict.FAILED:
+            return verdict, reasons
+        return AuditVerdict.ERROR, (otherwise,)
     new = [place for place in wrong if place not in expected.unsure]
     if new:
         return AuditVerdict.FAILED, (Reason(why=Why.CALLS_DIFFER, step=new[0]), *reasons)

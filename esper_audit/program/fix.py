@@ -11,6 +11,7 @@ from statistics import median
 
 from esper_audit.data.audits import Audit, ProgramAudit
 from esper_audit.data.expectations import ProgramBudget
+from esper_audit.data.reasons import Why
 from esper_audit.data.remedies import (
     Because,
     Cause,
@@ -62,6 +63,7 @@ def run_program_fix(
     IncompleteError where it can't be recorded.
     """
     _refuse_ranks()
+    target.check()
     started, folder = time.monotonic(), str(Path.cwd())
     with Tries(target, folder, recompile_limit) as tries:
         say("running the program as it is, and without torch.compile")
@@ -146,6 +148,8 @@ class ProgramTrials:
                 return
             self._try(wave)
             self._settle()
+            if self._can_prove_nothing:
+                return
 
     def _try(self, wave: Sequence[Tried]) -> None:
         for tried in wave:
@@ -156,6 +160,16 @@ class ProgramTrials:
             self.runs[id(tried)] = run
             self.search.learn(tried, self.program.judged(run))
             _say_overridden(tried, run)
+
+    @property
+    def _can_prove_nothing(self) -> bool:
+        """Whether the program varies from run to run, and a remedy has come as far as it can."""
+        why = self.program.expected.why
+        varies = why is not None and why.why is Why.CALLS_VARY
+        gone = any(tried.state is RemedyState.UNPROVEN for tried in self.search.tried)
+        if varies and gone:
+            self.search.waiting = []
+        return varies and gone
 
     @property
     def _patience(self) -> float:

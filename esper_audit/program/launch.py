@@ -48,17 +48,22 @@ class Target:
         """
         return self._module() if self.is_module else self._script()
 
-    def _script(self) -> tuple[CodeType, dict[str, Any]]:
+    def check(self) -> None:
+        """Raise NotFoundError where there is no such script; of a module, its import tells."""
         path = Path(self.name)
-        sys.argv[:] = [self.name, *self.arguments]
-        if is_folder(path) or (is_file(path) and is_zipfile(path)):
-            return self._application(path.absolute())
-        if not is_there(path):
+        if not self.is_module and not is_there(path):
             scripts = [str(file) for file in path.parent.glob("*.py")]
             raise NotFoundError(
                 f"There is no script {self.name}{did_you_mean(self.name, scripts)}.",
                 "Give a file, or a module with -m; options of esper-audit go before it.",
             )
+
+    def _script(self) -> tuple[CodeType, dict[str, Any]]:
+        path = Path(self.name)
+        sys.argv[:] = [self.name, *self.arguments]
+        if is_folder(path) or (is_file(path) and is_zipfile(path)):
+            return self._application(path.absolute())
+        self.check()
         shown = str(path.absolute())  # as of the interpreter itself, since Python 3.9
         _look_in(str(path.resolve().parent))
         if path.suffix == ".pyc":

@@ -68,11 +68,9 @@ def recorded(tries: Tries, target: Target, asked: ProgramBudget) -> RecordedProg
                 "Run it with `esper-audit exec` to see why.",
             )
     assert as_is.recording is not None and as_is.calls is not None
-    assert first.calls is not None and second.calls is not None
-    program = as_is.recording.program
-    expected = expected_of(
-        first.calls, second.calls, as_is.calls, program.ended if program is not None else ""
-    )
+    assert first.recording is not None and first.calls is not None and second.calls is not None
+    ended = first.recording.program.ended if first.recording.program is not None else ""
+    expected = expected_of(first.calls, second.calls, as_is.calls, ended)
     budget = budget_of(as_is.recording, asked)
     file = "" if target.is_module else str(Path(target.name).absolute())
     audit = audit_of(as_is.recording, as_is.calls, budget, expected, file)

@@ -54,7 +54,7 @@ def read_calls(path: Path) -> Calls | None:
 class VariantRun:
     """One run of a program under a variant, in its process; nothing of it is put back.
 
-    Random numbers of Python and numpy start at a seed, as those of torch do without one.
+    Random numbers of Python, numpy and torch begin with a seed that is the same in each run.
     """
 
     def __init__(self, variant: ProgramVariant) -> None:
@@ -87,8 +87,9 @@ class VariantRun:
 
     def _pull(self) -> None:
         from esper_audit import _dynamo
-        from esper_audit.replay.call_log import CallLog
+        from esper_audit.replay.call_log import CallLog, seed
 
+        seed()
         log, levers = CallLog(), _dynamo.Pulled(self._variant.levers)
 
         def calls() -> Calls:

@@ -105,6 +105,12 @@ def test_a_run_that_ends_otherwise_than_the_program_proves_nothing():
     assert (audit.verdict, audit.reasons[0].text) == (ERROR, "ValueError: no")
 
 
+def test_a_program_that_raises_at_its_recompile_fails_by_its_findings():
+    raised = replace(PROGRAM, ended="FailOnRecompileLimitHit", exit_code=1)
+    audit = judged(calls(1.0), calls(1.0, 2.0), recompiles=1, program=raised)
+    assert audit.verdict is FAILED
+
+
 def test_a_later_call_without_any_lookup_ran_eagerly():
     audit = judged(calls(1.0, 2.0, hits=[0, 0]), calls(1.0, 2.0))
     assert audit.steps[1].verdict is StepVerdict.EAGER
