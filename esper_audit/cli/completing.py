@@ -17,5 +17,6 @@ def kinds(context: typer.Context, begun: str) -> list[str]:
     from esper_audit.diagnosis.kinds import Door, kinds_at
 
     *before, last = begun.split(",")
-    known = [name for name in kinds_at(Door(str(context.info_name))) if name not in before]
+    door = "run" if context.info_name == "fix" else str(context.info_name)
+    known = [name for name in kinds_at(Door(door)) if name not in before]
     return [",".join([*before, name]) for name in known if name.startswith(last)]

@@ -62,10 +62,10 @@ def fix_page(report: FixReport, verbosity: int = 0, typed: Typed = NOTHING_TYPED
 
 def fix_answer(report: FixReport) -> str:
     """One sentence: how many failed cases have a remedy; or what ``--apply`` did."""
-    if report.interrupted:
-        return f"Interrupted: {_counted(report)} so far."
     if report.applied is not None:
         return _applied_answer(report.applied, report.root)
+    if report.interrupted:
+        return f"Interrupted: {_counted(report)} so far."
     if not report.fixes:
         return f"Nothing to fix: {several(len(report.passed), 'audit')} passed."
     return f"{_counted(report)}."

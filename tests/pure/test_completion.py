@@ -40,6 +40,7 @@ def completed(line: str, *check: str) -> list[str]:
         ("esper-audit gate --fail-on lim", ["limit"]),
         ("esper-audit gate --fail-on limit,wor", ["limit,worse"]),
         ("esper-audit run --fail-on wor", []),
+        ("esper-audit fix --fail-on lim", ["limit"]),
         ("esper-audit completion z", ["zsh"]),
         ("esper-audit nonsense sho", ["show"]),
     ],

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from builders import audit
 from desk import Desk
-from fix_builders import HOPELESS, LEVERS, fix, fix_report, patched
+from fix_builders import AFTER, BEFORE, HOPELESS, LEVERS, fix, fix_report, patched
+from report_builders import report
 
-from esper_audit import fixing
+from esper_audit import auditing, fixing
 from esper_audit.cli.replaying import Replaying
 from esper_audit.data.remedies import Applied, AppliedState
 from esper_audit.data.verdicts import AuditVerdict
@@ -106,6 +111,43 @@ def test_apply_without_a_patch_says_so(desk):
     desk.found = fix_report(LEVERS, root=str(desk.folder))
     code, out, _ = desk.run("fix", "checks.py", "--apply")
     assert code == 1 and out.startswith("Not applied: no proven remedy changes a file.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_in_the_middle_of_apply_gives_the_files_their_bytes_back(
+    desk, monkeypatch, number
+):
+    host = desk.folder / "host.py"
+    host.write_text(BEFORE)
+    seen = []
+
+    def run_audit(*_):
+        seen.append(host.read_text())
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    monkeypatch.setattr(auditing, "run_audit", run_audit)
+    code, out, _ = desk.run("fix", "checks.py", "--apply", "--force")
+    assert seen == [AFTER] and host.read_text() == BEFORE
+    assert code == 3
+    assert out.startswith("Applied and taken back: host.py; it was interrupted.")
+
+
+def test_apply_audits_the_files_as_they_are_and_says_what_passes_now(desk, monkeypatch):
+    host = desk.folder / "host.py"
+    host.write_text(BEFORE)
+    asked = []
+
+    def run_audit(request, *_):
+        asked.append(request)
+        now = audit(scenario="rollout", parameters={"alpha": "lazy"})
+        return report(now, root=str(desk.folder), control=None)
+
+    monkeypatch.setattr(auditing, "run_audit", run_audit)
+    code, out, _ = desk.run("fix", "checks.py", "-k", "roll", "--apply", "--force")
+    assert (code, host.read_text()) == (0, AFTER), out
+    assert out.startswith("Applied and kept: host.py; every audit passes now.")
+    assert asked[0].options.keyword == "roll" and not asked[0].provenance
 
 
 @pytest.mark.parametrize(

@@ -211,9 +211,9 @@ def reach_words(trial: Trial) -> str:
 
 def before_words(fix: Fix) -> str:
     """What a case costs as it is: ``7 compiles and 3 eager steps after warm-up``."""
-    parts = [several(fix.compiles, "compile")] if fix.compiles or not fix.eager else []
+    parts = [several(fix.compiles, "compile")] if fix.compiles else []
     parts += [several(fix.eager, "eager step")] if fix.eager else []
-    return f"{' and '.join(parts)} after warm-up"
+    return f"{' and '.join(parts) or 'no compile'} after warm-up"
 
 
 def gain_words(gain: Gain | None) -> tuple[str, ...]:
