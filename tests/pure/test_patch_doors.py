@@ -69,6 +69,31 @@ def test_each_call_of_the_callable_marks_its_argument(before, after):
     assert edit_of(marks.make, text, sized(text)) == STEP.format(after)
 
 
+@pytest.mark.parametrize(
+    ("binding", "elsewhere"),
+    [
+        ("def run(data):\n    go = torch.compile(step)\n", "def other(go, z):\n    go(z)"),
+        ("def run(go, data):\n", "def other(z):\n    go = print\n    go(z)"),
+        ("def run(data):\n    for go in [torch.compile(step)]:\n        pass\n", "go(z)"),
+        ("def run(data):\n    with made() as go:\n        pass\n", "go(z)"),
+    ],
+)
+def test_a_call_of_another_functions_variable_is_left_alone(binding, elsewhere):
+    made = f"{binding}    go(data)  # here\n    go(data[1])\n\n\n{elsewhere}"
+    text = STEP.format(made + "\n\n\ngo = torch.compile(step)")
+    after = edit_of(marks.make, text, sized(text))
+    assert after.count("mark_dynamic") == 2 and "mark_dynamic(z" not in after
+
+
+def test_a_call_through_self_is_marked_in_every_method():
+    text = STEP.format(
+        "class T:\n    def __init__(self):\n        self.go = torch.compile(step)\n\n"
+        "    def a(self, b):\n        self.go(b)  # here\n\n"
+        "    def c(self, d):\n        self.go(d)"
+    )
+    assert edit_of(marks.make, text, sized(text)).count("mark_dynamic") == 2
+
+
 def test_a_size_of_zero_or_one_is_marked_unbacked():
     text = STEP.format("step(batch)  # here")
     found = of(Diagnosis.SIZE_ZERO_ONE, text, "x.size()[1]")

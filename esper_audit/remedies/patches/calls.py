@@ -13,7 +13,7 @@ from esper_audit.data.findings import Finding
 from esper_audit.data.places import Frame, Location
 from esper_audit.remedies.patches.making import syntax_at
 from esper_audit.remedies.patches.refused import Refused
-from esper_audit.remedies.patches.syntax import Syntax, arguments, dotted
+from esper_audit.remedies.patches.syntax import Syntax, arguments, dotted, names_in
 from esper_audit.source.project import Project
 
 _COMPILES = ("compile", "optimize")
@@ -63,15 +63,43 @@ def passed(finding: Finding, project: Project, source: str = "") -> Iterator[Pas
 
 
 def alike(one: Passed, finding: Finding, project: Project) -> Iterator[Passed]:
-    """All calls of the same name in the same file: a tensor without marks is another variant."""
+    """All calls of the same name in its scope: a tensor without marks is another variant."""
     name = dotted(one.call.func)
-    for call in one.syntax.all(cst.Call):
+    for call in one.syntax.all(cst.Call, _binding_scope(one.syntax, one.call, name)):
         if call is one.call:
             yield one
         elif name and dotted(call.func) == name:
             place = Location(one.syntax.file.path, one.syntax.line(call))
             argument = argument_of(project, finding.frame, call, one.parameter, place)
             yield Passed(one.syntax, call, argument, one.parameter, one.path)
+
+
+def _binding_scope(syntax: Syntax, call: cst.Call, name: str) -> cst.CSTNode | None:
+    """The function whose own variable is called: that name is another's elsewhere; else None.
+
+    What a method calls through ``self`` may be called by other methods, too.
+    """
+    variable = name.partition(".")[0]
+    for around in syntax.around(call):
+        if isinstance(around, cst.FunctionDef) and variable in _bound_in(syntax, around):
+            return None if variable in ("self", "cls") else around
+    return None
+
+
+def _bound_in(syntax: Syntax, function: cst.FunctionDef) -> set[str]:
+    """Its parameters, and the variables that its own lines bind."""
+    targets: list[cst.CSTNode] = [
+        *(one.target for one in syntax.all(cst.AssignTarget, function)),
+        *(one.target for one in syntax.all(cst.AnnAssign, function)),
+        *(one.target for one in syntax.all(cst.NamedExpr, function)),
+        *(one.target for one in syntax.all(cst.For, function)),
+        *(one.name for one in syntax.all(cst.AsName, function)),
+    ]
+    names = {one.name.value for one in syntax.all(cst.Param, function.params)}
+    own = {name for one in targets if syntax.scope_of(one) is function for name in names_in(one)}
+    free = [item for one in syntax.all(cst.Nonlocal, function) for item in one.names]
+    free += [item for one in syntax.all(cst.Global, function) for item in one.names]
+    return names | own - {item.name.value for item in free}
 
 
 def call_at(syntax: Syntax, place: Location, frame: Frame) -> cst.Call:
