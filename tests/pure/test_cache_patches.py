@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 from patching import clean, made, refusal
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.remedies import Ground
+from esper_audit.remedies.patches import uncached
 from esper_audit.remedies.patches.lazy_cache import make
 from esper_audit.remedies.patches.refused import Unconcerned
 
@@ -266,3 +269,48 @@ def test_a_number_that_is_in_no_cache_is_none_of_its_concern() -> None:
     text = text.replace("  # <-", "").replace("self.n\n", "self.n  # <-\n")
     with pytest.raises(Unconcerned):
         made(make, text, "self.n", Diagnosis.INT_COUNTER)
+
+
+SIZED = causal(
+    "n = x.size(1)\nself.mask = torch.ones(\n    n, n, device=x.device\n).tril()",
+    test="self.mask is None or self.mask.size(0) < x.size(1)",
+)
+
+
+def test_a_cache_of_a_size_that_an_argument_has_is_left_to_eager_code() -> None:
+    after = made(uncached.make, SIZED, "self.mask", CACHE)[0]["a.py"]
+    assert clean("""
+            def forward(self, x):
+                if torch.compiler.is_compiling():
+                    n = x.size(1)
+                    mask = torch.ones(
+                        n, n, device=x.device
+                    ).tril()
+                else:
+                    if self.mask is None or self.mask.size(0) < x.size(1):  # <-
+                        n = x.size(1)
+                        self.mask = torch.ones(
+                            n, n, device=x.device
+                        ).tril()
+                    mask = self.mask
+                return x @ mask
+    """) in textwrap.dedent(after[after.index("    def forward") :])
+
+
+def test_a_cache_that_other_compiled_code_reads_is_not_left_to_eager_code() -> None:
+    text = SIZED.replace("return x @ self.mask", "return self.use(x)")
+    text += "\n    def use(self, x):\n        return x @ self.mask\n"
+    because = refusal(uncached.make, text, "self.mask", diagnosis=CACHE)
+    assert "another function of compiled code reads it" in because.text
+
+
+def test_a_table_that_is_cast_at_its_end_moves_to_init() -> None:
+    fill = (
+        "t = torch.arange(self.n, device=x.device, dtype=torch.float32)\n"
+        "angles = torch.outer(t, t)\n"
+        "self.mask = angles.cos().to(x.dtype)"
+    )
+    after = made(make, causal(fill), "self.mask", CACHE)[0]["a.py"]
+    t = "torch.arange(self.n, dtype=torch.float32)"
+    assert f'"mask", torch.outer({t}, {t}).cos(), persistent=False' in after
+    assert "return x @ self.mask.to(x.dtype)\n" in after

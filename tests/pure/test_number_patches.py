@@ -252,3 +252,32 @@ def test_windows_line_ends_and_an_untouched_rest_stay() -> None:
     after = made(make, {"a.py": text}, "self.alpha")[0]["a.py"]
     assert after.replace("\r\n", "").count("\n") == 0
     assert after.endswith("\n    step(torch.ones(4))\r\n")
+
+
+def test_a_number_of_a_plain_object_becomes_a_tensor() -> None:
+    text = """
+        import torch
+        from torch import nn
+
+
+        class Config:
+            def __init__(self, alpha=0.5):
+                self.alpha = alpha
+
+
+        class M(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.config = Config()
+
+            def forward(self, x):
+                return torch.lerp(x, -x, self.config.alpha)  # <-
+
+
+        def change(config: Config):
+            config.alpha = 0.7
+    """
+    after = made(make, text, "self.config.alpha")[0]["a.py"]
+    assert "self.alpha = torch.tensor(float(alpha))\n" in after
+    assert "torch.lerp(x, -x, self.config.alpha)" in after
+    assert "config.alpha.fill_(0.7)" in after

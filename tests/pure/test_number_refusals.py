@@ -44,7 +44,11 @@ def test_a_number_that_python_needs_stays_one(line: str, why: str | None) -> Non
 @pytest.mark.parametrize(
     ("text", "source", "why"),
     [
-        (BLEND.replace("torch.nn.Module", "object"), "self.alpha", "is no nn.Module"),
+        (
+            BLEND.replace("torch.nn.Module", "object") + "    print(model.alpha)\n",
+            "self.alpha",
+            "is no nn.Module",
+        ),
         (BLEND, "alpha", "is no attribute"),
         (BLEND, "self.groups[0]['lr']", "is no attribute"),
         (BLEND.replace("        super().__init__()\n", ""), "self.alpha", "does not call super"),

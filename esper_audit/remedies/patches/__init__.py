@@ -76,6 +76,11 @@ _OF_STATE = (
         ),
     ),
     Patch(
+        id="cache-in-eager-alone",
+        module="uncached",
+        diagnoses=_for(Diagnosis.LAZY_CACHE, Diagnosis.ATTRIBUTE_PRESENCE, Diagnosis.SIZE_CHANGED),
+    ),
+    Patch(
         id="attribute-in-init",
         module="presence",
         diagnoses=_for(Diagnosis.ATTRIBUTE_PRESENCE, Diagnosis.FLOAT_SPECIALIZED),

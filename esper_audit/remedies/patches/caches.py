@@ -5,11 +5,15 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Location
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite
 from esper_audit.remedies.patches.subject import Subject
 from esper_audit.source.definitions import Function, dotted
+
+CACHES = frozenset((Diagnosis.LAZY_CACHE, Diagnosis.ATTRIBUTE_PRESENCE))
+"""Diagnoses that are mostly about a cache; others can be about what one is made of."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +48,10 @@ class Cache:
             rewrite.remove(line, comments=True)
 
 
-def cache_of(subject: Subject) -> Cache | None:
+def cache_of(subject: Subject, sized: bool = False) -> Cache | None:
     """The cache that the subject is, or that is made where the subject is used; None: it is none.
 
+    ``sized``: it may also be filled again where something else than its dtype or device differs.
     Raises Refused where it is one that is filled in a way that can't be moved.
     """
     functions = [
@@ -57,14 +62,14 @@ def cache_of(subject: Subject) -> Cache | None:
     for function in dict.fromkeys((subject.user, *functions)):
         for node in ast.walk(function.node):
             if isinstance(node, ast.If):
-                found = _cache_in(node, function, subject)
+                found = _cache_in(node, function, subject, sized)
                 if found is not None:
                     return found
     return None
 
 
-def _cache_in(node: ast.If, function: Function, subject: Subject) -> Cache | None:
-    name = _tested(node.test)
+def _cache_in(node: ast.If, function: Function, subject: Subject, sized: bool) -> Cache | None:
+    name = _tested(node.test, sized=sized)
     if name is not None and not node.orelse:
         made = _made_in(node.body, function, name)
         if made is not None and _concerns(name, node.body, subject):
@@ -90,12 +95,13 @@ def _concerns(name: str, lines: list[ast.stmt], subject: Subject) -> bool:
     )
 
 
-def _tested(test: ast.expr, empty: bool = True) -> str | None:
+def _tested(test: ast.expr, empty: bool = True, sized: bool = False) -> str | None:
     """The attribute of self that is asked for: ``self.a is None``, ``not hasattr(self, "a")``."""
     match test:
         case ast.BoolOp(op=ast.Or(), values=[first, *rest]) if empty:
             name = _tested(first)
-            return name if name is not None and all(_is_fit(one, name) for one in rest) else None
+            fits = sized or (name is not None and all(_is_fit(one, name) for one in rest))
+            return name if fits else None
         case ast.BoolOp(op=ast.And(), values=[first, *rest]) if not empty:
             name = _tested(first, empty=False)
             return name if name is not None and all(_is_fit(one, name) for one in rest) else None

@@ -45,17 +45,23 @@ def as_buffer(rewrites: Rewrites, subject: Subject, whole: bool) -> None:
         raise Refused(f"__init__ of {home.name} does not set it", home.location)
     rewrite = rewrites.of(home.file)
     line = statement_of(site.node, rewrite.parents)
-    before = f'self.register_buffer("{name}", {_opening(site.value, whole)}'
-    after = f"{_closing(site.value, whole)}, persistent=False)"
+    before, after = _opening(site.value, whole), _closing(site.value, whole)
+    if subject.is_module:
+        before = f'self.register_buffer("{name}", {before}'
+        after = f"{after}, persistent=False)"
+    else:  # a tensor that does not move; of one number, it goes with tensors of any device
+        before = f"self.{name} = {before}"
     rewrite.import_torch()
     if site.kind is SiteKind.DECLARED:
+        subject.refuse_plain()
         text = f"{before}{rewrite.text(site.value)}{after}"
         rewrite.remove(line)
         at_construction(rewrite, home, text)
         return
     if not isinstance(line, ast.Assign | ast.AnnAssign) or not _is_only_target(line, site.node):
         raise Refused("__init__ sets it together with something else", site.location)
-    _check_after_super(home, line)
+    if subject.is_module:
+        _check_after_super(home, line)
     rewrite.around(line, site.value, before, after)
 
 

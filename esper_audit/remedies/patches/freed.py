@@ -88,7 +88,9 @@ class _Freeing:
 
     def _moved(self, call: ast.Call, held: ast.expr) -> None:
         """``.to(like)`` is for the reader of the result."""
-        if self.needs(held):
+        try:
+            freed(held, self.rewrite, self.function, self.sizes)
+        except Refused:
             return
         end = self.rewrite.end
         given: list[ast.expr | ast.keyword] = [*call.args, *call.keywords]
@@ -133,10 +135,9 @@ class _Freeing:
             start, end = self.rewrite.start(node), self.rewrite.end(node)
             self.changes.append((start, end, self.sizes[node.id]))
             return
-        needed = self.needs(node)
-        if needed:
+        if node.id in self.arguments:
             at = Location(self.rewrite.file.path, node.lineno, self.function.qualname)
-            raise Refused(f"it depends on {', '.join(sorted(needed))}, an argument", at)
+            raise Refused(f"it depends on {node.id}, an argument", at)
         value = self.local(node.id)
         if value is not None:
             inner = freed(value, self.rewrite, self.function, self.sizes)

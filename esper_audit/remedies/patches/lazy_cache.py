@@ -16,30 +16,28 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches import construction
-from esper_audit.remedies.patches.caches import Cache, cache_of
+from esper_audit.remedies.patches.caches import CACHES, Cache, cache_of
 from esper_audit.remedies.patches.freed import Freed, freed
 from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, block_of, statement_of
-from esper_audit.remedies.patches.subject import Subject, subject_of
+from esper_audit.remedies.patches.subject import Subject, concerned
 from esper_audit.source.attributes import Site, SiteKind
 from esper_audit.source.project import Project
-
-_CACHES = frozenset((Diagnosis.LAZY_CACHE, Diagnosis.ATTRIBUTE_PRESENCE))
 
 
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     """The edits of one remedy; raises Refused, or Unconcerned where it is no cache."""
-    subject = subject_of(finding, project)
+    subject = concerned(finding, project, CACHES)
     cache = cache_of(subject)
     if cache is None:
-        if finding.id in _CACHES:
+        if finding.id in CACHES:
             raise Refused("no `if … is None` that fills it", finding.user_line)
         raise Unconcerned
+    subject.refuse_plain()
     if cache.name != subject.name:
         subject = subject.named(cache.name)
     yield _Moved(subject, cache).edits()

@@ -177,6 +177,7 @@ class _Beside(_Plan):
 
     def edits(self) -> tuple[Edit, ...]:
         subject = self.subject
+        subject.refuse_plain()
         if any(construction.mentions(one, self.tensor) for one in subject.related):
             raise Refused(f"{self.tensor} is in use already")
         writes = self.traced_writes()

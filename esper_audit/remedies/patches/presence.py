@@ -18,7 +18,7 @@ from esper_audit.remedies.patches import construction
 from esper_audit.remedies.patches.literals import is_number_literal
 from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, block_of
-from esper_audit.remedies.patches.subject import Subject, subject_of
+from esper_audit.remedies.patches.subject import Subject, concerned
 from esper_audit.remedies.patches.writes import in_place
 from esper_audit.source.attributes import Site, SiteKind
 from esper_audit.source.definitions import dotted
@@ -29,9 +29,10 @@ _NEUTRAL = {ast.Mult: "1.0", ast.Div: "1.0", ast.Add: "0.0", ast.Sub: "0.0", ast
 
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     """The edits of one remedy; raises Refused, or Unconcerned where nothing asks for it."""
-    subject = subject_of(finding, project)
+    subject = concerned(finding, project, frozenset((Diagnosis.ATTRIBUTE_PRESENCE,)))
     if finding.id is not Diagnosis.ATTRIBUTE_PRESENCE and not asking(subject):
         raise Unconcerned
+    subject.refuse_plain()
     yield _Present(subject).edits()
 
 

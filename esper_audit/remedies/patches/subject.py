@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Ground
-from esper_audit.remedies.patches.refused import Refused
+from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.source.attributes import Site, SiteKind, sites_in, sites_of
 from esper_audit.source.classes import Classes, classes_of
 from esper_audit.source.definitions import Class, Function, dotted
@@ -38,6 +39,16 @@ class Subject:
     @property
     def classes(self) -> Classes:
         return classes_of(self.project)
+
+    def refuse_plain(self) -> None:
+        """Raise Refused where home is known to be no nn.Module: it has no buffers."""
+        if not self.is_module:
+            raise Refused(f"{self.home.name} is no nn.Module", self.home.location)
+
+    @property
+    def is_module(self) -> bool:
+        """Whether home may be an nn.Module."""
+        return self.classes.is_module(self.home) is not False
 
     @cached_property
     def related(self) -> frozenset[Class]:
@@ -160,9 +171,17 @@ def subject_of(finding: Finding, project: Project) -> Subject:
     if len(homes) > 1:
         raise Refused(f"several classes have an attribute {name}", line)
     owner, home = next(iter(found)) if len(found) == 1 else next(iter(homes)), next(iter(homes))
-    if classes.is_module(home) is False:
-        raise Refused(f"{home.name} is no nn.Module", home.location)
     return Subject(project, name, owner, home, user, direct, finding)
+
+
+def concerned(finding: Finding, project: Project, own: frozenset[Diagnosis]) -> Subject:
+    """As :func:`subject_of`; where it is none, Unconcerned of a diagnosis not its ``own``."""
+    try:
+        return subject_of(finding, project)
+    except Refused:
+        if finding.id in own:
+            raise
+        raise Unconcerned from None
 
 
 def _used(name: str, finding: Finding, project: Project) -> tuple[Function | None, set[Class]]:
