@@ -20,11 +20,13 @@ _MODULES_OWN = re.compile(r"\._(?:parameters|buffers)\['[^']+'\]$")
 
 NOT_TRIED = frozenset(
     {
-        Diagnosis.UNRECOGNIZED,
         Diagnosis.FORCED_BY_OTHER_RANK,
-        Diagnosis.RANKS_DIFFER,
-        Diagnosis.EAGER_DISABLED,
+        Diagnosis.CONCURRENT_COMPILE,
+        Diagnosis.UNRECOGNIZED,
+        Diagnosis.EAGER_DISPATCH_MODE,
         Diagnosis.EAGER_UNEXPLAINED,
+        Diagnosis.COMPILE_REFUSED,
+        Diagnosis.RANKS_DIFFER,
     }
 )
 """Diagnoses against which `esper-audit fix` has nothing to try."""

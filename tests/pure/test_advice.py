@@ -13,6 +13,8 @@ from esper_audit.data.findings import Advice
 from esper_audit.data.places import Location
 from esper_audit.diagnosis import root_causes
 from esper_audit.diagnosis.advice import advice_against, is_tried
+from esper_audit.remedies.levers import CATALOGUE
+from esper_audit.remedies.patches import PATCHES
 from esper_audit.report.blocks import block
 from esper_audit.report.manual import find, index
 from esper_audit.report.words.advice import advised
@@ -96,3 +98,9 @@ def test_a_rule_names_the_command_that_tries_its_advice(rule):
     tried = is_tried(Diagnosis(rule.id))
     assert ("`esper-audit fix` tries it" in rule.advice) is tried
     assert ("esper-audit fix" in find(rule.id).also) is tried
+
+
+@pytest.mark.parametrize("diagnosis", Diagnosis)
+def test_fix_is_named_where_it_has_something_to_try(diagnosis):
+    has_some = bool(CATALOGUE[diagnosis]) or any(diagnosis in one.diagnoses for one in PATCHES)
+    assert is_tried(diagnosis) is has_some
