@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import PurePath
 
 from esper_audit.data.places import Location
 from esper_audit.source.attributes import WRITES, Site, SiteKind, writers_of
+from esper_audit.source.cached import Cached
 from esper_audit.source.callers import Callers, is_setter
 from esper_audit.source.classes import classes_of
 from esper_audit.source.definitions import Class, Function
@@ -149,41 +150,6 @@ def _is_test(file: str, root: str) -> bool:
     return path.name.startswith(("test_", "conftest")) or not {"test", "tests"}.isdisjoint(
         path.parts[:-1]
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Cached:
-    """A cached attribute of objects of a class, and the attributes that it is made from."""
-
-    made: Class
-    attribute: str
-    sources: tuple[str, ...] = ()
-    function: Function | None = None
-    """The one that makes it where it is missing."""
-
-
-def cached(project: Project, made: Class, attribute: str) -> Cached:
-    """What an attribute is made from: those of ``self`` in what is assigned to it."""
-    classes = classes_of(project)
-    line = classes.line(made)
-    sources: dict[str, None] = {}
-    function = None
-    for site in writers_of(project, made, attribute):
-        if site.kind not in WRITES or site.value is None or site.owner not in line:
-            continue
-        used = [name for name in uses_of_self(site.value) if name != attribute]
-        sources |= dict.fromkeys(used)
-        is_lazy = site.function is not None and not site.in_init
-        function = site.function if is_lazy and (used or function is None) else function
-    return Cached(made, attribute, tuple(sources), function)
-
-
-def uses_of_self(value: ast.expr) -> Iterator[str]:
-    """The attributes of ``self`` that an expression reads."""
-    for node in ast.walk(value):
-        match node:
-            case ast.Attribute(value=ast.Name(id="self"), attr=name):
-                yield name
 
 
 def invalidations(project: Project, state: Cached) -> tuple[Invalidation, ...]:

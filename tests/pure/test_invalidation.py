@@ -6,12 +6,12 @@ import textwrap
 
 import pytest
 
+from esper_audit.source.cached import cached
 from esper_audit.source.classes import classes_of
 from esper_audit.source.invalidation import (
     EntryKind,
     OnPath,
     beside,
-    cached,
     invalidations,
     project_around,
 )
