@@ -7,27 +7,27 @@ from dataclasses import dataclass
 from functools import partial
 
 from esper_audit.data.audits import Audit, ClaimResult, Report
+from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Fix, FixReport
 from esper_audit.data.tickets import Point, Points, Review
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import is_control, matches
+from esper_audit.diagnosis import EAGER, is_control, matches
+from esper_audit.diagnosis.kinds import AT_A_LIMIT
 from esper_audit.diagnosis.points import Decided, Facts, decide
 from esper_audit.diagnosis.severity import Harm, Rule, Severity, harm_of, rule_of, severity_of
 from esper_audit.report.shared_causes import Cause, causes
 from esper_audit.report.words.paths import relative
 from esper_audit.source.attributes import sites_in
+from esper_audit.source.cached import Cached, cached, uses_of_self
 from esper_audit.source.classes import classes_of
 from esper_audit.source.definitions import Class, Function
 from esper_audit.source.invalidation import (
-    Cached,
     Invalidation,
     beside,
-    cached,
     invalidations,
     project_around,
-    uses_of_self,
 )
 from esper_audit.source.project import Project, python_files
 
@@ -60,6 +60,7 @@ class Ticket:
     reviews: tuple[tuple[Review, tuple[Decided, ...]], ...]
     meant: tuple[Cause, ...]
     others: tuple[Cause, ...]
+    eager: dict[tuple[Diagnosis, str], tuple[str, ...]]
     fixes: tuple[Fix, ...] | None
     date: str = ""
 
@@ -84,7 +85,8 @@ def ticket_of(
 ) -> Ticket:
     """The ticket of an audit; ``root`` is the project's folder as it is today."""
     audits = _about(report, points)
-    found = causes([audit for audit in audits if audit.verdict is AuditVerdict.FAILED])
+    failed = [audit for audit in audits if audit.verdict is AuditVerdict.FAILED]
+    found = sorted(causes(failed), key=_order)
     project, state, function = _subject(points, found, report, root)
     meant = partial(_is_meant, state, found[0].finding if found and state is None else None)
     harm = harm_of(audits, meant)
@@ -119,9 +121,25 @@ def ticket_of(
         ),
         meant=tuple(cause for cause in found if meant(cause.finding)),
         others=tuple(cause for cause in found if not meant(cause.finding)),
+        eager=_eager(failed),
         fixes=_fixes_about(fixes, points) if fixes is not None else None,
         date=date,
     )
+
+
+def _order(cause: Cause) -> tuple[int, str, str]:
+    """Those with most recompiles first: seconds differ from run to run."""
+    return -cause.compiles, cause.finding.source, cause.finding.frame.key
+
+
+def _eager(audits: Sequence[Audit]) -> dict[tuple[Diagnosis, str], tuple[str, ...]]:
+    """Other reasons of eager execution, by diagnosis and frame, with the scenarios."""
+    found: dict[tuple[Diagnosis, str], dict[str, None]] = {}
+    for audit in audits:
+        for one in audit.findings:
+            if one.pattern is None and one.id in EAGER and one.id not in AT_A_LIMIT:
+                found.setdefault((one.id, one.frame.name), {})[audit.scenario] = None
+    return {key: tuple(names) for key, names in found.items()}
 
 
 def _about(report: Report, points: Points) -> tuple[Audit, ...]:
@@ -211,7 +229,7 @@ def _cache_of(project: Project, owner: Class, function: Function, attribute: str
     for site in sites_in(owner.file, classes_of(project)):
         if site.function is not function or site.receiver != "self" or site.value is None:
             continue
-        if attribute in uses_of_self(site.value):
+        if attribute in uses_of_self(site.value, function):
             return site.attribute
     return attribute
 

@@ -12,6 +12,7 @@ from esper_audit.data.verdicts import ClaimStatus
 from esper_audit.diagnosis.points import Decided
 from esper_audit.diagnosis.severity import Severity
 from esper_audit.report.answer import alternatives
+from esper_audit.report.blocks import who_wrote
 from esper_audit.report.text.markup import code, fields, table, text
 from esper_audit.report.text.ticket_fixes import recommended
 from esper_audit.report.ticket import Ticket
@@ -127,8 +128,7 @@ def _location(ticket: Ticket) -> Iterator[str]:
 
 
 def _line(location: Location, ticket: Ticket) -> str:
-    inside = relative(location.file, ticket.report.root)
-    return f"{inside}:{location.line}"
+    return source_line(location, ticket.report.root)
 
 
 def _summary(ticket: Ticket) -> Iterator[str]:
@@ -161,7 +161,7 @@ def _one_line(ticket: Ticket) -> str:
 
 def _description(ticket: Ticket) -> Iterator[str]:
     yield from ("## Detailed Description", "", "### What's Wrong", "")
-    yield from (f"- {said}" for said in _wrong(ticket))
+    yield from (said if said.startswith(" ") else f"- {said}" for said in _wrong(ticket))
     yield from ("", "### Code Evidence", "")
     yield from _code(ticket)
     yield from _acceptable(ticket)
@@ -170,9 +170,9 @@ def _description(ticket: Ticket) -> Iterator[str]:
 
 def _wrong(ticket: Ticket) -> Iterator[str]:
     state = ticket.state
-    if state is not None and state.function is not None:
-        made = f" from {', '.join(map(code, state.sources))}" if state.sources else ""
-        yield f"{code(state.function.qualname)} makes {code(state.attribute)}{made}."
+    if state is not None and state.function is not None and state.sources:
+        made = ", ".join(map(code, state.sources))
+        yield f"{code(state.function.qualname)} makes {code(state.attribute)} from {made}."
     for cause in ticket.meant:
         finding = cause.finding
         hit = several(cause.limits, "audit")
@@ -180,8 +180,10 @@ def _wrong(ticket: Ticket) -> Iterator[str]:
         yield (
             f"{code(finding.source)} in {code(finding.frame.name)}: {finding.id.value},"
             f" {cause.pattern.value}: {several(cause.compiles, 'recompile')}"
-            f" in {several(len(cause.scenarios), 'scenario')}{limit}."
+            f" in {several(len(cause.scenarios), 'scenario')}{limit}"
         )
+        if wrote := who_wrote(finding, ticket.report.root):
+            yield f"  - {text(wrote)}"
     if not ticket.meant:
         yield "No audit recompiled for it."
 
@@ -274,7 +276,9 @@ def _related(ticket: Ticket) -> Iterator[str]:
         finding = cause.finding
         where = f"{code(finding.source)} in {code(finding.frame.name)}"
         yield f"- {finding.id.value}: {where} ({text(names)})"
-    yield from ("", *_RULE) if ticket.others else _RULE
+    for (diagnosis, frame), scenarios in ticket.eager.items():
+        yield f"- {diagnosis.value}: {code(frame)} ({text(', '.join(scenarios))})"
+    yield from ("", *_RULE) if ticket.others or ticket.eager else _RULE
 
 
 def _row(line: Invalidation, ticket: Ticket) -> tuple[str, ...]:
@@ -308,7 +312,7 @@ def _review(review: Review, points: Sequence[Decided], ticket: Ticket) -> Iterat
 
 def _appendix(ticket: Ticket) -> Iterator[str]:
     points, environment = ticket.points, ticket.report.environment
-    yield from (*_RULE, "## Appendix", "")
+    yield from (*(_RULE if ticket.reviews else ()), "## Appendix", "")
     if points.report:
         yield from ("### Original Report Reference", "")
         yield f"**Report file:** {code(points.report)}"

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from esper_audit.data.remedies import Fix, Trial
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.report.fix import best_of
-from esper_audit.report.text.markdown import fenced, inline
+from esper_audit.report.text.markdown import fenced
+from esper_audit.report.text.markup import text
 from esper_audit.report.ticket import Ticket
 from esper_audit.report.words.advice import advised, to_try
 from esper_audit.report.words.commands import fix_of
@@ -33,7 +34,7 @@ def _untried(ticket: Ticket) -> Iterator[str]:
     files = [relative(audit.file, ticket.report.root) for audit in failed if audit.file]
     advice = dict.fromkeys(to_try(advised(cause.finding)) for cause in ticket.meant)
     yield from ("No remedy was tried for this ticket, so none is proven. Advice:", "")
-    yield from (f"- {inline(said)}" for said in advice)
+    yield from (f"- {text(said)}" for said in advice)
     yield from ("", "To try remedies and prove one:", "")
     names = [audit.scenario for audit in failed]
     command = fix_of(files, names, ticket.points.about)
@@ -48,8 +49,8 @@ def _tried(ticket: Ticket, fixes: tuple[Fix, ...]) -> Iterator[str]:
             proven.setdefault((best.id, best.levers, best.diff), []).append((fix, best))
     for group in proven.values():
         trial = group[0][1]
-        yield from (f"**{inline(name_of(trial))}**: {inline(reach_words(trial))}", "")
-        yield from (f"- {inline(trial_words(fix, one, ticket.root))}" for fix, one in group)
+        yield from (f"**{text(name_of(trial))}**: {text(reach_words(trial))}", "")
+        yield from (f"- {text(trial_words(fix, one, ticket.root))}" for fix, one in group)
         yield ""
         if trial.levers:
             yield from (*fenced(lever_code(trial.levers), "python"), "")
@@ -58,5 +59,9 @@ def _tried(ticket: Ticket, fixes: tuple[Fix, ...]) -> Iterator[str]:
     for fix in fixes:
         if best_of(fix) is None:
             why = because_words(fix.because, ticket.root) or "no remedy was proven"
-            yield f"- {inline(f'{fix.title} ({fix.backend}): {why}')}"
-    yield from [""] if len(proven) < len(fixes) else []
+            yield f"- {text(f'{fix.title} ({fix.backend}): {why}')}"
+    titles = {fix.title for fix in fixes}
+    failed = [audit.title for audit in ticket.audits if audit.verdict is AuditVerdict.FAILED]
+    if left := [title for title in failed if title not in titles]:
+        yield f"- not tried: {text(', '.join(left))}"
+    yield ""
