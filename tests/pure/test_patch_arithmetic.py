@@ -9,6 +9,7 @@ from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Ground
 from esper_audit.remedies.patches.arithmetic import make
+from esper_audit.remedies.patches.refused import Unconcerned
 
 FORWARD = """import torch
 import torch.nn.functional as F
@@ -131,9 +132,10 @@ def test_the_float_is_followed_into_another_file():
     assert result == {"ops.py": ops.replace("torch.lerp(x, y, w)", "x + w * (y - x)")}
 
 
-def test_a_value_that_is_no_float_is_refused():
+def test_a_value_that_is_no_float_is_none_of_this_patch():
     text = FORWARD.format("torch.lerp(x, y, a)")
-    assert refusal(make, text, of(text, expected="1", actual="2")).text == "a float"
+    with pytest.raises(Unconcerned):
+        edit_of(make, text, of(text, expected="1", actual="2"))
 
 
 def test_code_outside_of_the_project_is_refused():

@@ -187,6 +187,8 @@ def test_the_second_name_of_one_tensor_is_cloned():
         ("int", "float", "step(float(a))"),
         ("float", "numpy.float64", "step(float(a))"),
         ("numpy.int64", "int", "step(int(a))"),
+        ("1", "0.5", "step(float(a))"),
+        ("tensor(size=[], dtype=float64, device=cpu, stride=[])", "4.0", "step(float(a))"),
     ],
 )
 def test_a_type_is_converted_where_nothing_is_lost(expected, actual, after):

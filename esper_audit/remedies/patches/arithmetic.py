@@ -11,7 +11,7 @@ from esper_audit.data.findings import Finding
 from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches.flows import Uses, is_number, uses_of
 from esper_audit.remedies.patches.making import edits_of, is_float, syntax_at
-from esper_audit.remedies.patches.refused import Refused
+from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.remedies.patches.symbolic_forms import RULES, Operation, zero_of
 from esper_audit.remedies.patches.syntax import Change, Syntax, arguments, dotted, wrapped
 from esper_audit.source.classes import classes_of
@@ -22,7 +22,7 @@ from esper_audit.source.project import Project
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     """The operations that bake the float in, in forms that keep it symbolic."""
     if not is_float(finding):
-        raise Refused("a float")
+        raise Unconcerned
     syntax_at(project, finding.user_line, "the line that reads the float")
     assert finding.user_line is not None
     changed: dict[str, dict[cst.CSTNode, Change]] = {}

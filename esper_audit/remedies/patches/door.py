@@ -11,8 +11,8 @@ from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches.calls import Passed, alike, passed, writes_in_place
-from esper_audit.remedies.patches.making import edits_of, import_torch, is_float
-from esper_audit.remedies.patches.refused import Refused
+from esper_audit.remedies.patches.making import edits_of, import_torch, is_float, literal
+from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.remedies.patches.syntax import Change, Syntax, instead, wrapped
 from esper_audit.source.project import Project
 
@@ -28,6 +28,8 @@ _LITERALS = {"list": cst.List, "tuple": cst.Tuple, "float": cst.Float, "int": cs
 
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     """The argument of each call that recompiled, converted to what the first call passed."""
+    if finding.id is Diagnosis.FLOAT_SPECIALIZED and finding.source.startswith("self"):
+        raise Unconcerned
     convert = _conversion(finding)
     source = finding.source
     if finding.id is Diagnosis.TENSOR_ALIASING:
@@ -96,6 +98,17 @@ def _operand(finding: Finding, call: Passed) -> str:
     return call.syntax.code(wrapped(call.argument) if of_method else call.argument)
 
 
+def _type_of(text: str) -> str:
+    """The type's name where a finding tells the type, or a number's value.
+
+    A scalar of numpy is a tensor without dimensions to Dynamo.
+    """
+    if text.startswith("tensor(size=[], dtype=float64"):
+        return "float64"
+    value = literal(text)
+    return type(value).__name__ if isinstance(value, int | float) else text.rpartition(".")[2]
+
+
 def _is_literal(finding: Finding, argument: cst.BaseExpression) -> bool:
     """Whether it is of the type already, as is plain to see."""
     kind = _LITERALS.get(_common_type(finding)) if finding.id is Diagnosis.TYPE_CHANGED else None
@@ -104,7 +117,7 @@ def _is_literal(finding: Finding, argument: cst.BaseExpression) -> bool:
 
 def _common_type(finding: Finding) -> str:
     """The type that both values convert to without loss; empty where there is none."""
-    types = [text.rpartition(".")[2] for text in (finding.expected, finding.actual)]
+    types = [_type_of(text) for text in (finding.expected, finding.actual)]
     if set(types) <= {"list", "tuple"}:
         return types[0]
     if not set(types) <= {*_FLOATS, *_INTS}:

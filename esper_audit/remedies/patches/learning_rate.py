@@ -16,7 +16,7 @@ from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches.flows import leaf_of
 from esper_audit.remedies.patches.making import edits_of, import_torch, is_float, meaning
-from esper_audit.remedies.patches.refused import Refused
+from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.remedies.patches.syntax import Change, Syntax, arguments, instead
 from esper_audit.source.project import Project
 
@@ -40,7 +40,7 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     """Each optimizer's learning rate as a tensor, and each write to it in place."""
     leaf = leaf_of(finding.source)
     if not is_float(finding) or leaf is None or leaf.item != "lr":
-        raise Refused("a learning rate in a parameter group")
+        raise Unconcerned
     changed: dict[Syntax, dict[cst.CSTNode, Change]] = {}
     made = 0
     for file in project.all(("optim", "param_groups")):
