@@ -96,6 +96,11 @@ _OF_CODE = (
         diagnoses=_for(Diagnosis.FLOAT_SPECIALIZED),
         reach=Reach.CALLABLE,
     ),
+    Patch(
+        id="list-to-buffer",
+        module="number_list",
+        diagnoses=_for(Diagnosis.FLOAT_SPECIALIZED, Diagnosis.OTHER_INSTANCE),
+    ),
     Patch(id="captured-tensor", module="captured", diagnoses=_for(Diagnosis.CAPTURED_VARIABLE)),
     Patch(id="symbolic-arithmetic", module="arithmetic", diagnoses=_A_FLOAT),
     Patch(
