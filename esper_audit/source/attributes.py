@@ -44,7 +44,8 @@ class Site:
     ``receiver`` is dotted text before the attribute, ``self.controller``, or empty where it is
     another expression. ``column`` counts from 0, in characters. ``owner`` is the class whose body
     the line stands in, ``function`` the innermost one. ``value`` is what is assigned or passed,
-    None where that isn't one expression. ``via`` names the call that writes: ``register_buffer``.
+    None where that isn't one expression. ``via`` names the call that writes: ``register_buffer``;
+    of an item it is ``[]``, of an augmented one ``[]=``.
     ``called`` is the method that a READ calls on it: ``append``. ``node`` is the attribute, or the
     call of ``setattr`` and its kin.
     """
@@ -172,7 +173,7 @@ class _Reader:
             case ast.AugAssign(target=ast.Attribute() as target):
                 self._use(SiteKind.AUGMENTED, target, owner, function, node.value)
             case ast.AugAssign(target=ast.Subscript() as target):
-                self._item(target, owner, function, node.value)
+                self._item(target, owner, function, node.value, "[]=")
             case ast.Call():
                 self._call(node, owner, function)
             case ast.Subscript(ctx=ast.Store() | ast.Del()):
@@ -201,9 +202,10 @@ class _Reader:
         owner: Class | None,
         function: Function | None,
         value: ast.expr | None,
+        via: str = "[]",
     ) -> None:
         if isinstance(target.value, ast.Attribute) and target.value not in self._taken:
-            self._use(SiteKind.IN_PLACE, target.value, owner, function, value, "[]")
+            self._use(SiteKind.IN_PLACE, target.value, owner, function, value, via)
 
     def _call(self, node: ast.Call, owner: Class | None, function: Function | None) -> None:
         name, args = dotted(node.func), node.args

@@ -69,6 +69,9 @@ _NOT_TENSORS = frozenset(
 )
 """Calls of ``torch`` that give no tensor."""
 
+_PLAIN = (ast.Name, ast.Attribute, ast.Constant)
+"""``alpha / rank`` in a constructor is of numbers, whatever they are called."""
+
 _TENSOR_METHODS = frozenset(
     (
         *("to", "float", "half", "cuda", "cpu", "detach", "clone", "expand", "reshape", "view"),
@@ -138,7 +141,10 @@ def _of_binary(node: ast.BinOp, function: Function | None, depth: int) -> Kinds:
     if not both <= NUMBERS | {ValueKind.UNKNOWN}:
         return UNKNOWN
     if ValueKind.UNKNOWN in both:
-        return UNKNOWN
+        is_share = isinstance(node.op, ast.Div) and function is not None
+        is_set_up = is_share and function is not None and function.name == "__init__"
+        plain = all(isinstance(one, _PLAIN) for one in (node.left, node.right))
+        return frozenset((ValueKind.FLOAT,)) if is_set_up and plain else UNKNOWN
     if isinstance(node.op, ast.Div) or ValueKind.FLOAT in both:
         return frozenset((ValueKind.FLOAT,))
     return both

@@ -28,6 +28,7 @@ COMPILED = "@torch.compile\ndef step():\n    opt.step()\n"
     [
         COMPILED,
         "step = torch.compile(opt.step)",
+        "step = torch.compile(lambda: opt.step())",
         "def step():\n    opt.step()\nstep = torch.compile(step)",
     ],
 )
@@ -139,6 +140,8 @@ def test_an_index_of_layers_that_are_compiled_together_is_not_found(more):
         ("DataLoader(data, batch_size=32, drop_last=True)", "torch.compile(f)", []),
         ("DataLoader(data, batch_size=32)", "torch.compile(f, dynamic=True)", []),
         ("DataLoader(data, batch_size=32)", "f", []),
+        ("DataLoader(data, batch_size=32)", "model.compile()", ["size-changed"]),
+        ("DataLoader(data, batch_size=32)", "re.compile('a')", []),
         ("DataLoader(data)", "torch.compile(f)", []),
         ("DataLoader(data, **options)", "torch.compile(f)", []),
         ("DataLoader(data, batch_sampler=batches)", "torch.compile(f)", []),

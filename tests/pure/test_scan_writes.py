@@ -16,6 +16,7 @@ from scan_builders import found, ids, module
         ("self.c = None", "if self.c is not None:\n    return self.c * x\nself.c = torch.cos(x)\nreturn x", "lazy-cache"),
         ("self.k = None", "if self.k is None:\n    self.k = x\nelse:\n    self.k = torch.cat([self.k, x])\nreturn self.k", "lazy-cache"),
         ("self.c = None", "return x * self.get()", "lazy-cache"),
+        ("self.c = {}", "m = self.c.get(4)\nif m is None:\n    m = torch.ones(4)\n    self.c[4] = m\nreturn x * m", "container-changed"),
         ("pass", 'if not hasattr(self, "c"):\n    self.c = torch.ones(4)\nreturn x * self.c', "attribute-presence"),
         ("self.c = {}", "n = x.shape[0]\nif n not in self.c:\n    self.c[n] = torch.ones(n)\nreturn x * self.c[n]", "container-changed"),
         ("self.last = None", "y = x if self.last is None else x + self.last\nself.last = x.detach()\nreturn y", "lazy-cache"),
@@ -61,6 +62,7 @@ def test_a_cache_names_the_lines_that_drop_it():
     ("init", "forward", "id_"),
     [
         ("self.seen = []", "self.seen.append(x.mean())\nreturn x", "container-changed"),
+        ('self.stats = {"calls": 0}', 'self.stats["calls"] += 1\nreturn x', "int-counter"),
         ("self.first = True", "if self.first:\n    self.first = False\nreturn x", "flag-changed"),
         ("self.ema = 0.5", "self.ema = self.ema * 0.9\nreturn x * self.ema", "float-specialized"),
         (

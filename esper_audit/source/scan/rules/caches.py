@@ -28,8 +28,9 @@ def _in_function(context: Context, function: Function, made: Class) -> Iterator[
         if site.function is function and not context.is_eager(site)
     ]
     told: set[str] = set()
+    names = _aliases(function)
     for test, body in _branches(function):
-        for name, id_ in _tested(test).items():
+        for name, id_ in _tested(test, names).items():
             written = next((site for site in sites if _fills(site, name, body)), None)
             if written is None or name in told or not _is_cache(context, made, name, id_):
                 continue
@@ -63,14 +64,29 @@ def _after(function: Function, node: ast.If) -> list[ast.stmt]:
     return body[body.index(node) + 1 :] if node in body else []
 
 
-def _tested(test: ast.expr) -> dict[str, Diagnosis]:
+def _aliases(function: Function) -> dict[str, tuple[ast.expr, Diagnosis]]:
+    """Variables that are an attribute of self, or an item that was looked up in it."""
+    found: dict[str, tuple[ast.expr, Diagnosis]] = {}
+    for node in within(function.node):
+        match node:
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Attribute() as held):
+                found[name] = held, Diagnosis.LAZY_CACHE
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(func=ast.Attribute(value=ast.Attribute() as held, attr="get")),
+            ):
+                found[name] = held, Diagnosis.CONTAINER_CHANGED
+    return found
+
+
+def _tested(test: ast.expr, names: dict[str, tuple[ast.expr, Diagnosis]]) -> dict[str, Diagnosis]:
     """Attributes of self whose presence or content a test asks for, with what a change does."""
     found: dict[str, Diagnosis] = {}
     for node in ast.walk(test):
         match node:
             case ast.Compare(left=left, ops=[ast.Is() | ast.IsNot()], comparators=[right]):
                 if isinstance(right, ast.Constant) and right.value is None:
-                    _note(found, left, Diagnosis.LAZY_CACHE)
+                    _note(found, *names.get(dotted(left), (left, Diagnosis.LAZY_CACHE)))
             case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[held]):
                 _note(found, held, Diagnosis.CONTAINER_CHANGED)
             case ast.UnaryOp(op=ast.Not(), operand=held):

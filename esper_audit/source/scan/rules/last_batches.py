@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.scans import Pattern, ScanFinding
 from esper_audit.source.definitions import dotted, walk
+from esper_audit.source.project import SourceFile
 from esper_audit.source.scan.compiles import compile_calls
 from esper_audit.source.scan.context import Context
 
@@ -17,6 +18,7 @@ _DECIDES = frozenset(("drop_last", "batch_sampler", "sampler"))
 def find(context: Context) -> Iterator[ScanFinding]:
     """Loaders in files that call torch.compile, without ``dynamic=True`` or a mark."""
     files = {call.file.path: call.file for call in compile_calls(context)}
+    files |= {file.path: file for file in context.compiling if _compiles_a_part(file, context)}
     dynamic = {call.file.path for call in compile_calls(context) if "dynamic" in call.keywords}
     for file in files.values():
         if file.path in dynamic or "mark_dynamic" in file.text:
@@ -30,6 +32,17 @@ def find(context: Context) -> Iterator[ScanFinding]:
                     node,
                     subject=ast.unparse(node.args[0])[:60] if node.args else "the loader",
                 )
+
+
+def _compiles_a_part(file: SourceFile, context: Context) -> bool:
+    """``model.compile()``, a method of modules without a positional argument."""
+    return file.path in context.wanted and any(
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and node.func.attr == "compile"
+        and not node.args
+        for node in walk(file.tree)
+    )
 
 
 def _may_end_short(node: ast.Call) -> bool:

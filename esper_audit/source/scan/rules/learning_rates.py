@@ -30,9 +30,14 @@ def _compiles_a_step(file: SourceFile, context: Context) -> bool:
         return True
     calls = (node for node in walk(file.tree) if isinstance(node, ast.Call) and node.args)
     return any(
-        context.is_compile(node.func, file) and dotted(node.args[0]).endswith(".step")
+        context.is_compile(node.func, file)
+        and (dotted(node.args[0]).endswith(".step") or _is_stepping(node.args[0]))
         for node in calls
     )
+
+
+def _is_stepping(node: ast.expr) -> bool:
+    return isinstance(node, ast.Lambda) and _steps(node)
 
 
 def _is_start(context: Context, function: Function) -> bool:

@@ -13,6 +13,7 @@ from esper_audit.source.scan.context import Context
 from esper_audit.source.scan.held import Held
 from esper_audit.source.values import NUMBERS, ValueKind, kinds_of
 
+_INT = frozenset((ValueKind.INT,))
 _GROWING = frozenset(("append", "extend", "insert", "add", "update", "pop", "clear", "remove"))
 
 
@@ -52,8 +53,10 @@ def _id_of(context: Context, site: Site, made: Class) -> Diagnosis | None:
     held = context.held(made, site.attribute)
     if site.kind is SiteKind.READ:
         return _of_growing(site, held)
-    if site.kind is SiteKind.IN_PLACE:
-        return None  # tensors are written in place; of a dict, caches.py knows more
+    if site.kind is SiteKind.IN_PLACE:  # tensors are, too; of a dict, caches.py knows more
+        known = held.kinds - {ValueKind.UNKNOWN, ValueKind.NONE}
+        counts = site.via == "[]=" and known == {ValueKind.CONTAINER}
+        return Diagnosis.INT_COUNTER if counts and kinds_of(site.value, None) == _INT else None
     if site.kind not in (SiteKind.WRITE, SiteKind.AUGMENTED):
         return None
     if not _is_read_first(context, site, made):
