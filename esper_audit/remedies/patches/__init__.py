@@ -76,7 +76,7 @@ _OF_STATE = (
         ),
     ),
     Patch(
-        id="cache-in-eager-alone",
+        id="computed-each-call",
         module="uncached",
         diagnoses=_for(Diagnosis.LAZY_CACHE, Diagnosis.ATTRIBUTE_PRESENCE, Diagnosis.SIZE_CHANGED),
     ),

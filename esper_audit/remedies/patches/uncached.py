@@ -1,7 +1,8 @@
-"""A cache whose size depends on an argument is used by eager code alone; compiled code computes it.
+"""A cache whose size depends on an argument is computed in each call: compiled code fuses that.
 
-Worked example: ``if self.mask is None: self.mask = ones(n)`` becomes the ``else`` of
-``if torch.compiler.is_compiling(): mask = ones(n)``, and what follows reads ``mask``.
+Worked example: ``if self.mask is None: self.mask = ones(n)`` becomes ``mask = ones(n)``, and what
+follows reads ``mask``. To keep the cache for eager code alone would leave a state that differs
+between the two.
 """
 
 from __future__ import annotations
@@ -20,8 +21,6 @@ from esper_audit.remedies.patches.subject import Subject, concerned
 from esper_audit.source.attributes import SiteKind
 from esper_audit.source.project import Project
 
-_STEP = "    "
-
 
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     """The edits of one remedy; raises Refused, or Unconcerned where it is no cache."""
@@ -37,19 +36,17 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     rewrites = Rewrites()
     rewrite = rewrites.of(cache.function.file)
     local = {name: _local(name, cache) for name in cache.made}
-    rewrite.replace(line, _branches(line, local, rewrite))
+    rewrite.replace(line, _computed(line, local, rewrite))
     for node in _reads(cache):
         rewrite.replace(node, local[node.attr])
-    rewrite.import_torch()
     yield rewrites.edits()
 
 
 def _refuse_other_readers(subject: Subject, cache: Cache) -> None:
-    """Another function of compiled code would still read what eager code holds."""
+    """Another function would find an attribute that is never filled."""
     for site in subject.sites:
-        is_other = site.function is not cache.function and site.kind is SiteKind.READ
-        if is_other and subject.is_traced(site):
-            raise Refused("another function of compiled code reads it", site.location)
+        if site.function is not cache.function and site.kind is SiteKind.READ:
+            raise Refused("another function reads it", site.location)
 
 
 def _local(name: str, cache: Cache) -> str:
@@ -79,33 +76,18 @@ def _reads(cache: Cache) -> list[ast.Attribute]:
     return found
 
 
-def _branches(line: ast.If, local: dict[str, str], rewrite: Rewrite) -> str:
-    """The line in two: of compiled code, and of eager code, which keeps its cache."""
+def _computed(line: ast.If, local: dict[str, str], rewrite: Rewrite) -> str:
+    """What the line did to fill it, in its place."""
     indent = rewrite.indent(line)
-    computed = [_renamed(_inner(one, indent, rewrite), local) for one in line.body]
-    kept = [f"{name} = self.{attribute}" for attribute, name in local.items()]
-    eager = [_shifted(rewrite.text(line), _STEP), *(f"{indent}{_STEP}{one}" for one in kept)]
-    return "\n".join(
-        (
-            "if torch.compiler.is_compiling():",
-            *(f"{indent}{_STEP}{one}" for one in computed),
-            f"{indent}else:",
-            f"{indent}{_STEP}{eager[0]}",
-            *eager[1:],
-        )
-    )
+    lines = (_renamed(_inner(one, indent, rewrite), local) for one in line.body)
+    return f"\n{indent}".join(lines)
 
 
 def _inner(node: ast.stmt, indent: str, rewrite: Rewrite) -> str:
     """A line of the body; its further lines stand where they stood."""
     own = rewrite.indent(node)
     text = rewrite.text(node).replace("\r\n", "\n")
-    return text.replace(f"\n{own}", f"\n{indent}{_STEP}")
-
-
-def _shifted(text: str, by: str) -> str:
-    first, *rest = text.replace("\r\n", "\n").split("\n")
-    return "\n".join([first, *(f"{by}{one}" if one.strip() else one for one in rest)])
+    return text.replace(f"\n{own}", f"\n{indent}")
 
 
 def _renamed(text: str, local: dict[str, str]) -> str:
