@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from numbers_of_modules import BLEND, in_forward
-from patching import clean, made, refusal
+from patching import clean, made, refusal, writer
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.remedies import Ground
@@ -281,3 +281,32 @@ def test_a_number_of_a_plain_object_becomes_a_tensor() -> None:
     assert "self.alpha = torch.tensor(float(alpha))\n" in after
     assert "torch.lerp(x, -x, self.config.alpha)" in after
     assert "config.alpha.fill_(0.7)" in after
+
+
+@pytest.mark.parametrize(
+    ("more", "after"),
+    [
+        ("m = M()\nm.a = 0.7", "m.a.fill_(0.7)"),
+        ("m = M()\nstep = torch.compile(m)\nstep.a = 0.7", "step.a.fill_(0.7)"),
+        ("for m in parts:\n    if isinstance(m, M):\n        m.a *= 0.5", "m.a.mul_(0.5)"),
+        ("def decay(m: M):\n    m.a -= 0.1", "m.a.sub_(0.1)"),
+    ],
+)
+def test_a_writer_of_a_known_object_fills_the_buffer(more: str, after: str) -> None:
+    text = made(make, in_forward("return x * self.a  # <-", more=more), "self.a")[0]["a.py"]
+    assert after in text
+
+
+def test_a_writer_of_an_unknown_object_stays_as_it_is() -> None:
+    """It may be a namespace of arguments: the property serves whatever it is."""
+    more = "args.a = 0.7\nfor m in parts:\n    m.a = 0.1"
+    text = made(make, in_forward("return x * self.a  # <-", more=more), "self.a")[0]["a.py"]
+    assert more in text
+    assert "@a.setter" in text
+
+
+def test_a_writer_that_the_recording_names_fills_the_buffer() -> None:
+    text = clean(in_forward("return x * self.a  # <-", more="for m in parts:\n    m.a = 0.1"))
+    line = text.split("\n").index("    m.a = 0.1") + 1
+    after = made(make, text, "self.a", writers=(writer(line),))[0]["a.py"]
+    assert "m.a.fill_(0.1)" in after

@@ -11,6 +11,7 @@ from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Ground
+from esper_audit.remedies.patches.receivers import classes_told
 from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.source.attributes import Site, SiteKind, sites_in, sites_of
 from esper_audit.source.classes import Classes, classes_of
@@ -81,13 +82,19 @@ class Subject:
         return not found or not self.related.isdisjoint(found)
 
     def is_sure(self, site: Site) -> bool:
-        """Whether its object is known to be home's: by its class, the recording or its name."""
-        if site.receiver == "self" or self._types_of_receiver(site):
+        """Whether its object is known to be home's: by its class or by the recording.
+
+        What compiled code reads is also known by its name, where no other class has such a one.
+        """
+        if site.receiver == "self" or site.kind is SiteKind.DECLARED:
+            return True
+        if self._types_of_receiver(site):
             return True
         at = (site.file.path, site.line)
         if any((one.location.file, one.location.line) == at for one in self.finding.writers):
             return True
-        return not self._is_elsewhere
+        is_read = site.kind is SiteKind.READ and self.is_traced(site)
+        return is_read and not self._is_elsewhere
 
     @cached_property
     def _is_elsewhere(self) -> bool:
@@ -99,10 +106,13 @@ class Subject:
         )
 
     def _types_of_receiver(self, site: Site) -> frozenset[Class]:
-        if site.function is None or not isinstance(site.node, ast.Attribute):
+        if not isinstance(site.node, ast.Attribute):
             return frozenset()
-        types = types_of(self.classes)
-        return types.of(site.node.value, site.function, site.owner or site.function.owner)
+        found: frozenset[Class] = frozenset()
+        if site.function is not None:
+            types = types_of(self.classes)
+            found = types.of(site.node.value, site.function, site.owner or site.function.owner)
+        return found or frozenset(classes_told(site, self.classes))
 
     @cached_property
     def traced(self) -> frozenset[Function]:
