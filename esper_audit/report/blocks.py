@@ -10,6 +10,7 @@ from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding, Writer
 from esper_audit.data.places import Location
 from esper_audit.data.reasons import NO_WRITER_AT_ALL, Why
+from esper_audit.diagnosis.advice import is_tried
 from esper_audit.report.words.advice import advised, to_try
 from esper_audit.report.words.breaks import breaks_details, hints, places, said
 from esper_audit.report.words.changes import change, sources
@@ -28,6 +29,7 @@ NO_REASON = "torch gives no reason"
 _WRITERS = 3
 """Lines that wrote one value that are shown."""
 
+TRIED_BY = "to try the advice: esper-audit fix, on a scenario, or with --exec on a program"
 NOT_RECORDED = "writers of the guarded state: not recorded"
 
 
@@ -103,9 +105,14 @@ def block(finding: Finding, root: str = "") -> str:
 
 
 def blocks(findings: Sequence[Finding], root: str = "") -> str:
-    """Several findings, one under the other; once at the end, that no writer was looked for."""
+    """Several findings, one under the other.
+
+    Once at the end: that no writer was looked for, and the command that tries the advice.
+    """
     told = [block(finding, root) for finding in findings]
-    return "\n".join([*told, *([NOT_RECORDED] if any(map(is_not_recorded, findings)) else [])])
+    told += [NOT_RECORDED] if any(map(is_not_recorded, findings)) else []
+    told += [TRIED_BY] if any(is_tried(finding.id) for finding in findings) else []
+    return "\n".join(told)
 
 
 def who_wrote(finding: Finding, root: str = "") -> str:

@@ -15,7 +15,7 @@ from esper_audit.diagnosis import root_causes
 from esper_audit.diagnosis.advice import advice_against, is_tried
 from esper_audit.remedies.levers import CATALOGUE
 from esper_audit.remedies.patches import PATCHES
-from esper_audit.report.blocks import block
+from esper_audit.report.blocks import TRIED_BY, block, blocks
 from esper_audit.report.manual import find, index
 from esper_audit.report.words.advice import advised
 
@@ -90,6 +90,14 @@ def test_advice_is_worded_as_advice():
     kept = replace(failure(), expected_kind=ValueKind.FLOAT, actual_kind=ValueKind.FLOAT)
     text = block(found(kept))
     assert "try: " in text and "remedy" not in text
+
+
+def test_the_text_of_an_assertion_names_the_command_once():
+    one = found(failure())
+    assert blocks([one, one]).splitlines()[-1] == TRIED_BY
+    assert blocks([one, one]).count("esper-audit fix") == 1
+    untried = replace(one, id=Diagnosis.UNRECOGNIZED)
+    assert TRIED_BY not in blocks([untried])
 
 
 @pytest.mark.parametrize("rule", [rule for rule in index() if rule.id in set(Diagnosis)], ids=str)
