@@ -235,22 +235,26 @@ def _told(trial: Trial, root: str) -> str:
 
 
 def _not_tried(trials: Sequence[Trial], root: str, verbosity: int) -> Iterator[Item]:
-    """Those that a proven one made needless are counted."""
-    needless = [t for t in trials if t.because is not None and t.because.ground is _NOT_NEEDED]
-    if verbosity > 0:
-        needless = []
-    told = [_why_not(trial, root) for trial in trials if trial not in needless]
-    told = list(dict.fromkeys(told))
+    """Why not; those of which that says the same of each are counted."""
+    counted = [] if verbosity > 0 else [t for t in trials if t.because and _ground(t) in _COUNTED]
+    told = list(dict.fromkeys(_why_not(t, root) for t in trials if t not in counted))
     if verbosity <= 0 and len(told) > MOST_TRIED:
         told = [*told[:MOST_TRIED], f"and {len(told) - MOST_TRIED} more: see them with -v"]
-    if needless:
-        count = len(dict.fromkeys(name_of(trial) for trial in needless))
-        told.append(f"{several(count, 'more remedy')}: one was proven before; --all tries them")
+    for ground, words_ in _COUNTED.items():
+        names = {name_of(trial) for trial in counted if _ground(trial) is ground}
+        told += [f"{several(len(names), 'more remedy')}: {words_}"] if names else []
     if told:
         yield from (item("not tried:"), *bullets(*told))
 
 
-_NOT_NEEDED = Ground.NOT_NEEDED
+_COUNTED = {
+    Ground.NOT_NEEDED: "one was proven before; --all tries them",
+    Ground.INTERRUPTED: "it was interrupted",
+}
+
+
+def _ground(trial: Trial) -> Ground | None:
+    return trial.because.ground if trial.because is not None else None
 
 
 def _why_not(trial: Trial, root: str) -> str:

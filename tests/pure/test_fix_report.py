@@ -82,6 +82,12 @@ def test_every_ground_has_words(ground):
         assert said[0].islower() or said[0].isdigit()
 
 
+def test_a_replay_that_took_too_long_is_told_by_its_limit():
+    late = Reason(why=Why.TIME_LIMIT, seconds=120.0)
+    said = because_words(because(Ground.RAISED, text="SomeError: (120.0, 1)", reason=late))
+    assert "120 s" in said and "SomeError" not in said
+
+
 @pytest.mark.parametrize("state", RemedyState)
 def test_every_state_has_words(state):
     said = state_words(trial(state, compiles=2, left=(COUNTER,)))

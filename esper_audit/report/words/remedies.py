@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Callable, Iterator, Sequence
 
 from esper_audit.data.clean import clean
+from esper_audit.data.reasons import Why
 from esper_audit.data.remedies import (
     AppliedState,
     Because,
@@ -131,8 +132,14 @@ def _writer_outside(because: Because, root: str) -> str:
     return f"it is written outside of the project, by {where}"
 
 
+_LATE = (Why.TIME_LIMIT, Why.DID_NOT_STOP)
+"""What ends a replay by an error of ours."""
+
+
 def _raised(because: Because, root: str) -> str:
     where = f" at {place(because.location, root)}" if because.location is not None else ""
+    if because.reason is not None and because.reason.why in _LATE:
+        return in_words(because.reason)
     if because.text:
         return f"it raised {first_line(because.text)}{where}"
     return in_words(because.reason) or f"it raised an error{where}"
