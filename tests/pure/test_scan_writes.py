@@ -84,10 +84,15 @@ def test_a_write_that_the_next_call_reads_is_found(init, forward, id_):
         ("self.seen = []", "seen = []\nseen.append(x)\nreturn x"),
         ("self.layers = nn.ModuleList()", "for layer in self.layers:\n    x = layer(x)\nreturn x"),
         ("self.out = None", "self.out = x * 2\nreturn self.out"),
+        ("self.mode = 'a'", "self.switch()\nreturn x if self.mode == 'a' else x * 2"),
+        ("self.size = 4", "self.shrink(x)\nreturn x[: self.size]"),
     ],
 )
 def test_a_write_that_no_call_reads_first_is_not_found(init, forward):
-    assert ids(module(init, forward)) == []
+    methods = (
+        "def switch(self):\n    self.mode = 'b'\ndef shrink(self, x):\n    self.size = x.shape[0]"
+    )
+    assert ids(module(init, forward, methods=methods)) == []
 
 
 def test_writes_in_a_method_that_forward_does_not_reach_are_not_found():

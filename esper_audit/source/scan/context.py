@@ -32,6 +32,9 @@ _NOT_LATER = frozenset(
 )
 """Methods that make or restore an object: what they write is not a change between calls."""
 
+_OF_MODULES = ("_", "register_", "load_", "set_", "add_")
+"""How methods begin that are called beside forward, not by it."""
+
 _SETTING_UP = ("reset_parameters", "init_weights", "post_init", "__init_subclass__")
 _OTHER_OBJECTS = frozenset(
     ("config", "cfg", "args", "cls", "parser", "hparams", "conf", "opt", "ctx")
@@ -144,7 +147,7 @@ class Context:
         line = self.classes.line(made)
         if self.classes.method(made, "forward") is None and made.file.path in self.wanted:
             for method in (method for one in line for method in one.methods.values()):
-                if not method.name.startswith("_") and _takes_tensor(method):
+                if not method.name.startswith(_OF_MODULES) and _takes_tensor(method):
                     yield method
 
     @cached_property

@@ -11,6 +11,7 @@ from esper_audit.source.definitions import Class
 from esper_audit.source.scan.context import Context
 from esper_audit.source.scan.flow import Arrival, Flow
 from esper_audit.source.scan.held import Held
+from esper_audit.source.scan.order import is_read_first
 
 
 def find(context: Context) -> Iterator[ScanFinding]:
@@ -56,15 +57,15 @@ def _ints(context: Context, told: set[tuple[Class, str]]) -> Iterator[ScanFindin
                 continue
             held = context.held(made, name)
             is_int = held.is_number and not held.is_float
-            if is_int and held.changes and _varies(context, held):
+            if is_int and held.changes and _varies(context, made, held):
                 told.update((one, name) for one in _related(context, made))
                 yield from _int(context, made, name, held)
 
 
-def _varies(context: Context, held: Held) -> bool:
+def _varies(context: Context, made: Class, held: Held) -> bool:
     """Whether a step may write another value: settings that are set once are none of ours."""
     return any(
-        site.function in context.functions
+        (site.function in context.functions and is_read_first(context, site, made))
         or site.kind is SiteKind.AUGMENTED
         or context.loops.is_fed(site)
         for site in held.later
@@ -83,7 +84,9 @@ def _int(context: Context, made: Class, name: str, held: Held) -> Iterator[ScanF
     inside = [
         site
         for site in held.later
-        if site.function in context.functions and not context.is_eager(site)
+        if site.function in context.functions
+        and not context.is_eager(site)
+        and is_read_first(context, site, made)
     ]
     if not reads:
         return

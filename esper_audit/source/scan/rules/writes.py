@@ -11,6 +11,7 @@ from esper_audit.source.attributes import Site, SiteKind, sites_in
 from esper_audit.source.definitions import Class, Function
 from esper_audit.source.scan.context import Context
 from esper_audit.source.scan.held import Held
+from esper_audit.source.scan.order import is_read_first
 from esper_audit.source.values import NUMBERS, ValueKind, kinds_of
 
 _INT = frozenset((ValueKind.INT,))
@@ -59,7 +60,7 @@ def _id_of(context: Context, site: Site, made: Class) -> Diagnosis | None:
         return Diagnosis.INT_COUNTER if counts and kinds_of(site.value, None) == _INT else None
     if site.kind not in (SiteKind.WRITE, SiteKind.AUGMENTED):
         return None
-    if not _is_read_first(context, site, made):
+    if not is_read_first(context, site, made):
         return None
     return _of_value(site, held)
 
@@ -90,23 +91,3 @@ def _of_value(site: Site, held: Held) -> Diagnosis | None:
     if was_empty and ValueKind.TENSOR in new:
         return Diagnosis.LAZY_CACHE
     return None
-
-
-def _is_read_first(context: Context, site: Site, made: Class) -> bool:
-    """Whether reached code reads it, other than after this very write in the same function.
-
-    What a call writes before it reads it does not depend on the call before.
-    """
-    if site.kind is SiteKind.AUGMENTED:
-        return True
-    reads = context.reads(made, site.attribute)
-    before = [read for read in reads if read.function is not site.function]
-    same = [read for read in reads if read.function is site.function]
-    return bool(before) or any(
-        (read.line, read.column) < (site.line, site.column) or _is_in(read, site) for read in same
-    )
-
-
-def _is_in(read: Site, site: Site) -> bool:
-    """Whether a read stands in the value that is written: ``self.n = self.n + 1``."""
-    return site.value is not None and any(node is read.node for node in ast.walk(site.value))
