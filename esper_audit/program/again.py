@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
 
 from esper_audit.program.launch import Target
 from esper_audit.replay.keeper import Keeper
@@ -33,13 +32,12 @@ def run_again(
     folder: str | None,
     kept: Keeper,
     is_over: Callable[[], bool],
-    output: IO[bytes] | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> int | None:
     """Until it ends, or ``is_over``; its exit code, None where it was ended by us.
 
-    Its errors are dropped; ``output`` takes what it prints. ``variables`` are added to the
-    environment, in which it is no rank. Raises OSError where its folder is gone.
+    What it prints is dropped. ``variables`` are added to the environment, in which it is no rank.
+    Raises OSError where its folder is gone.
     """
     environment = {name: text for name, text in os.environ.items() if name not in _OF_RANKS}
     process = subprocess.Popen(
@@ -47,7 +45,7 @@ def run_again(
         cwd=folder,
         env=environment | dict(variables or {}),
         stdin=subprocess.DEVNULL,
-        stdout=output if output is not None else subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,  # Ctrl-C is for us, who end it; and its children are known
     )

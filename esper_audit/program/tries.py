@@ -1,8 +1,7 @@
-"""Runs of a program under variants, two side by side: what each recorded, computed and printed."""
+"""Runs of a program under variants, two side by side: what each recorded and computed."""
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import threading
 import time
@@ -29,13 +28,11 @@ AT_ONCE = 2
 class TriedRun:
     """One run. ``recording`` and ``calls`` are None where the process died before it kept them.
 
-    ``printed`` is a digest of its standard output. ``cut``: it ran out of time, or was
-    interrupted.
+    ``cut``: it ran out of time, or was interrupted.
     """
 
     recording: Recording | None = None
     calls: Calls | None = None
-    printed: str = ""
     code: int | None = None
     cut: bool = False
     seconds: float = 0.0
@@ -44,8 +41,8 @@ class TriedRun:
 class Tries:
     """Runs variants of one program, each in a process of its own, in its folder.
 
-    A context manager: on leaving, what still runs is ended. It gets no input; what it prints is
-    dropped, but for a digest. Strings are hashed alike in each run.
+    A context manager: on leaving, what still runs is ended. It gets no input, and what it prints is
+    dropped. Strings are hashed alike in each run.
     """
 
     def __init__(self, target: Target, folder: str, recompile_limit: int | None = None) -> None:
@@ -93,15 +90,11 @@ class Tries:
             late = time_limit is not None and time.monotonic() - started > time_limit
             return late or self._over.is_set()
 
-        with (place / "output").open("w+b") as output:
-            variables = {"PYTHONHASHSEED": "0"}
-            code = run_again(command, self._folder, self._kept, is_over, output, variables)
-            output.seek(0)
-            printed = hashlib.file_digest(output, "sha256").hexdigest()
+        variables = {"PYTHONHASHSEED": "0"}
+        code = run_again(command, self._folder, self._kept, is_over, variables)
         return TriedRun(
             recording=_loaded(saved),
             calls=read_calls(calls),
-            printed=printed,
             code=code,
             cut=code is None,
             seconds=time.monotonic() - started,
