@@ -31,6 +31,7 @@ from esper_audit.report.sections import (
     words,
 )
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed, explained
+from esper_audit.report.words.levers import lever_code, lever_variable
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import agree, several, share
 from esper_audit.report.words.remedies import (
@@ -39,8 +40,6 @@ from esper_audit.report.words.remedies import (
     before_words,
     cause_words,
     gain_words,
-    lever_code,
-    lever_variable,
     name_of,
     reach_words,
     state_words,

@@ -43,14 +43,13 @@ from esper_audit.report.fix import fix_answer
 from esper_audit.report.formats import Format, render
 from esper_audit.report.text.terminal import drawn
 from esper_audit.report.words.commands import Typed
+from esper_audit.report.words.levers import lever_code, lever_variable
 from esper_audit.report.words.remedies import (
     APPLIED,
     GROUNDS,
     REACHES,
     STATES,
     because_words,
-    lever_code,
-    lever_variable,
     state_words,
 )
 

@@ -19,12 +19,12 @@ from esper_audit.report.ci.problems import (
     Status,
 )
 from esper_audit.report.fix import best_of
+from esper_audit.report.words.levers import lever_code
 from esper_audit.report.words.remedies import (
     because_words,
     before_words,
     cause_words,
     gain_words,
-    lever_code,
     name_of,
     reach_words,
     state_words,

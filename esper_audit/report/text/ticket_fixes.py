@@ -12,8 +12,9 @@ from esper_audit.report.text.markup import text
 from esper_audit.report.ticket import Ticket
 from esper_audit.report.words.advice import advised, to_try
 from esper_audit.report.words.commands import fix_of
+from esper_audit.report.words.levers import lever_code
 from esper_audit.report.words.paths import relative
-from esper_audit.report.words.remedies import because_words, lever_code, name_of, reach_words
+from esper_audit.report.words.remedies import because_words, name_of, reach_words
 from esper_audit.report.words.tickets import trial_words
 
 
