@@ -122,6 +122,11 @@ class Evidence:
         ids = {compile_.id.partition("/")[0] for compile_ in self._own()}
         return ids.pop() if len(ids) == 1 else ""
 
+    @cached_property
+    def is_shared(self) -> bool:
+        """Whether several objects run the frame's code, as far as known."""
+        return len({compile_.instance for compile_ in self._own() if compile_.instance}) != 1
+
     def _own(self) -> Iterator[Compile]:
         """The attempts to compile the cause's frame."""
         for compile_ in self.audit.recording.compiles:

@@ -240,7 +240,12 @@ def drop_guard(e: Evidence) -> Found:
 
 
 def isolate(e: Evidence) -> Found:
-    """Each ``torch.compile`` has cache entries and a limit of its own; the first calls compile."""
+    """Each ``torch.compile`` has cache entries and a limit of its own; the first calls compile.
+
+    One object that is compiled once shares its limit with nobody.
+    """
+    if not e.is_shared:
+        return
     too_old = tuple(_needs(e, "isolate-recompiles", (2, 13)))
     remedy = _made(e, "isolate-recompiles", Reach.CALLABLE, _keyword("isolate_recompiles", True))
     yield from too_old or (remedy,)

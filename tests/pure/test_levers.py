@@ -214,6 +214,17 @@ def test_a_raised_limit_is_tried_where_one_was_hit():
     assert named(own, "recompile-limit").because.ground is Ground.SET_BY_USER
 
 
+def test_what_one_object_alone_runs_is_not_isolated():
+    cause = Cause(id=Diagnosis.EAGER_AFTER_LIMIT, frame=FRAME)
+
+    def isolated(*instances: str) -> bool:
+        made = tuple(compiled(n, instance=name) for n, name in enumerate(instances))
+        return "isolate-recompiles" in ids(levers_for(cause, audit(compiles=made)))
+
+    assert not isolated("Host@1", "Host@1")
+    assert isolated("Host@1", "Host@2") and isolated("", "")
+
+
 def test_wrong_output_tries_each_guard_that_is_left_out_by_itself():
     newest = ids(found(Diagnosis.STALE_OUTPUT, pattern=None))
     assert newest[0] == "skip-nnmodule-hook-guards" and "specialize-float" in newest
