@@ -73,3 +73,18 @@ def test_code_outside_of_the_project_is_not_patched() -> None:
     with pytest.raises(Refused) as refused:
         list(make(finding, Project(ROOT, files=(), texts={"a.py": BLEND})))
     assert refused.value.because.ground is Ground.NO_SOURCE
+
+
+@pytest.mark.parametrize("value", ["True", "'mean'", "None", "tensor(size=[2])"])
+def test_what_is_no_number_is_refused(value: str) -> None:
+    because = refusal(
+        make, BLEND, "self.alpha", diagnosis=Diagnosis.OTHER_INSTANCE, values=("0.5", value)
+    )
+    assert because.text == "it is no number"
+
+
+def test_a_number_that_differs_between_instances_has_its_own_dtype() -> None:
+    text = in_forward("return x * self.a  # <-", "self.a = start")
+    for values, kind in ((("1", "2"), "int"), (("1", "2.5"), "float"), (("1e-05",), "float")):
+        after = made(make, text, "self.a", Diagnosis.OTHER_INSTANCE, values=values)[0]["a.py"]
+        assert f"torch.tensor({kind}(start))" in after

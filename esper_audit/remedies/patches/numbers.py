@@ -29,11 +29,14 @@ from esper_audit.source.attributes import Site, SiteKind
 from esper_audit.source.project import Project
 
 _WHOLE = re.compile(r"-?\d+")
+_NUMBER = re.compile(r"-?(\d+\.?\d*(e[-+]?\d+)?|inf|nan)")
 
 
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     """The edits of one remedy at a time, best first; raises Refused."""
     subject = subject_of(finding, project)
+    if not all(map(_NUMBER.fullmatch, _seen(finding))):
+        raise Refused("it is no number", finding.user_line)
     if asking(subject):
         raise Refused("it asks whether there is one", finding.user_line)
     reasons: list[Refused] = []
@@ -52,6 +55,11 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
             yield plan(subject, cast=True).edits()
     if not made:
         raise reasons[-1]
+
+
+def _seen(finding: Finding) -> list[str]:
+    """The texts of the values that the attribute had."""
+    return [text for text in (*finding.values, finding.expected, finding.actual) if text]
 
 
 @dataclass
@@ -83,10 +91,8 @@ class _Plan:
     def is_whole(self) -> bool:
         """Whether the attribute only ever holds integers, as far as was seen."""
         finding = self.subject.finding
-        if finding.id is Diagnosis.INT_COUNTER:
-            seen = (*finding.values, finding.expected, finding.actual)
-            return all(_WHOLE.fullmatch(value) for value in seen if value)
-        return False
+        is_float = finding.id is Diagnosis.FLOAT_SPECIALIZED
+        return not is_float and all(map(_WHOLE.fullmatch, _seen(finding)))
 
     def rewrite(self, site: Site) -> Rewrite:
         """The changes to the file of a site."""
