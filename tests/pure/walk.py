@@ -41,7 +41,7 @@ NOT_RUN = {
         "tests/live/test_examples.py runs it"
     ),
     "esper-audit fix gain_changes.py": "docs/how-to/fix-a-recompile.md runs it",
-    "esper-audit fix --exec train.py --epochs 3": "tests/live/ runs fix --exec on ten programs",
+    "esper-audit fix --exec train.py --epochs 3": "tests/live/test_program_fixes.py runs fix --exec",
     "git checkout GOOD": OWN,
     "esper-audit gate --update-baseline --baseline ../good.json -k rollout": OWN,
     "git bisect start BAD GOOD": OWN,
