@@ -125,6 +125,32 @@ def test_the_float_is_followed_through_a_return_and_an_argument():
     assert result == text.replace("torch.lerp(x, y, alpha)", "x + alpha * (y - x)")
 
 
+def test_a_line_that_gets_the_float_as_an_argument_is_rewritten():
+    text = lines(
+        """
+        import torch
+
+        class Held(torch.nn.Module):
+            def read(self):
+                return self.value
+
+            def mix(self, x, y, alpha):
+                return torch.lerp(x, y, alpha)
+
+            def other(self, x, y, weight):
+                return torch.lerp(x, y, weight)
+
+        class Blend(torch.nn.Module):
+            def forward(self, x, y):
+                alpha = self.held.read()
+                return self.held.mix(x, y, alpha)
+        """
+    )
+    found = of(text, "torch.lerp(x, y, alpha)", "self.held.value")
+    result = edit_of(make, text, found)
+    assert result == text.replace("torch.lerp(x, y, alpha)", "x + alpha * (y - x)")
+
+
 def test_the_float_is_followed_into_another_file():
     text = "from ops import mix\n\ndef step(x, y, a):\n    return mix(x, y, w=a)\n"
     ops = "import torch\n\n\ndef mix(x, y, w):\n    return torch.lerp(x, y, w)\n"

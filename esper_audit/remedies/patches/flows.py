@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 
 from esper_audit.data.places import Location
 from esper_audit.source.classes import classes_of
@@ -15,6 +16,8 @@ from esper_audit.source.definitions import Function
 from esper_audit.source.project import Project
 
 _ROUNDS = 6
+_TOO_MANY = 300  # functions that are reached: names are too common to tell anything
+_MOST = 12  # methods that read an attribute of the same name
 _ARITHMETIC = (ast.Add, ast.Sub, ast.Mult, ast.Div)
 
 
@@ -90,6 +93,12 @@ class Uses:
         return len(self.names) > before
 
     @property
+    def reads(self) -> bool:
+        """Whether the number stands anywhere in it."""
+        nodes = ast.walk(self.function.node)
+        return any(isinstance(node, ast.expr) and self.holds(node) for node in nodes)
+
+    @property
     def returns(self) -> bool:
         """Whether it returns the number."""
         returned = [
@@ -119,12 +128,28 @@ def function_at(project: Project, place: Location) -> Function | None:
 
 
 def uses_of(project: Project, source: str, place: Location) -> Iterator[Uses]:
-    """The functions that use the number: first that of the line, then those it flows to."""
+    """The functions that use the number: first that of the line, then those it flows to.
+
+    Where the function of the line does not read it, the number has come there as an argument: then
+    that function alone.
+    """
     leaf, first = leaf_of(source), function_at(project, place)
     if leaf is None or first is None:
         return
-    known = {id(first.node): Uses(first, leaf, {leaf.name} - {""})}
-    waiting = list(known.values())
+    here = Uses(first, leaf, {leaf.name} - {""})
+    if here.reads or not leaf.attribute:
+        yield from _flowing(project, [here])
+        return
+    reading = (Uses(one, leaf) for one in _functions(project, f"self.{leaf.attribute}"))
+    starts = [uses for uses in reading if uses.function.owner is not None and uses.reads]
+    starts.sort(key=lambda uses: uses.function.file.path != place.file)
+    flowing = _flowing(project, starts[:_MOST])
+    yield from islice((uses for uses in flowing if uses.function.node is first.node), 1)
+
+
+def _flowing(project: Project, waiting: list[Uses]) -> Iterator[Uses]:
+    """These, then what the number flows to from them."""
+    known = {id(uses.function.node): uses for uses in waiting}
     for _ in range(_ROUNDS):
         reached: list[Uses] = []
         for uses in waiting:
@@ -132,7 +157,7 @@ def uses_of(project: Project, source: str, place: Location) -> Iterator[Uses]:
                 pass
             yield uses
             reached += [*_callers(project, uses, known), *_called(project, uses, known)]
-        waiting = reached
+        waiting = reached if len(known) < _TOO_MANY else []
 
 
 def _callers(project: Project, uses: Uses, known: dict[int, Uses]) -> Iterator[Uses]:
@@ -140,10 +165,18 @@ def _callers(project: Project, uses: Uses, known: dict[int, Uses]) -> Iterator[U
     if not uses.returns or name.startswith("__"):
         return
     for function in _functions(project, f"{name}("):
-        called = {_name_of(node) for node in ast.walk(function.node) if isinstance(node, ast.Call)}
-        if name in called and id(function.node) not in known:
+        if name in _called_names(project, function) and id(function.node) not in known:
             made = known[id(function.node)] = Uses(function, uses.leaf, calls={name})
             yield made
+
+
+def _called_names(project: Project, function: Function) -> set[str]:
+    """Names of all that a function calls; worked out once."""
+    known: dict[int, set[str]] = project.memory.setdefault("called names", {})
+    if id(function.node) not in known:
+        nodes = ast.walk(function.node)
+        known[id(function.node)] = {_name_of(one) for one in nodes if isinstance(one, ast.Call)}
+    return known[id(function.node)]
 
 
 def _called(project: Project, uses: Uses, known: dict[int, Uses]) -> Iterator[Uses]:
