@@ -55,8 +55,8 @@ def gain_of(before: Audit, after: Audit, timed: Timed) -> Gain:
     eager = _of(timed.eager, reused(after))
     limited = _of(timed.before, at(before, StepVerdict.EAGER))
     return Gain(
-        seconds_per_event=max(0.0, saved) / gone if gone > 0 else None,
-        per_thousand=max(0.0, saved) / steady * 1000 if steady else None,
+        seconds_per_event=saved / gone if gone > 0 and saved > 0 else None,
+        per_thousand=saved / steady * 1000 if saved > 0 else None,
         pays_back=_pays_back(after, now, eager),
         after_limit=_speed(was, limited),
         remedied=_speed(was, now),

@@ -178,7 +178,7 @@ class Search:
 
     @property
     def best(self) -> Tried | None:
-        """The proven remedy to report: an edit before levers, then the smallest reach."""
+        """The proven remedy to report: an edit before levers, the smallest reach, few levers."""
         return min(self.proven, key=_worth, default=None)
 
     @property
@@ -241,9 +241,10 @@ def _leaves(tried: Tried) -> tuple[bool, bool, int, int]:
     )
 
 
-def _worth(tried: Tried) -> tuple[bool, bool, int, int]:
+def _worth(tried: Tried) -> tuple[bool, bool, int, int, int]:
     remedy = tried.remedy
-    return remedy.unsafe, not remedy.edits, REACHES.index(remedy.reach), tried.depth
+    reach, levers = REACHES.index(remedy.reach), len(remedy.levers)
+    return remedy.unsafe, not remedy.edits, reach, levers, tried.depth
 
 
 def _eager_steps(audit: Audit) -> int:

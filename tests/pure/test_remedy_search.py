@@ -133,6 +133,13 @@ def test_of_two_levers_that_prove_equal_the_narrower_is_best():
     assert fix.trials[fix.best].id == "dynamic_sources"
 
 
+def test_of_two_patches_that_prove_equal_the_one_without_a_lever_is_best():
+    marked = replace(edit(20, name="marked"), levers=SOURCE.levers)
+    found = search(marked, edit(3))
+    run(found, {"marked": PASSED, "buffer": PASSED})
+    assert found.best.remedy.id == "buffer"
+
+
 def test_what_can_make_output_wrong_is_best_only_where_nothing_else_is():
     found = search(UNSAFE, edit())
     run(found, {"drop": PASSED})

@@ -146,6 +146,12 @@ def test_gains_are_of_compiles_that_are_gone():
     assert gain.remedied == pytest.approx(1.0)
 
 
+def test_where_nothing_compiled_before_no_seconds_are_saved():
+    eager = ran(E, E, findings=[finding()])
+    gain = gain_of(eager, ran(R, R), Timed(steps(number=4), steps(number=4)))
+    assert (gain.seconds_per_event, gain.per_thousand) == (None, None)
+
+
 def test_gains_hold_speeds_as_ratios_to_a_reused_step():
     limited = ran(C, R, E, E, findings=[finding(limit_hit=True)])
     was = [1e-3, 1e-3, 5.0, 1e-3, 4e-3, 4e-3]
