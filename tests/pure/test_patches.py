@@ -48,6 +48,15 @@ def test_a_refused_patch_says_what_stands_in_the_way(monkeypatch: pytest.MonkeyP
     assert (made.because.ground, made.because.text) == (Ground.NO_PATTERN, "a branch on it")
 
 
+def test_a_patch_that_fails_costs_itself_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> Iterable[tuple[Edit, ...]]:
+        raise RecursionError("deep")
+
+    (missing,) = answers(monkeypatch, fail)
+    assert isinstance(missing, NotMade)
+    assert (missing.because.ground, missing.because.text) == (Ground.RAISED, "RecursionError: deep")
+
+
 def test_an_edit_that_changes_nothing_is_no_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
     (made,) = answers(monkeypatch, lambda *_: [(SAME,)])
     assert isinstance(made, NotMade)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import said
 from esper_audit.data.remedies import (
     Because,
     Cause,
@@ -203,6 +204,10 @@ def _made(
     except Refused as refused:
         if not made:
             yield NotMade(id=patch.id, covers=(cause,), because=refused.because)
+    except Exception as error:  # of code that the patch has never met: it costs that patch alone
+        if not made:
+            because = Because(ground=Ground.RAISED, text=said(error))
+            yield NotMade(id=patch.id, covers=(cause,), because=because)
     else:
         if not made:
             because = Because(ground=Ground.NO_PATTERN)
