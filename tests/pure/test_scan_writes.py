@@ -84,6 +84,7 @@ def test_a_write_that_the_next_call_reads_is_found(init, forward, id_):
         ("self.seen = []", "seen = []\nseen.append(x)\nreturn x"),
         ("self.layers = nn.ModuleList()", "for layer in self.layers:\n    x = layer(x)\nreturn x"),
         ("self.out = None", "self.out = x * 2\nreturn self.out"),
+        ("self.m = None", "self.m = self.m.to(x) if self.m is not None else None\nreturn x"),
         ("self.mode = 'a'", "self.switch()\nreturn x if self.mode == 'a' else x * 2"),
         ("self.size = 4", "self.shrink(x)\nreturn x[: self.size]"),
     ],

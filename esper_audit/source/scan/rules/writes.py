@@ -88,6 +88,7 @@ def _of_value(site: Site, held: Held) -> Diagnosis | None:
     was_empty = any(
         isinstance(one.value, ast.Constant) and one.value.value is None for one in held.sites
     )
-    if was_empty and ValueKind.TENSOR in new:
+    is_moved = isinstance(site.value, ast.IfExp) and ValueKind.NONE in new  # None stays None
+    if was_empty and ValueKind.TENSOR in new and not is_moved:
         return Diagnosis.LAZY_CACHE
     return None
