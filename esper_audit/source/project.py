@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     import libcst
 
 _LEFT_OUT = frozenset(("node_modules", "build", "dist", "site-packages", "venv", "env"))
+_DEEPEST = 300
+"""Levels of a syntax tree: Python itself walks no more than 1,000 by default."""
+
 _VENV_MARK = "pyvenv.cfg"
 
 
@@ -92,11 +95,14 @@ class SourceFile:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of wrong escapes in the user's texts
-                return ast.parse(text, self.path), None
+                tree = ast.parse(text, self.path)
         except SyntaxError as error:
             return empty, Unread(self.path, error.msg, error.lineno or 0)
         except (ValueError, RecursionError, MemoryError) as error:
             return empty, Unread(self.path, str(error) or type(error).__name__)
+        if _is_too_deep(tree):  # whoever walks it calls itself at each level
+            return empty, Unread(self.path, f"nested more than {_DEEPEST} levels deep")
+        return tree, None
 
     @property
     def tree(self) -> ast.Module:
@@ -114,6 +120,15 @@ class SourceFile:
         import libcst
 
         return libcst.parse_module(self.text)
+
+
+def _is_too_deep(tree: ast.AST) -> bool:
+    level: list[ast.AST] = [tree]
+    for _ in range(_DEEPEST):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        if not level:
+            return False
+    return True
 
 
 def _decoded(data: bytes) -> str:

@@ -52,6 +52,11 @@ def test_a_file_that_is_no_python_text_is_a_fact_too(tmp_path, data):
     assert len(Project(tmp_path).unread) == 1
 
 
+@pytest.mark.parametrize("terms", [2_500, 50_000])
+def test_a_file_that_is_nested_too_deeply_is_a_fact_too(terms):
+    assert len(project(a=f"x = {'+'.join(['1'] * terms)}").unread) == 1
+
+
 def test_a_coding_line_is_heeded(tmp_path):
     (tmp_path / "a.py").write_bytes("# coding: latin-1\nx = 'é'\n".encode("latin-1"))
     assert "é" in Project(tmp_path).file("a.py").text
