@@ -141,7 +141,15 @@ class Search:
         tried.shown = state_of(self.before, after, covers, causes_of(after))
 
     def to_settle(self) -> list[Tried]:
-        """Remedies that pass, and were not yet timed and compared with the code as it was."""
+        """Remedies that pass, and were not yet timed and compared with the code as it was.
+
+        Where all are tried, that is done for all together: the code as it was runs once.
+        """
+        if self.all_ and self.waiting:
+            return []
+        return self._passing()
+
+    def _passing(self) -> list[Tried]:
         return [one for one in self.tried if one.state is RemedyState.PROVEN and not one.settled]
 
     def to_follow_now(self) -> Tried | None:
@@ -154,7 +162,7 @@ class Search:
     def to_follow(self) -> Tried | None:
         """The remedy that comes next to adding others to it."""
         followed = [one for one in self.tried if one.followed]
-        if self.best is not None or len(followed) >= _FOLLOWED:
+        if self.proven or self._passing() or len(followed) >= _FOLLOWED:
             return None
         leaving = [
             one
@@ -221,7 +229,7 @@ class Search:
     def _why_none(self, done: list[Tried], interrupted: bool) -> Because:
         if self.because is not None:
             return self.because
-        unsettled = len(done) < len(self.tried) or bool(self.to_settle() or self.waiting)
+        unsettled = len(done) < len(self.tried) or bool(self._passing() or self.waiting)
         if interrupted and (unsettled or not self.begun):
             return Because(ground=Ground.INTERRUPTED)
         nearest = min(done, key=lambda one: _NEAREST.index(one.state), default=None)

@@ -95,6 +95,17 @@ def test_what_passes_is_timed_beside_the_code_as_it_was():
     assert one.search.best.gain is not None
 
 
+def test_where_all_are_tried_what_passes_is_timed_together():
+    pool, one = (
+        Pretended(lambda job: ran(0 if job.variant.levers else 6)),
+        case(lever(), SETTING, lever("fullgraph"), lever("mode")),
+    )
+    one.search.all_ = True
+    trials(pool).run([one])
+    assert [len(asked) for asked in pool.rounds] == [2, 2, 6]
+    assert len(one.search.proven) == 4
+
+
 def test_a_patch_that_computes_something_else_is_no_remedy():
     def result(job: Job) -> Recording:
         return ran(0, (9.0, 9.0)) if job.variant.overlay else ran(6)
