@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from esper_audit.data.places import Location
 from esper_audit.data.scans import ScanFinding, ScanReport
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.report.sections import Closing, Item, Page, Section, Style, bullets, item, line
@@ -45,11 +46,17 @@ def _sections(report: ScanReport) -> Iterator[Section]:
         title = short_file(file, report.root)
         yield Section(title, tuple(_item(finding, report.root) for finding in found))
     if report.unread:
-        said = (f"{source_line(one.location, report.root)}: {one.said}" for one in report.unread)
+        said = (f"{_where(one.location, report.root)}: {one.said}" for one in report.unread)
         yield Section("Files that could not be parsed", bullets(*said))
     notes = [*(note_words(note, report.root) for note in report.notes), *_counted(report)]
     if notes:
         yield Section("Notes", bullets(*notes))
+
+
+def _where(location: Location, root: str) -> str:
+    """The line, where Python knows one."""
+    known = location.line > 0
+    return source_line(location, root) if known else short_file(location.file, root)
 
 
 def _item(finding: ScanFinding, root: str) -> Item:
