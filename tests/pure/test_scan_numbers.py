@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
 from scan_builders import HEAD, found, ids, module
+
+from esper_audit.source.project import Project
+from esper_audit.source.scan import scan
 
 # --- a float held in an attribute ---
 
@@ -191,3 +195,15 @@ def test_the_rate_of_a_dropout_that_is_set_is_found(outside):
 def test_another_p_and_a_constant_are_not_found(outside):
     init = "self.drop = nn.Dropout(0.1)\nself.pool = nn.LPPool2d(2, 2)"
     assert ids(module(init, "return self.drop(x)", outside)) == []
+
+
+def test_the_reference_slot_shows_what_its_audits_show():
+    root = Path(__file__).parents[2] / "slot"
+    findings = scan(Project(root), [str(path) for path in root.glob("*.py")]).findings
+    assert {(finding.owner, finding.id.value, finding.subject) for finding in findings} == {
+        ("SeedSlot", "eager-empty-graph", "self.seed, self.stage"),
+        ("LazyCache", "lazy-cache", "self._cached"),
+        ("LazyCache", "float-specialized", "self.value"),
+        ("FreshTensor", "float-specialized", "self.value"),
+        ("PythonFloat", "float-specialized", "self.value"),
+    }
