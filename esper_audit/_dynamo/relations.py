@@ -12,7 +12,12 @@ from esper_audit._dynamo import values
 from esper_audit._dynamo.guarded_values import Values, held_to
 from esper_audit.data.compiles import ValueKind
 from esper_audit.torch_text.guard_text import body_of, wanted_length
-from esper_audit.torch_text.relations import Expression, split_expression
+from esper_audit.torch_text.relations import (
+    ONE_TENSOR,
+    SEPARATE_TENSORS,
+    Expression,
+    split_expression,
+)
 
 ValueOf = Callable[[str], Any]
 """The value of an expression; the exception where evaluating it raised one."""
@@ -91,7 +96,7 @@ def _duplicate(sources: list[str], value_of: ValueOf) -> Relation:
     for source in sources:
         by_id.setdefault(id(value_of(source)), []).append(source)
     same = next((group for group in by_id.values() if len(group) > 1), ["<inputs>"])
-    found = Values("different tensors", "one tensor", ValueKind.TENSOR, ValueKind.TENSOR)
+    found = Values(SEPARATE_TENSORS, ONE_TENSOR, ValueKind.TENSOR, ValueKind.TENSOR)
     return Relation("NO_TENSOR_ALIASING", " is ".join(same[:2]), found, tuple(same))
 
 

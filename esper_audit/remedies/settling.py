@@ -57,7 +57,7 @@ class Settling:
         if left:
             yield _AGAIN, Variant()
         for place, remedy in left:
-            yield ("timed again", place), _variant(remedy)
+            yield ("retimed", place), _variant(remedy)
 
     def _job(self, variant: Variant) -> Job:
         variant = replace(variant, record=False, checksums=True)
@@ -112,8 +112,8 @@ class Settling:
         """Whether a reused step takes longer, in both rounds where there were two."""
         assert tried.after is not None
         rounds = [self._timed(place)]
-        if ("timed again", place) in self.replays:
-            again, base = self.replays["timed again", place], self.replays[_AGAIN]
+        if ("retimed", place) in self.replays:
+            again, base = self.replays["retimed", place], self.replays[_AGAIN]
             rounds.append(Timed(_steps(base), _steps(again)))
         if not all(is_slower(self.before, tried.after, timed) for timed in rounds):
             return None

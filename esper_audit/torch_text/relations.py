@@ -12,6 +12,9 @@ import re
 from dataclasses import dataclass
 
 _AS_TENSOR = re.compile(r"___as_tensor\((.+?)\)\.item\(\)")
+ONE_TENSOR, SEPARATE_TENSORS = "one tensor", "different tensors"
+"""What inputs are that alias, and what they are else."""
+
 ORDERS: dict[type[ast.cmpop], str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
@@ -26,6 +29,12 @@ _SYMBOLS: dict[type[ast.cmpop], str] = {**ORDERS, ast.Is: "is", ast.IsNot: "is n
 FLIPPED = {"<": ">", "<=": ">=", ">": "<", ">=": "<="}
 _CALLS = {"Eq": "==", "Ne": "!=", "Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">="}
 """Sympy's names, as torch prints what its printer has no sign for."""
+
+
+def aliases(source: str) -> tuple[str, ...]:
+    """The two sources of ``x is y``; none where it is no such relation."""
+    relation = split_expression(source)
+    return relation.sides if relation.compares_identity else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def settled(remedy=None, **replays: Replay) -> tuple[Tried, int]:
     settling = Settling(JOB, STORM, [tried])
     parts = {"base": timed(), "timed": timed(), "eager": timed(), "again": timed(), **replays}
     parts.setdefault("edits", parts["timed"])
-    parts.setdefault("timed again", parts["timed"])
+    parts.setdefault("retimed", parts["timed"])
     while jobs := settling.jobs():
         for key, _ in jobs:
             settling.learn(key, parts[key[0]])
@@ -97,7 +97,7 @@ def test_a_step_that_takes_longer_in_both_rounds_is_slower():
 
 
 def test_a_machine_that_was_busy_once_makes_nothing_slower():
-    tried, _ = settled(**{"timed": timed(2e-3), "timed again": timed(1e-3)})
+    tried, _ = settled(**{"timed": timed(2e-3), "retimed": timed(1e-3)})
     assert tried.is_proven
 
 

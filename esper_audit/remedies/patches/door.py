@@ -15,6 +15,7 @@ from esper_audit.remedies.patches.making import edits_of, import_torch, is_float
 from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.remedies.patches.syntax import Change, Syntax, instead, wrapped
 from esper_audit.source.project import Project
+from esper_audit.torch_text.relations import ONE_TENSOR, aliases
 
 _FLOATS = ("float", "float16", "float32", "float64")
 _INTS = ("bool", "int", "int8", "int16", "int32", "int64", "uint8")
@@ -62,7 +63,7 @@ def _conversion(finding: Finding) -> Callable[[str], str]:
     match finding.id:
         case Diagnosis.LAYOUT_CHANGED:
             return _contiguous(*field.get("stride", ("", "")))
-        case Diagnosis.TENSOR_ALIASING if finding.actual == "one tensor":
+        case Diagnosis.TENSOR_ALIASING if finding.actual == ONE_TENSOR:
             return lambda text: f"{text}.clone()"
         case Diagnosis.DTYPE_CHANGED if "dtype" in field:
             return lambda text: f"{text}.to(torch.{field['dtype'][0]})"
@@ -86,10 +87,9 @@ def _contiguous(was: str, now: str) -> Callable[[str], str]:
 
 
 def _second(source: str) -> str:
-    first, found, second = source.partition(" is ")
-    if not found:
+    if not (pair := aliases(source)):
         raise Refused("two arguments that are one tensor")
-    return second or first
+    return pair[1]
 
 
 def _operand(finding: Finding, call: Passed) -> str:
