@@ -97,7 +97,7 @@ def test_a_step_that_takes_longer_in_both_rounds_is_slower():
 
 
 def test_a_machine_that_was_busy_once_makes_nothing_slower():
-    tried, _ = settled(**{"timed": timed(2e-3), "retimed": timed(1e-3)})
+    tried, _ = settled(timed=timed(2e-3), retimed=timed(1e-3))
     assert tried.is_proven
 
 
