@@ -260,7 +260,8 @@ def refuse_broken(broken: Mapping[str, Reason]) -> None:
         files = "\n".join(f"  {file}: {in_words(why)}" for file, why in broken.items())
         raise UsageError(
             f"{several(len(broken), 'scenario file')} can't be imported:\n{files}",
-            "Fix them, or give the paths of the other files.",
+            "Fix them, or give the paths of the other files. Modules are also imported from the"
+            " folders that `pythonpath` of [tool.esper-audit] names.",
         )
 
 
