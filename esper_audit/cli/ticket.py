@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from esper_audit.data.remedies import FixReport
     from esper_audit.data.tickets import Points
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 
 def ticket(
@@ -65,7 +66,7 @@ def ticket(
     from esper_audit.report.text.ticket import ticket_text
     from esper_audit.report.ticket import ticket_of
 
-    if date and not _DATE.fullmatch(date):
+    if date and not _is_day(date):
         raise UsageError(f"--date {date!r} is no day.", "Write it as YYYY-MM-DD.")
     report = _audit(audit)
     config = _config(report)
@@ -80,6 +81,13 @@ def ticket(
         write_text(text.removesuffix("\n"), "The ticket")
     else:
         write_atomically(output, text.encode())
+
+
+def _is_day(said: str) -> bool:
+    try:
+        return bool(_DATE.fullmatch(said) and datetime.fromisoformat(said))
+    except ValueError:  # the 45th, or month 13
+        return False
 
 
 def _audit(path: Path) -> Report:
@@ -110,9 +118,26 @@ def _points(path: Path | None, config: Config, id_: str) -> Points:
     from esper_audit.data.tickets import Points, load_points
 
     points = load_points(path) if path is not None else Points()
+    _check_severities(path, points)
     given = msgspec.structs.asdict(config.ticket) | {"id": id_ or points.id or config.ticket.id}
     del given["points"]
     return msgspec.structs.replace(points, **{name: said for name, said in given.items() if said})
+
+
+def _check_severities(path: Path | None, points: Points) -> None:
+    """Raise UsageError for a point about a severity that can't be measured: it can't be decided."""
+    from esper_audit.data.clean import clean
+    from esper_audit.diagnosis.severity import Severity
+
+    known = [one.value for one in Severity if one is not Severity.UNKNOWN]
+    reviewed = (point for review in points.reviews for point in review.points)
+    for point in (*points.claims, *points.boxes, *reviewed):
+        if point.severity and point.severity not in known:
+            raise UsageError(
+                f"{path}: the point {clean(point.said)!r} names an unknown severity,"
+                f" {clean(point.severity)!r}.",
+                f"Give one of {', '.join(known)}.",
+            )
 
 
 def _fixes(path: Path | None) -> FixReport | None:

@@ -78,7 +78,7 @@ class Review(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 class Points(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
-    """A ticket's metadata and points. All may be left out."""
+    """A ticket's metadata and points. All may be left out. ``related`` are other tickets."""
 
     id: str = ""
     title: str = ""
@@ -98,6 +98,7 @@ class Points(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     claims: tuple[Point, ...] = ()
     boxes: tuple[Point, ...] = ()
     reviews: tuple[Review, ...] = ()
+    related: tuple[str, ...] = ()
 
 
 _DECIDED_BY = ("claim", "scenarios", "only_by", "severity", "untested")

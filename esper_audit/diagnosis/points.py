@@ -35,13 +35,15 @@ class Facts:
 class Decided:
     """A point, its status, and the evidence: of its kind, the other fields are empty.
 
-    ``ticked``: of a check, whether it is done.
+    ``missing`` are scenarios of the point that this report does not judge. ``ticked``: of a check,
+    whether it is done.
     """
 
     point: Point
     status: ClaimStatus
     claims: tuple[ClaimResult, ...] = ()
     audits: tuple[Audit, ...] = ()
+    missing: tuple[str, ...] = ()
     lines: tuple[Invalidation, ...] = ()
     severity: Severity | None = None
 
@@ -84,10 +86,13 @@ def _held(held: bool) -> ClaimStatus:
 
 
 def _of_audits(point: Point, audits: Sequence[Audit]) -> Decided:
-    """By the verdicts of all audits of its scenarios, as far as they are judged."""
-    named = (audit for audit in audits if audit.scenario in point.scenarios)
+    """By the verdicts of all audits of its scenarios. One that is not judged confirms nothing."""
+    named = [audit for audit in audits if audit.scenario in point.scenarios]
     judged = tuple(audit for audit in named if audit.verdict in _VERDICTS.values())
-    if not judged:
-        return Decided(point=point, status=ClaimStatus.NOT_TESTED)
-    held = all(audit.verdict is _VERDICTS[point.holds] for audit in judged)
-    return Decided(point=point, status=_held(held), audits=judged)
+    open_ = {audit.scenario for audit in named if audit not in judged}
+    open_ |= set(point.scenarios) - {audit.scenario for audit in named}
+    missing = tuple(name for name in dict.fromkeys(point.scenarios) if name in open_)
+    status = _held(all(audit.verdict is _VERDICTS[point.holds] for audit in judged))
+    if not judged or (missing and status is ClaimStatus.CONFIRMED):
+        status = ClaimStatus.NOT_TESTED
+    return Decided(point=point, status=status, audits=judged, missing=missing)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 from esper_audit.data.audits import Audit, ClaimResult, Report
+from esper_audit.data.clean import clean
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
@@ -17,6 +18,7 @@ from esper_audit.diagnosis import EAGER, is_control, matches
 from esper_audit.diagnosis.kinds import AT_A_LIMIT
 from esper_audit.diagnosis.points import Decided, Facts, decide
 from esper_audit.diagnosis.severity import Harm, Rule, Severity, harm_of, rule_of, severity_of
+from esper_audit.errors import UsageError
 from esper_audit.report.shared_causes import Cause, causes
 from esper_audit.report.words.paths import relative
 from esper_audit.source.attributes import sites_in
@@ -97,6 +99,9 @@ def ticket_of(
         severity=severity_of(harm),
         beside=partial(beside, project, state) if state is not None else None,
     )
+    lines = invalidations(project, state) if state is not None else ()
+    if points.subject.attribute and state is not None and not lines:
+        raise _unknown_subject(f"nothing writes {_named(points)}", root)
     claims, boxes = _claimed(points, report.claims)
     named = {point.claim for point in (*claims, *boxes)}
     rest = [result.claim for result in report.claims if result.claim.id not in named]
@@ -110,7 +115,7 @@ def ticket_of(
         state=state,
         function=function,
         guarded=guarded,
-        lines=invalidations(project, state) if state is not None else (),
+        lines=lines,
         harm=harm,
         claims=tuple(decide(point, facts) for point in claims),
         also=tuple(decide(point, facts) for point in also.values()),
@@ -122,7 +127,7 @@ def ticket_of(
         meant=tuple(cause for cause in found if meant(cause.finding)),
         others=tuple(cause for cause in found if not meant(cause.finding)),
         eager=_eager(failed),
-        fixes=_fixes_about(fixes, points) if fixes is not None else None,
+        fixes=_fixes_about(fixes, facts.about) if fixes is not None else None,
         date=date,
     )
 
@@ -188,7 +193,9 @@ def _subject(
     if points.subject.name:
         whole = Project(root, list(python_files(root)))
         made = classes_of(whole).named(points.subject.name)
-        file, name, attribute = (made[0].file.path if made else ""), *_pair(points)
+        if not made:
+            raise _unknown_subject(f"there is no class {clean(points.subject.name)}", root)
+        file, name, attribute = made[0].file.path, *_pair(points)
     else:
         file, name, attribute = _of_cause(found, report, root)
     if not file:
@@ -202,6 +209,18 @@ def _subject(
         return project, None, function
     state = cached(project, owner, attribute)
     return project, state, state.function or function
+
+
+def _unknown_subject(said: str, root: str) -> UsageError:
+    """Without it everything would look harmless: another attribute has no recompiles."""
+    return UsageError(
+        f"The subject of the points is not in the source at {clean(root)}: {said}.",
+        "Correct [subject], or run this where the source is.",
+    )
+
+
+def _named(points: Points) -> str:
+    return clean(".".join(_pair(points)))
 
 
 def _pair(points: Points) -> tuple[str, str]:
@@ -256,5 +275,5 @@ def today(file: str, report: Report, root: str) -> str:
     return file if inside == file else f"{root}/{inside}"
 
 
-def _fixes_about(fixes: FixReport, points: Points) -> tuple[Fix, ...]:
-    return tuple(fix for fix in fixes.fixes if matches(fix.parameters, points.about))
+def _fixes_about(fixes: FixReport, about: Mapping[str, str]) -> tuple[Fix, ...]:
+    return tuple(fix for fix in fixes.fixes if matches(fix.parameters, about))

@@ -46,6 +46,7 @@ def test_the_configuration_fills_in_what_the_command_leaves_out(desk):
     (desk.folder / "pyproject.toml").write_text(
         "[tool.esper-audit.ticket]\npoints = 'points.toml'\nagent = 'auditor'\nid = 'C-1'\n"
     )
+    (desk.folder / "blend.py").write_text(SLOT)
     (desk.folder / "points.toml").write_text(POINTS)
     save(saved(desk.folder), desk.folder / "a.json")
     _, out, _ = desk.run("ticket", "a.json")
@@ -56,6 +57,8 @@ def test_the_configuration_fills_in_what_the_command_leaves_out(desk):
     ("arguments", "said"),
     [
         (("a.json", "--date", "yesterday"), "--date 'yesterday' is no day."),
+        (("a.json", "--date", "2025-02-30"), "--date '2025-02-30' is no day."),
+        (("a.json", "--date", "٢٠٢٥-01-01"), "is no day."),
         (("missing.json",), "missing.json can't be read"),
         (("a.json", "--points", "missing.toml"), "missing.toml can't be read"),
         (("a.json", "--fix", "a.json"), "a.json holds a report, not a fix"),
@@ -66,6 +69,26 @@ def test_wrong_usage_of_the_command_is_told(desk, arguments, said):
     save(saved(desk.folder), desk.folder / "a.json")
     code, out, err = desk.run("ticket", *arguments)
     assert (code, out) == (2, "") and said in err
+
+
+@pytest.mark.parametrize(
+    ("points", "said"),
+    [
+        (
+            "[[claims]]\nsaid = 'x'\nseverity = 'p2'",
+            "names an unknown severity, 'p2'",
+        ),
+        ("[[claims]]\nsaid = 'x'\nseverity = 'unknown'", "names an unknown severity, 'unknown'"),
+        ("subject = {class = 'Bland', attribute = 'cached'}", "there is no class Bland"),
+        ("subject = {class = 'Blend', attribute = 'cache'}", "nothing writes Blend.cache"),
+    ],
+)
+def test_a_point_that_nothing_can_decide_is_refused(desk, points, said):
+    (desk.folder / "blend.py").write_text(SLOT)
+    (desk.folder / "points.toml").write_text(points)
+    save(saved(desk.folder), desk.folder / "a.json")
+    code, out, err = desk.run("ticket", "a.json", "--points", "points.toml")
+    assert (code, out) == (2, "") and said in " ".join(err.split())
 
 
 def test_an_audit_of_a_program_has_no_ticket(desk):

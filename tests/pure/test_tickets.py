@@ -187,7 +187,7 @@ def test_each_claim_has_its_status_and_what_is_behind_it(project):
 
 def test_a_check_is_ticked_by_what_its_claim_came_to(project):
     text = told(project)
-    assert "- [x] Test it\n  - ❌ REFUTED" in text
+    assert "- [x] Test it\n  - tested: “It is safe” is ❌ REFUTED: rollout" in text
     assert "- [ ] Confirm it\n  - ❌ REFUTED" in text
     sure = {"status": ClaimStatus.CONFIRMED, "refuted_by": (), "confirmed_by": ("rollout",)}
     assert "- [x] Confirm it\n  - ✅ CONFIRMED" in told(project, claims=results(**sure))
@@ -231,6 +231,47 @@ def test_an_audit_without_harm_needs_no_change(project):
 def test_nothing_is_said_of_an_audit_that_was_not_judged(project):
     text = told(project, audit(AuditVerdict.ERROR, parameters=LAZY))
     assert row(text, "**Status**") == "| **Status** | `not-judged` (was `wont-fix`) |"
+    assert "**One-line summary:** No audit was judged" in text
+    assert "No audit failed, so `fix` has nothing to try." in text and "fix -k" not in text
+
+
+def test_an_audit_without_a_cause_is_summed_up_as_such(project):
+    text = told(project, audit(parameters=LAZY), points="")
+    assert "**One-line summary:** No cause of a recompile was found in 1 audit." in text
+    assert "- 1 audit, 1 of them about this ticket" in text
+
+
+def test_a_scenario_that_is_not_judged_confirms_no_point(project):
+    both = POINTS.replace('scenarios = ["rollout"]', 'scenarios = ["rollout", "other"]')
+    (project / "both.toml").write_text(both)
+    for late in ((), (audit(AuditVerdict.ERROR, scenario="other", parameters=LAZY),)):
+        text = told(project, failing(), *late, points="both.toml")
+        found = row(text, "“rollouts recompile”")
+        assert "NOT TESTED" in found and found.endswith("; not judged: other |")
+
+
+def test_a_scenario_that_speaks_against_a_point_refutes_it_alone(project):
+    both = POINTS.replace('scenarios = ["rollout"]', 'scenarios = ["rollout", "other"]')
+    (project / "both.toml").write_text(both.replace('holds = "failed"', ""))
+    assert "REFUTED" in row(told(project, points="both.toml"), "“rollouts recompile”")
+
+
+def test_no_word_of_a_ticket_steers_a_terminal(project):
+    hostile = POINTS.replace("nobody ran this", "no\\u001b[31mbody\\u202e\\nran this")
+    (project / "hostile.toml").write_text(hostile)
+    text = told(project, points="hostile.toml")
+    assert "no\\\\x1b" in text and not set(text) & set("\x1b\u202e")
+
+
+def test_related_findings_of_the_original_are_kept(project):
+    (project / "related.toml").write_text('related = ["T-2: another | one"]\n' + POINTS)
+    assert "\n- in the original: T-2: another \\| one\n" in told(project, points="related.toml")
+
+
+def test_claims_that_are_all_checks_are_not_called_missing(project):
+    only = Claim("safe", "It is safe", source="T-1, Verification, box 1")
+    text = told(project, points="", claims=(replace(results()[0], claim=only),))
+    assert "Each claim is a check: see Verification." in text
 
 
 def test_wrong_output_ticks_correctness_and_is_the_gravest(project):

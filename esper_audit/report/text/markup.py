@@ -13,7 +13,7 @@ _BETWEEN_LETTERS = re.compile(r"(?<=\w)\\_(?=\w)")
 
 def text(said: str) -> str:
     """Plain words as Markdown; an underscore between letters is no markup."""
-    return _BETWEEN_LETTERS.sub("_", inline(said))
+    return _BETWEEN_LETTERS.sub("_", inline(clean(" ".join(said.split()))))
 
 
 def code(said: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from esper_audit.data.clean import clean_code
 from esper_audit.data.places import Location
-from esper_audit.data.tickets import Review
+from esper_audit.data.tickets import Done, Review
 from esper_audit.data.verdicts import ClaimStatus
 from esper_audit.diagnosis.points import Decided
 from esper_audit.diagnosis.severity import Severity
@@ -93,7 +93,7 @@ def _title(ticket: Ticket) -> str:
     if ticket.meant:
         finding = ticket.meant[0].finding
         return f"{finding.id} of {finding.source} in {finding.frame.name}"
-    return "nothing was found"
+    return "nothing was judged" if ticket.severity is Severity.UNKNOWN else "nothing was found"
 
 
 def _was(before: str) -> str:
@@ -150,6 +150,10 @@ def _summary(ticket: Ticket) -> Iterator[str]:
 def _one_line(ticket: Ticket) -> str:
     harm, state = ticket.harm, ticket.state
     what = code(f"{state.made.name}.{state.attribute}") if state else text(_title(ticket))
+    if ticket.severity is Severity.UNKNOWN:
+        return "No audit was judged, so nothing is known."
+    if not harm.harmed and not state and not ticket.points.title:
+        return f"No cause of a recompile was found in {several(harm.judged, 'audit')}."
     if not harm.harmed:
         return f"{what} causes no recompile in {several(harm.judged, 'audit')}."
     limits = f", and hits the recompile limit in {harm.limits}" if harm.limits else ""
@@ -240,6 +244,8 @@ def _decided(points: Sequence[Decided], ticket: Ticket) -> Iterator[str]:
     ]
     if rows:
         yield from table(("Claim", "Status", "Evidence"), rows)
+    elif ticket.boxes:
+        yield from ("Each claim is a check: see Verification.", "")
     else:
         yield from ("No scenario declares a claim.", "")
 
@@ -256,9 +262,17 @@ def _verification(ticket: Ticket) -> Iterator[str]:
     yield from ("## Verification", "", "### How to Verify the Fix", "")
     for box in ticket.boxes:
         yield f"- [{'x' if box.ticked else ' '}] {text(box.point.said)}"
-        yield f"  - {STATUSES[box.status]}: {text(_evidence(box, ticket))}"
+        yield f"  - {_tested(box)}{STATUSES[box.status]}: {text(_evidence(box, ticket))}"
     yield from [] if ticket.boxes else ["No claim of the scenarios is a check of this ticket."]
     yield from ("", *_RULE)
+
+
+def _tested(box: Decided) -> str:
+    """Of a check that is done once it is tested: which claim it is that has this status."""
+    claims = dict.fromkeys(result.claim.text for result in box.claims)
+    if box.point.done is not Done.TESTED or not box.ticked or not claims:
+        return ""
+    return f"tested: {', '.join(f'“{text(claim)}”' for claim in claims)} is "
 
 
 def _related(ticket: Ticket) -> Iterator[str]:
@@ -270,7 +284,7 @@ def _related(ticket: Ticket) -> Iterator[str]:
             [_row(line, ticket) for line in ticket.lines],
         )
     else:
-        yield from ("Where it is written is unknown: no attribute of a class is the cause.", "")
+        yield from ("Where it is written is unknown: no class in this project's source has it.", "")
     for cause in ticket.others:
         names = ", ".join(cause.scenarios)
         finding = cause.finding
@@ -278,7 +292,8 @@ def _related(ticket: Ticket) -> Iterator[str]:
         yield f"- {finding.id.value}: {where} ({text(names)})"
     for (diagnosis, frame), scenarios in ticket.eager.items():
         yield f"- {diagnosis.value}: {code(frame)} ({text(', '.join(scenarios))})"
-    yield from ("", *_RULE) if ticket.others or ticket.eager else _RULE
+    yield from (f"- in the original: {text(said)}" for said in ticket.points.related)
+    yield from ("", *_RULE) if ticket.others or ticket.eager or ticket.points.related else _RULE
 
 
 def _row(line: Invalidation, ticket: Ticket) -> tuple[str, ...]:
@@ -319,7 +334,8 @@ def _appendix(ticket: Ticket) -> Iterator[str]:
         yield from (f"**Section:** {text(points.section)}", "")
     yield from ("### How This Was Answered", "")
     backends = ", ".join(dict.fromkeys(audit.backend for audit in ticket.audits))
-    yield f"- {len(ticket.report.audits)} audits, {len(ticket.audits)} of them about this ticket"
+    audits = several(len(ticket.report.audits), "audit")
+    yield f"- {audits}, {len(ticket.audits)} of them about this ticket"
     made_by = f"torch {environment.torch}, {environment.device}"
-    yield f"- backends: {text(backends)}; {text(made_by)}"
+    yield f"- backends: {text(backends) or 'none'}; {text(made_by)}"
     yield "- written by `esper-audit ticket`; how it rates: `docs/how-to/answer-a-ticket.md`"

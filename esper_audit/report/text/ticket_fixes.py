@@ -22,6 +22,8 @@ def recommended(ticket: Ticket) -> Iterator[str]:
     """The remedies that were proven, each once, with what they did; else how to try some."""
     if ticket.is_acceptable:
         yield from ("None is needed.", "")
+    elif not any(audit.verdict is AuditVerdict.FAILED for audit in ticket.audits):
+        yield from ("No audit failed, so `fix` has nothing to try.", "")
     elif ticket.fixes is None:
         yield from _untried(ticket)
     elif not ticket.fixes:

@@ -108,7 +108,8 @@ def _evidence(decided: Decided, torch: str, root: str) -> str:
     if decided.audits:
         told = "; ".join(map(outcome, decided.audits))
         backends = ", ".join(dict.fromkeys(audit.backend for audit in decided.audits))
-        return f"{told} ({backends}, torch {torch})"
+        missing = f"; not judged: {', '.join(decided.missing)}" if decided.missing else ""
+        return f"{told} ({backends}, torch {torch}){missing}"
     wanted = ", ".join((*point.scenarios, *map("=".join, point.about.items()))) or point.claim
     return f"this audit holds nothing of {wanted}" if wanted else "nothing decides it"
 
