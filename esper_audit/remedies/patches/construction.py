@@ -60,6 +60,8 @@ def as_buffer(rewrites: Rewrites, subject: Subject, whole: bool) -> None:
         return
     if not isinstance(line, ast.Assign | ast.AnnAssign) or not _is_only_target(line, site.node):
         raise Refused("__init__ sets it together with something else", site.location)
+    if _top_level(line, rewrite) is not line:
+        raise Refused("__init__ sets it in a block of its own", site.location)
     if subject.is_module:
         _check_after_super(home, line)
     rewrite.around(line, site.value, before, after)
@@ -137,6 +139,19 @@ def _refuse_other_definitions(subject: Subject) -> None:
     for site in subject.sites:
         if site.kind is SiteKind.DECLARED and site.owner is not subject.home:
             raise Refused("another class declares it", site.location)
+        if _is_of_class(site, subject):
+            raise Refused("a line uses it of the class itself", site.location)
+
+
+def _is_of_class(site: Site, subject: Subject) -> bool:
+    """Whether it is ``Scale.gain``, ``type(m).gain`` or the like: a property is none there."""
+    if not isinstance(site.node, ast.Attribute):
+        return False
+    held = site.node.value
+    if isinstance(held, ast.Call):
+        return dotted(held.func) == "type"
+    last = dotted(held).rpartition(".")[2]
+    return last in ("cls", "__class__") or last in {one.name for one in subject.related}
 
 
 def _free_name(subject: Subject, name: str) -> str:

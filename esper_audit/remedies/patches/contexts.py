@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from esper_audit.data.places import Location
 from esper_audit.remedies.patches.literals import (
+    goes_out,
     is_in_place,
     is_none,
     is_number_literal,
@@ -153,6 +154,8 @@ class Reads:
     def _plan(self, node: ast.expr) -> list[tuple[int, int, str]]:
         """The changes around a number that is a tensor from now on; raises Branch or Refused."""
         parent = self.rewrite.parents[node]
+        if goes_out(node, self.function.name, self.rewrite.parents):
+            raise Branch("is returned or kept as a number")
         match parent:
             case ast.BinOp() | ast.UnaryOp(op=ast.USub() | ast.UAdd()):
                 if self._is_number(parent, node):

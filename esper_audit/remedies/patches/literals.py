@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Mapping
 
 from esper_audit.source.definitions import dotted
 
@@ -29,6 +30,26 @@ def is_number_literal(node: ast.expr) -> bool:
     if isinstance(node, ast.UnaryOp):
         node = node.operand
     return isinstance(node, ast.Constant) and isinstance(node.value, int | float)
+
+
+def goes_out(node: ast.expr, function: str, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether forward returns it by itself or in a collection, or an object keeps it.
+
+    What gets it there expects a number, and one that stays as it is: no view of a buffer.
+    """
+    held: ast.AST = node
+    while isinstance(parents[held], ast.Tuple | ast.List | ast.Dict):
+        held = parents[held]
+    match parents[held]:
+        case ast.Return():
+            return held is not node or function in ("forward", "__call__")
+        case ast.Yield():
+            return True
+        case ast.Assign(targets=targets, value=value) if value is held:
+            read = {one.attr for one in ast.walk(value) if isinstance(one, ast.Attribute)}
+            kept = [one for one in targets if isinstance(one, ast.Attribute | ast.Subscript)]
+            return any(not (isinstance(one, ast.Attribute) and one.attr in read) for one in kept)
+    return False
 
 
 def is_numeric(node: ast.expr) -> bool:

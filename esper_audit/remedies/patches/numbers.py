@@ -24,7 +24,7 @@ from esper_audit.remedies.patches.presence import asking
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, statement_of
 from esper_audit.remedies.patches.subject import Subject, subject_of
-from esper_audit.remedies.patches.writes import in_place
+from esper_audit.remedies.patches.writes import check_number, in_place
 from esper_audit.source.attributes import Site, SiteKind
 from esper_audit.source.project import Project
 
@@ -39,6 +39,9 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
         raise Refused("it is no number", finding.user_line)
     if asking(subject):
         raise Refused("it asks whether there is one", finding.user_line)
+    for site in subject.sites:
+        if site.kind in (SiteKind.WRITE, SiteKind.DECLARED) and subject.is_sure(site):
+            check_number(site)
     reasons: list[Refused] = []
     made: list[type[_Plan]] = []
     plans: tuple[type[_Plan], ...] = (_Itself, _Beside)
@@ -117,6 +120,19 @@ class _Plan:
         if went is not None:
             self.skipped.append(went)
 
+    def given_out(self, site: Site) -> list[Site]:
+        """Where code that is not compiled gets what a method returns that reads it there."""
+        function = site.function
+        if function is None or function.owner is None or function.name == "forward":
+            return []
+        line = statement_of(site.node, self.rewrite(site).parents)
+        if site.kind is not SiteKind.READ or not isinstance(line, ast.Return):
+            return []
+        uses = self.subject.named(function.name).sites
+        return [
+            one for one in uses if one.kind is SiteKind.READ and not self.subject.is_traced(one)
+        ]
+
     def traced_writes(self) -> list[Site]:
         """The sites in compiled code that write it."""
         return [
@@ -165,6 +181,9 @@ class _Itself(_Plan):
         is_outside = site.kind is SiteKind.READ and not self.subject.is_traced(site)
         if is_outside and not self._is_of_its_own_write(site):
             raise Refused("a line outside of compiled code reads the number", at)
+        if outside := self.given_out(site):
+            what = "a line outside of compiled code reads the number"
+            raise Refused(what, outside[0].location)
 
     def _is_of_its_own_write(self, site: Site) -> bool:
         line = statement_of(site.node, self.rewrite(site).parents)
@@ -190,9 +209,8 @@ class _Beside(_Plan):
         self.flags = None if writes else {}
         for site in writes:
             self.write_in_place(site, traced=True)
-        for site in subject.sites:
-            is_read = site.kind is SiteKind.READ and site.node not in self.skipped
-            if is_read and self._is_for_tensor(site):
+        for site in self._reads():
+            if self._is_for_tensor(site):
                 self.read(site)
         if not self.made and not writes and not self.flags:
             what, place = (*self.left, ("is not read in compiled code", None))[0]
@@ -208,6 +226,28 @@ class _Beside(_Plan):
         )
         construction.beside(self.rewrites, subject, held)
         return self.rewrites.edits()
+
+    def _reads(self) -> Iterator[Site]:
+        """The lines that read it; or a property of it, where code elsewhere does so, too."""
+        for site in self.subject.sites:
+            if site.kind is not SiteKind.READ or site.node in self.skipped:
+                continue
+            if not self.given_out(site):
+                yield site
+            elif self._is_plain_property(site):
+                assert site.function is not None
+                yield from self._of_property(site.function.name)
+            else:
+                self.left.append(("is read outside of compiled code, too", site.location))
+
+    def _is_plain_property(self, site: Site) -> bool:
+        """Whether a property gives the number as it is."""
+        is_property = site.function is not None and "property" in site.function.decorators
+        return is_property and isinstance(self.rewrite(site).parents[site.node], ast.Return)
+
+    def _of_property(self, name: str) -> Iterator[Site]:
+        reads = (one for one in self.subject.named(name).sites if one.kind is SiteKind.READ)
+        yield from (one for one in reads if self.subject.is_traced(one))
 
     def _is_for_tensor(self, site: Site) -> bool:
         """Whether compiled code reads it there, of an object that is known to be home's."""

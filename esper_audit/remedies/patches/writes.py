@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 
 from esper_audit.data.places import Location
+from esper_audit.remedies.patches.literals import is_none
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite, statement_of
 from esper_audit.source.attributes import Site
+from esper_audit.source.definitions import dotted
 
 _IN_PLACE = {ast.Add: "add_", ast.Sub: "sub_", ast.Mult: "mul_", ast.Div: "div_"}
 
@@ -25,6 +27,7 @@ def in_place(
     at = Location(site.file.path, site.line)
     if not isinstance(site.node, ast.Attribute):
         raise Refused(f"{site.via or 'a call'} writes it by its name", at)
+    check_number(site)
     went: ast.expr | None = None
     match line:
         case ast.Assign(targets=[ast.Attribute() as node], value=value) if node is site.node:
@@ -40,6 +43,45 @@ def in_place(
     target = f"{rewrite.text(site.node.value)}.{tensor}"
     rewrite.around(line, value, f"{target}.{method}(", ")")
     return went
+
+
+def check_number(site: Site) -> None:
+    """Raise Refused where what a line writes can be no number: a tensor of one can't hold it."""
+    value = site.value
+    if value is None:
+        return
+    wrong = _no_number(value) or (site.in_init and _may_be_none(value, site))
+    if wrong:
+        at = Location(site.file.path, site.line)
+        raise Refused(f"a line writes {ast.unparse(value)}, which may be no number", at)
+
+
+def _no_number(value: ast.expr) -> bool:
+    """Whether it is None, a text, a collection or a parameter of a module, on any branch."""
+    match value:
+        case ast.Constant(value=held):
+            return not isinstance(held, int | float)
+        case ast.IfExp(body=body, orelse=other):
+            return _no_number(body) or _no_number(other)
+        case ast.Tuple() | ast.List() | ast.Dict() | ast.Set() | ast.JoinedStr() | ast.Lambda():
+            return True
+        case ast.Call(func=made):
+            return dotted(made).rpartition(".")[2] == "Parameter"
+    return False
+
+
+def _may_be_none(value: ast.expr, site: Site) -> bool:
+    """Whether it is an argument whose default is None."""
+    if not isinstance(value, ast.Name) or site.function is None:
+        return False
+    given = site.function.node.args
+    named = [*given.posonlyargs, *given.args]
+    last = zip(reversed(named), reversed(given.defaults), strict=False)
+    defaults = [*last, *zip(given.kwonlyargs, given.kw_defaults, strict=True)]
+    return any(
+        one.arg == value.id and default is not None and is_none(default)
+        for one, default in defaults
+    )
 
 
 def _method(value: ast.expr, name: str, traced: bool) -> tuple[str, ast.expr, ast.expr | None]:
