@@ -33,8 +33,12 @@ _CALLS = {"Eq": "==", "Ne": "!=", "Lt": "<", "Le": "<=", "Gt": ">", "Ge": ">="}
 
 def aliases(source: str) -> tuple[str, ...]:
     """The two sources of ``x is y``; none where it is no such relation."""
-    relation = split_expression(source)
-    return relation.sides if relation.compares_identity else ()
+    try:
+        tree = ast.parse(source, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        return ()
+    parts = _two_sides(tree)
+    return (parts[0], parts[2]) if parts is not None and parts[1] == "is" else ()
 
 
 @dataclass(frozen=True, slots=True)
