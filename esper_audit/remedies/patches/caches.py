@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import ast
+import re
 from dataclasses import dataclass
 
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Location
+from esper_audit.remedies.patches.literals import last_name
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite
 from esper_audit.remedies.patches.subject import Subject
+from esper_audit.source.attributes import Site, SiteKind
 from esper_audit.source.definitions import Function, dotted
 
 CACHES = frozenset((Diagnosis.LAZY_CACHE, Diagnosis.ATTRIBUTE_PRESENCE))
@@ -46,6 +49,38 @@ class Cache:
                 raise Refused(f"{one.id} is used elsewhere, too", at)
         for line in self.lines:
             rewrite.remove(line, comments=True)
+
+
+_RANDOM = re.compile(
+    r"(rand|randn|randint|randperm)(_like)?|new_rand\w*|bernoulli_?|multinomial|normal_?|uniform_"
+    r"|random_|exponential_|geometric_|cauchy_|log_normal_|\w*dropout\w*"
+)
+
+
+def refuse_changing(subject: Subject, cache: Cache, needs: frozenset[str]) -> None:
+    """Raise Refused where it is made of what is another thing at another time.
+
+    These are random numbers, and parameters: training and ``load_state_dict`` change them, and the
+    cache stays as it was made. ``needs`` are the attributes that it is made of.
+    """
+    at = Location(cache.function.file.path, cache.lines[0].lineno, cache.function.qualname)
+    for line in cache.lines:
+        for one in ast.walk(line):
+            if isinstance(one, ast.Call) and _RANDOM.fullmatch(last_name(one)):
+                raise Refused(f"it is made of random numbers, by {last_name(one)}", at)
+    for name in sorted(needs):
+        if any(_is_learned(site) for site in subject.named(name).sites):
+            raise Refused(f"it is made of {name}, which training or loading changes", at)
+
+
+def _is_learned(site: Site) -> bool:
+    """Whether a line binds a parameter, or a module of torch."""
+    if site.via == "register_parameter":
+        return True
+    made = dotted(site.value.func) if isinstance(site.value, ast.Call) else ""
+    last = made.rpartition(".")[2]
+    is_module = made.startswith(("nn.", "torch.nn.")) and last[:1].isupper() and last != "Buffer"
+    return site.kind is SiteKind.WRITE and (last == "Parameter" or is_module)
 
 
 def cache_of(subject: Subject, sized: bool = False) -> Cache | None:

@@ -17,9 +17,22 @@ from esper_audit.remedies.patches.hoisting import own_bindings
 from esper_audit.remedies.patches.making import edits_of, import_torch, is_float
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.syntax import Change, Syntax, dotted
+from esper_audit.remedies.patches.writes import is_no_number
 from esper_audit.source.project import Project
 
-_NUMBER_ONLY = ("range", "int", "float", "round", "len", "print", "str", "repr", "format", "bool")
+_NUMBER_ONLY = (
+    "range",
+    "int",
+    "float",
+    "round",
+    "len",
+    "print",
+    "str",
+    "repr",
+    "format",
+    "bool",
+    "isinstance",
+)
 
 
 def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
@@ -95,6 +108,10 @@ def _filled(syntax: Syntax, writer: cst.CSTNode, name: str) -> Change:
     assert isinstance(writer, cst.Assign | cst.AnnAssign)
     assert writer.value is not None
     text = syntax.code(writer.value)
+    parsed = _ast(text)
+    if parsed is not None and is_no_number(parsed):
+        place = Location(syntax.file.path, syntax.line(writer))
+        raise Refused(f"lines that assign {name} a number", place)
     return lambda _: cst.Expr(cst.parse_expression(f"{name}.fill_({text})"))
 
 
@@ -130,9 +147,29 @@ def _check_reads(syntax: Syntax, name: str) -> None:
         parent = syntax.parent(node)
         outer = syntax.parent(parent)
         converts = isinstance(outer, cst.Call) and dotted(outer.func) in _NUMBER_ONLY
-        if converts or isinstance(parent, cst.FormattedStringExpression | cst.Index | cst.If):
+        is_text = isinstance(parent, cst.FormattedStringExpression | cst.Index | cst.If)
+        if converts or is_text or _is_kept(syntax, node, name):
             place = Location(syntax.file.path, syntax.line(node))
             raise Refused(f"reads of {name} that take a tensor", place)
+
+
+def _is_kept(syntax: Syntax, node: cst.CSTNode, name: str) -> bool:
+    """Whether the number is kept as it was: a tensor that is filled would change there, too."""
+    parent = syntax.parent(node)
+    match parent:
+        case cst.Param() | cst.Element() | cst.DictElement() | cst.Return():
+            return True
+        case cst.Assign(value=value, targets=[cst.AssignTarget(target=target)]) if value is node:
+            is_local = isinstance(syntax.scope_of(node), cst.FunctionDef)
+            is_name = isinstance(target, cst.Name) and not _is_global(
+                syntax, target, dotted(target)
+            )
+            return not (is_local and is_name) or _is_global(syntax, node, name)
+        case cst.Arg():
+            call = syntax.parent(parent)
+            last = dotted(call.func).rpartition(".")[2] if isinstance(call, cst.Call) else ""
+            return last[:1].isupper()
+    return False
 
 
 def _ast(text: str) -> ast.expr | None:

@@ -21,6 +21,7 @@ from esper_audit.remedies.patches.flows import leaf_of
 from esper_audit.remedies.patches.making import edits_of, import_torch, syntax_at
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.syntax import Change, Syntax, dotted
+from esper_audit.remedies.patches.writes import is_no_number
 from esper_audit.source.attributes import Site, SiteKind, sites_of
 from esper_audit.source.project import Project
 
@@ -219,6 +220,8 @@ def _as_buffer(
             changes[line] = _buffered(known, flag, line)
             changes |= import_torch(project, known)
         else:
+            if site.value is not None and is_no_number(site.value):
+                raise Refused(f"lines that assign {flag} True or False", place)
             changes[line] = _filled(known, line)
     if made != 1:
         raise Refused(f"one __init__ that sets {flag}")
@@ -227,10 +230,22 @@ def _as_buffer(
 def _check_read(syntax: Syntax, site: Site, place: Location) -> None:
     """A tensor may be asked for its truth, but is not True itself."""
     for one in syntax.all(cst.Attribute):
-        if syntax.line(one) == site.line and one.attr.value == site.attribute:
-            parent = syntax.parent(one)
-            if isinstance(parent, cst.Comparison | cst.ComparisonTarget | cst.Return | cst.Arg):
-                raise Refused(f"lines that only ask whether {site.attribute} is true", place)
+        is_it = syntax.line(one) == site.line and one.attr.value == site.attribute
+        if is_it and not _is_asked(syntax, one):
+            raise Refused(f"lines that only ask whether {site.attribute} is true", place)
+
+
+def _is_asked(syntax: Syntax, node: cst.CSTNode) -> bool:
+    """Whether nothing but its truth is used: a test, or ``not`` of it."""
+    parent = syntax.parent(node)
+    while isinstance(parent, cst.BooleanOperation):
+        node, parent = parent, syntax.parent(parent)
+    match parent:
+        case cst.If(test=test) | cst.While(test=test) | cst.IfExp(test=test):
+            return test is node
+        case cst.Assert(test=test):
+            return test is node
+    return isinstance(parent, cst.UnaryOperation) and isinstance(parent.operator, cst.Not)
 
 
 def _is_bool(value: ast.expr | None) -> bool:

@@ -20,7 +20,7 @@ from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches import construction
-from esper_audit.remedies.patches.caches import CACHES, Cache, cache_of
+from esper_audit.remedies.patches.caches import CACHES, Cache, cache_of, refuse_changing
 from esper_audit.remedies.patches.freed import Freed, freed
 from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, block_of, statement_of
@@ -58,6 +58,7 @@ class _Moved:
             name: freed(value, rewrite, cache.function) for name, value in cache.made.items()
         }
         deps = self._needs([_parsed(result.text) for result in results.values()])
+        refuse_changing(subject, cache, deps)
         for name, result in results.items():
             self._drops(subject.named(name), result, deps)
         self._reads(rewrite, results)

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
-from esper_audit.remedies.patches.caches import CACHES, Cache, cache_of
+from esper_audit.remedies.patches.caches import CACHES, Cache, cache_of, refuse_changing
 from esper_audit.remedies.patches.refused import Refused, Unconcerned
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites
 from esper_audit.remedies.patches.subject import Subject, concerned
 from esper_audit.source.attributes import SiteKind
+from esper_audit.source.definitions import dotted
 from esper_audit.source.project import Project
 
 
@@ -31,6 +32,8 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     (line, *more) = cache.lines
     if more or not isinstance(line, ast.If):
         raise Refused("it returns before it is filled", finding.user_line)
+    refuse_changing(subject, cache, frozenset(_attributes(line)))
+    _refuse_values(cache)
     for name in cache.made:
         _refuse_other_readers(subject.named(name), cache)
     rewrites = Rewrites()
@@ -40,6 +43,29 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
     for node in _reads(cache):
         rewrite.replace(node, local[node.attr])
     yield rewrites.edits()
+
+
+_OF_SIZE = frozenset(("shape", "size", "device", "dtype", "ndim", "dim", "numel", "type"))
+
+
+def _attributes(line: ast.AST) -> Iterator[str]:
+    """The attributes of self in it."""
+    for one in ast.walk(line):
+        if isinstance(one, ast.Attribute) and dotted(one.value) == "self":
+            yield one.attr
+
+
+def _refuse_values(cache: Cache) -> None:
+    """Raise Refused where it keeps what a tensor held in the call that filled it."""
+    arguments = {one.arg for one in cache.function.parameters[1:]}
+    for made in (cache.lines[0], *cache.made.values()):
+        for one in ast.walk(made):
+            if not (isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)):
+                continue
+            is_size = one.attr in _OF_SIZE or one.attr.startswith("new_")
+            if one.value.id in arguments and not is_size:
+                at = Location(cache.function.file.path, one.lineno, cache.function.qualname)
+                raise Refused(f"it keeps {ast.unparse(one)} of the call that filled it", at)
 
 
 def _refuse_other_readers(subject: Subject, cache: Cache) -> None:

@@ -50,19 +50,20 @@ def check_number(site: Site) -> None:
     value = site.value
     if value is None:
         return
-    wrong = _no_number(value) or (site.in_init and _may_be_none(value, site))
-    if wrong:
-        at = Location(site.file.path, site.line)
-        raise Refused(f"a line writes {ast.unparse(value)}, which may be no number", at)
+    at = Location(site.file.path, site.line)
+    if is_no_number(value):
+        raise Refused(f"a line writes {ast.unparse(value)}, not a number", at)
+    if site.in_init and _may_be_none(value, site):
+        raise Refused(f"a line writes {ast.unparse(value)}, which may be None", at)
 
 
-def _no_number(value: ast.expr) -> bool:
+def is_no_number(value: ast.expr) -> bool:
     """Whether it is None, a text, a collection or a parameter of a module, on any branch."""
     match value:
         case ast.Constant(value=held):
             return not isinstance(held, int | float)
         case ast.IfExp(body=body, orelse=other):
-            return _no_number(body) or _no_number(other)
+            return is_no_number(body) or is_no_number(other)
         case ast.Tuple() | ast.List() | ast.Dict() | ast.Set() | ast.JoinedStr() | ast.Lambda():
             return True
         case ast.Call(func=made):
