@@ -66,7 +66,7 @@ class ScanFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnreadFile:
-    """A file that could not be parsed: what Python says, and where."""
+    """A file that could not be read or parsed: what Python says, and where."""
 
     location: Location
     said: str
@@ -107,7 +107,11 @@ class ScanReport:
 
     @property
     def verdict(self) -> AuditVerdict:
-        """Failed where a pattern was found; error where no file could be read."""
+        """Failed where a pattern was found; error where no file could be read.
+
+        Where the configuration leaves out all files, nothing is wrong: so a hook passes on them.
+        """
         if self.findings:
             return AuditVerdict.FAILED
-        return AuditVerdict.PASSED if self.files else AuditVerdict.ERROR
+        is_left_out = self.left_out and not self.unread
+        return AuditVerdict.PASSED if self.files or is_left_out else AuditVerdict.ERROR

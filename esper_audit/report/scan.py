@@ -20,14 +20,17 @@ PROVE = "A scan runs nothing, so it proves nothing. To try remedies on what your
 
 def scan_answer(report: ScanReport) -> str:
     """One sentence: how many patterns were found in how much source."""
-    read = f"{several(report.lines, 'line')} in {several(report.files, 'file')}"
+    unread = f"; {several(len(report.unread), 'file')} could not be read" if report.unread else ""
+    read = f"{several(report.lines, 'line')} in {several(report.files, 'file')} read{unread}."
     if report.verdict is AuditVerdict.ERROR:
         return "Not completed: no Python file could be read."
     if not report.findings:
-        return f"Passed: nothing that is known to recompile in {read}."
+        if not report.files:
+            return "Passed: the configuration leaves out all files, so nothing was read."
+        return f"Passed: found nothing that is known to recompile or run eagerly; {read}"
     files = len({finding.location.file for finding in report.findings})
     found = several(len(report.findings), "line")
-    return f"Failed: {found} in {several(files, 'file')} may recompile or run eagerly; {read} read."
+    return f"Failed: {found} in {several(files, 'file')} may recompile or run eagerly; {read}"
 
 
 def scan_page(report: ScanReport, verbosity: int = 0) -> Page:
@@ -47,7 +50,7 @@ def _sections(report: ScanReport) -> Iterator[Section]:
         yield Section(title, tuple(_item(finding, report.root) for finding in found))
     if report.unread:
         said = (f"{_where(one.location, report.root)}: {one.said}" for one in report.unread)
-        yield Section("Files that could not be parsed", bullets(*said))
+        yield Section("Files that could not be read", bullets(*said))
     notes = [*(note_words(note, report.root) for note in report.notes), *_counted(report)]
     if notes:
         yield Section("Notes", bullets(*notes))

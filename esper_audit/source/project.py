@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from esper_audit.data.files import is_file, whole
+from esper_audit.data.files import is_file, is_there, whole
 
 if TYPE_CHECKING:
     import libcst
@@ -70,6 +70,8 @@ class SourceFile:
     def _read(self) -> tuple[str, Unread | None]:
         if self._given is not None:
             return self._given, None
+        if is_there(self.path) and not is_file(self.path):
+            return "", Unread(self.path, "this is no regular file")  # a pipe may never end
         try:
             return _decoded(whole(Path(self.path))), None
         except (OSError, SyntaxError, ValueError, LookupError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -59,20 +60,44 @@ def test_source_without_findings_ends_with_0(desk, files):
     files(m=GOOD)
     code, out, _ = desk.run("scan", ".")
     assert code == 0
-    assert out.startswith("Passed: nothing that is known to recompile in 13 lines in 1 file.")
+    assert out.startswith("Passed: found nothing that is known to recompile")
+    assert out.splitlines()[0].endswith("; 13 lines in 1 file read.")
 
 
 def test_a_file_that_cannot_be_parsed_is_listed_and_the_rest_is_scanned(desk, files):
     files(m=BAD, old="print 'x'\n")
     code, out, _ = desk.run("scan", ".")
     assert code == 1
-    assert "Files that could not be parsed" in out and "old.py:1: " in out
+    assert out.splitlines()[0].endswith(" read; 1 file could not be read.")
+    assert "Files that could not be read" in out and "old.py:1: " in out
 
 
 def test_only_files_that_cannot_be_parsed_end_with_3(desk, files):
     files(old="print 'x'\n")
     code, out, _ = desk.run("scan", ".")
     assert (code, out.splitlines()[0]) == (3, "Not completed: no Python file could be read.")
+
+
+def test_a_pipe_is_told_and_waits_for_nobody(desk, files):
+    files(m=BAD)
+    os.mkfifo(desk.folder / "pipe.py")
+    code, out, _ = desk.run("scan", ".")
+    assert code == 1 and "pipe.py: this is no regular file" in out
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_whatever_ends_them(desk, end):
+    (desk.folder / "m.py").write_bytes(BAD.replace("\n", end).encode())
+    _, out, _ = desk.run("scan", "m.py")
+    assert f"m.py:{LINE} " in out and "13 lines in 1 file read." in out
+
+
+def test_files_that_are_all_left_out_fail_no_hook(desk, files):
+    files(src__m=BAD)
+    configure(desk, 'exclude = ["src"]')
+    code, out, _ = desk.run("scan", "src/m.py")
+    assert (code, "1 file left out by the configuration" in out) == (0, True)
+    assert out.startswith("Passed: the configuration leaves out all files")
 
 
 @pytest.mark.parametrize("path", ["nothing.py", "empty", "notes.txt"])
@@ -131,6 +156,24 @@ def test_one_comment_may_name_several_diagnoses(desk, files):
     code, out, _ = desk.run("scan", "m.py")
     assert code == 0
     assert "ignore[int-counter] suppresses nothing" in out
+
+
+@pytest.mark.parametrize(
+    ("made", "code"),
+    [
+        ("torch.ones(\n    4,\n)  {}", 0),
+        ("torch.ones(4) + \\\n    1  {}", 0),
+        ("torch.ones(\n    4,  {}\n)", 1),
+        ("torch.ones(4)\n            x = x  {}", 1),
+        ("torch.ones(4)\n            {}", 1),
+    ],
+)
+def test_a_comment_at_the_end_of_a_statement_counts_for_all_its_lines(desk, files, made, code):
+    made = made.format("# esper-audit: ignore[lazy-cache]")
+    files(m=BAD.replace("torch.ones(4)", made))
+    found, out, _ = desk.run("scan", "m.py")
+    assert found == code
+    assert ("suppresses nothing" in out) == bool(code)
 
 
 def test_what_looks_like_a_comment_in_a_text_suppresses_nothing(desk, files):

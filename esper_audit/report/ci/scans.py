@@ -15,7 +15,7 @@ _GROUP = "esper-audit.scan"
 
 
 def scan_cases(report: ScanReport) -> Iterator[Case]:
-    """One case for each file with findings, and for each that could not be parsed."""
+    """One case for each file with findings, and for each that could not be read."""
     by_file: dict[str, list[ScanFinding]] = {}
     for finding in report.findings:
         by_file.setdefault(finding.location.file, []).append(finding)
@@ -54,6 +54,6 @@ def _related(finding: ScanFinding) -> Iterator[Related]:
 def _unread(unread: UnreadFile, root: str) -> Case:
     name = short_file(unread.location.file, root)
     place = Location(unread.location.file, max(unread.location.line, 1))
-    said = f"{name} could not be parsed: {unread.said}"
+    said = f"{name} could not be read: {unread.said}"
     problem = Problem(NOT_JUDGED, said, False, location=place, key=(NOT_JUDGED, name), brief=said)
     return Case(name, _GROUP, Status.SKIPPED, said, (problem,))

@@ -37,7 +37,7 @@ def scan(project: Project, wanted: Iterable[str], ignored: Ignored | None = None
 
 
 def _lines(file: SourceFile) -> int:
-    return file.text.count("\n") + (not file.text.endswith("\n") and bool(file.text))
+    return len(file.lines) - (not file.lines[-1])
 
 
 def _found(context: Context) -> Iterator[ScanFinding]:

@@ -1,4 +1,7 @@
-"""Comments that suppress findings: ``# esper-audit: ignore[ID]`` at the end of the line."""
+"""Comments that suppress findings: ``# esper-audit: ignore[ID]`` at the end of the line.
+
+At the end of a statement of several lines, where formatters put it, it counts for all of them.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from esper_audit.data.places import Location
 from esper_audit.data.scans import ScanFinding, SuppressionNote, SuppressionTrouble
 from esper_audit.source.project import SourceFile
 
+_NO_STATEMENT = (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT)
 _WORDS = "esper-audit:"
 _COMMENT = re.compile(r"#\s*esper-audit:\s*ignore(?:\[([^\]]*)\])?")
 
@@ -20,6 +24,7 @@ _COMMENT = re.compile(r"#\s*esper-audit:\s*ignore(?:\[([^\]]*)\])?")
 @dataclass
 class _Comment:
     file: str
+    first: int
     line: int
     ids: tuple[str, ...]
     used: set[str]
@@ -30,20 +35,24 @@ class Suppressions:
 
     def __init__(self, files: Iterable[SourceFile]) -> None:
         comments = [made for file in files if _WORDS in file.text for made in _comments(file)]
-        self._by_line = {(comment.file, comment.line): comment for comment in comments}
+        self._comments = comments
+        self._by_line: dict[tuple[str, int], list[_Comment]] = {}
+        for comment in comments:
+            for line in range(comment.first, comment.line + 1):
+                self._by_line.setdefault((comment.file, line), []).append(comment)
 
     def take(self, finding: ScanFinding) -> bool:
-        """Whether the comment on a finding's line names its diagnosis."""
+        """Whether a comment on a finding's line names its diagnosis."""
         place = finding.location
-        comment = self._by_line.get((place.file, place.line))
-        if comment is None or finding.id not in comment.ids:
-            return False
-        comment.used.add(finding.id)
-        return True
+        for comment in self._by_line.get((place.file, place.line), ()):
+            if finding.id in comment.ids:
+                comment.used.add(finding.id)
+                return True
+        return False
 
     def notes(self) -> Iterator[SuppressionNote]:
         """What was of no use, or names no diagnosis."""
-        for comment in self._by_line.values():
+        for comment in self._comments:
             location = Location(comment.file, comment.line)
             for name in comment.ids or ("",):
                 if name not in list(Diagnosis):
@@ -56,19 +65,27 @@ class Suppressions:
 
 
 def _comments(file: SourceFile) -> Iterator[_Comment]:
-    for line, text in _all_comments(file.text):
+    for first, line, text in _all_comments(file.text):
         found = _COMMENT.search(text)
         if found is not None:
             named = (found[1] or "").split(",")
             ids = tuple(filter(None, (name.strip() for name in named)))
-            yield _Comment(file.path, line, ids, set())
+            yield _Comment(file.path, first, line, ids, set())
 
 
-def _all_comments(text: str) -> Iterator[tuple[int, str]]:
-    """Comments with their lines; what looks like one inside a text is none."""
+def _all_comments(text: str) -> Iterator[tuple[int, int, str]]:
+    """Comments, from which line to which each counts; what looks like one in a text is none."""
+    first, at_end = 0, None
     try:
         for token in tokenize.generate_tokens(io.StringIO(text).readline):
-            if token.type == tokenize.COMMENT:
-                yield token.start[0], token.string
+            if token.type == tokenize.NEWLINE and at_end is not None:
+                yield first or at_end.start[0], at_end.start[0], at_end.string
+            elif at_end is not None:  # the statement goes on, or there is none
+                yield at_end.start[0], at_end.start[0], at_end.string
+            at_end = token if token.type == tokenize.COMMENT else None
+            if token.type == tokenize.NEWLINE:
+                first = 0
+            elif token.type not in _NO_STATEMENT and not first:
+                first = token.start[0]
     except (tokenize.TokenError, SyntaxError):
         return
