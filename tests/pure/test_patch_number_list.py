@@ -63,6 +63,11 @@ def test_a_list_of_floats_becomes_a_buffer(reads, writes, after):
     [
         ("return x * self.weights[0]", "mix.weights.append(2.0)", "lines that only read items"),
         ("return torch.cat(self.weights)", "pass", "lines that only read items"),
+        (
+            "return x * self.weights[0]",
+            "old = mix.weights[0]",
+            "lines that read items of weights in",
+        ),
         ("return x * self.weights[0]", "mix.weights = load()", "lines that only set weights"),
     ],
 )

@@ -57,6 +57,22 @@ def test_a_hand_written_schedule_fills_it_in_place():
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "after"),
+    [
+        ("base = {}", "base = float({})"),
+        ("history.append({})", "history.append(float({}))"),
+        ("log = {{'lr': {}}}", "log = {{'lr': float({})}}"),
+        ("print({})", "print({})"),
+    ],
+)
+def test_a_learning_rate_that_is_kept_stays_a_number(line, after):
+    text = "import torch\n\nopt = torch.optim.SGD(p, lr=0.1)\n"
+    rate = "opt.param_groups[0]['lr']"
+    result = edit_of(learning_rate.make, text + line.format(rate) + "\n", RATE)
+    assert result.endswith(f"\n{after.format(rate)}\n")
+
+
 def test_torch_is_imported_where_the_file_does_not():
     text = '"""Trains."""\n\nfrom torch.optim import SGD\n\nopt = SGD(p, lr=0.1)\n'
     result = edit_of(learning_rate.make, text, RATE)

@@ -17,7 +17,7 @@ from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches.flows import leaf_of
 from esper_audit.remedies.patches.making import edits_of, import_torch, is_float, meaning
 from esper_audit.remedies.patches.refused import Refused, Unconcerned
-from esper_audit.remedies.patches.syntax import Change, Syntax, arguments, instead
+from esper_audit.remedies.patches.syntax import Change, Syntax, arguments, dotted, instead
 from esper_audit.source.project import Project
 
 _DEFAULTS = {
@@ -49,7 +49,7 @@ def make(finding: Finding, project: Project) -> Iterator[tuple[Edit, ...]]:
         syntax = Syntax(file)
         rates = _rates(project, syntax)
         made += len(rates)
-        changed[syntax] = {**rates, **_writes(syntax)}
+        changed[syntax] = {**_kept(syntax), **rates, **_writes(syntax)}
         if rates:
             changed[syntax] |= import_torch(project, syntax)
     if not made:
@@ -133,6 +133,28 @@ def _writes(syntax: Syntax) -> dict[cst.CSTNode, Change]:
         for one in syntax.all(cst.Assign)
         if len(one.targets) == 1 and _is_rate(syntax, one.targets[0].target)
     }
+
+
+def _kept(syntax: Syntax) -> dict[cst.CSTNode, Change]:
+    """``base = group["lr"]`` and the like keep the number: the tensor is filled later on."""
+    return {
+        one: instead(f"float({syntax.code(one)})")
+        for one in syntax.all(cst.Subscript)
+        if _is_rate(syntax, one) and _keeps(syntax, one)
+    }
+
+
+def _keeps(syntax: Syntax, read: cst.Subscript) -> bool:
+    parent = syntax.parent(read)
+    match parent:
+        case cst.Assign(value=value):
+            return value is read
+        case cst.Element() | cst.DictElement() | cst.Return():
+            return True
+        case cst.Arg():
+            call = syntax.parent(parent)
+            return isinstance(call, cst.Call) and dotted(call.func).endswith(".append")
+    return False
 
 
 def _filled(syntax: Syntax, line: cst.Assign) -> Change:

@@ -50,6 +50,8 @@ def _of_site(syntax: Syntax, site: Site, name: str) -> tuple[bool, _Changes]:
     place = Location(site.file.path, site.line)
     if site.kind is SiteKind.READ:
         _check_read(syntax, site, place)
+        if site.receiver != "self" or site.in_init:
+            raise Refused(f"lines that read items of {name} in methods alone", place)
         return False, {}
     if site.kind is SiteKind.IN_PLACE:
         return False, {}
