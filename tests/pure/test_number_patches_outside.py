@@ -92,3 +92,9 @@ def test_a_method_that_code_elsewhere_calls_gives_the_number() -> None:
     assert made(make, text, "self.gain")
     because = refusal(make, text + "print(m.beta())\n", "self.gain")
     assert because.text == "it is read outside of compiled code, too"
+
+
+def test_a_value_in_brackets_keeps_its_lines_and_comments() -> None:
+    text = SCALE.replace("m.gain = 0.2", "m.gain = (\n    # it (grows\n    0.1\n    + 0.1\n)  # on")
+    after = made(make, text, "self.gain")[0]["a.py"]
+    assert "m.gain.fill_(\n    # it (grows\n    0.1\n    + 0.1\n)  # on\n" in after

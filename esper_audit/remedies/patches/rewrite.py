@@ -7,6 +7,7 @@ expression and what is in it, change the text before it and the text after it.
 from __future__ import annotations
 
 import ast
+import re
 from bisect import insort
 from collections.abc import Iterator
 from functools import cached_property
@@ -74,9 +75,19 @@ class Rewrite:
         self.change(self.start(node), self.end(node), text)
 
     def around(self, outer: Placed, inner: Placed, before: str, after: str) -> None:
-        """Put texts in place of what stands before and after a part of a node, brackets too."""
-        self.change(self.start(outer), self.start(inner), before)
-        self.change(self.end(inner), self.end(outer), after)
+        """Put texts in place of what stands before and after a part of a node, brackets too.
+
+        Brackets of a call take the place of those around it, with their lines and comments.
+        """
+        first, last = self.start(inner), self.end(inner)
+        opening = _OPENS.search(self._data[self.start(outer) : first])
+        closing = _CLOSES.match(self._data[last : self.end(outer)])
+        if opening is not None and before.endswith("("):
+            before += opening[1].decode()
+        if closing is not None and after.startswith(")"):
+            after = closing[1].decode() + after
+        self.change(self.start(outer), first, before)
+        self.change(last, self.end(outer), after)
 
     def indent(self, node: ast.stmt) -> str:
         """The blanks that its line begins with."""
@@ -160,6 +171,11 @@ class Rewrite:
         except (SyntaxError, ValueError) as error:
             raise Refused(f"the edit could not be written: {error}") from None
         return Edit(file=self.file.path, before=self.file.text, after=after)
+
+
+_LINES = rb"((?:[ \t\r]*(?:#[^\n]*)?\n)+[ \t]*)"
+_OPENS, _CLOSES = re.compile(rb"\(" + _LINES + rb"\Z"), re.compile(_LINES + rb"\)")
+"""Line ends and comments between a bracket and what stands in it."""
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:
