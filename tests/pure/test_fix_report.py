@@ -258,6 +258,12 @@ def test_markdown_holds_the_diff_in_a_block_whatever_is_in_it():
     assert f"\n`````diff\n{patched(after=after).diff}`````\n" in text
 
 
+def test_markdown_puts_what_was_tried_under_its_head():
+    text = render(WHOLE, Format.MARKDOWN)
+    assert "\n- also tried:\n  - dynamic-true (" in text
+    assert "\n- not tried:\n  - lerp-to-arithmetic: " in text
+
+
 def test_what_a_diff_holds_steers_no_terminal_and_no_job():
     before = f"::error::y\n    ::error::z\n{BEFORE}"
     after = before.replace("import", "'\x1b[2J'").replace("torch.nn", "##[error]")

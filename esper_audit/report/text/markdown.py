@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from esper_audit.report.sections import Closing, Code, Item, Line, Page, Section, Style, Table
@@ -114,8 +115,11 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _list(items: Sequence[Item]) -> Iterator[str]:
+    led = False  # by an item without a mark: those with one are its list
     for item in items:
-        yield from _item(item, "")
+        led = led or not item.mark
+        is_under = led and item.mark == "-"
+        yield from _item(replace(item, mark="") if is_under else item, "  " if is_under else "")
     if items:
         yield ""
 
