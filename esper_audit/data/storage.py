@@ -8,6 +8,7 @@ import re
 import shlex
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -45,6 +46,9 @@ _GIVE_SAVED = (
 
 _DEEPEST = 64
 """Brackets in brackets: a file of ours has fewer than twenty."""
+
+CONVERTING = threading.RLock()
+"""Two threads that are the first to convert to one type at once crash msgspec (0.22)."""
 
 Document = (
     Recording | Report | ProgramReport | GateReport | ComparisonReport | FixReport | ScanReport
@@ -108,7 +112,8 @@ def _held(value: Any) -> Iterable[Any]:
 
 def _converted(raw: object, cls: type[T], name: str) -> T:
     try:
-        return msgspec.convert(raw, cls)
+        with CONVERTING:
+            return msgspec.convert(raw, cls)
     except msgspec.ValidationError as error:
         raise UsageError(
             f"{name} does not fit format {SCHEMA_VERSION}: {misfit(error)}.",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from esper_audit.data.calls import Calls
 from esper_audit.data.recording import Recording
-from esper_audit.data.storage import load
+from esper_audit.data.storage import CONVERTING, load
 from esper_audit.errors import AuditError
 from esper_audit.program.again import command_of, run_again
 from esper_audit.program.launch import Target
@@ -92,12 +92,11 @@ class Tries:
 
         variables = {"PYTHONHASHSEED": "0"}
         code = run_again(command, self._folder, self._kept, is_over, variables)
+        seconds = time.monotonic() - started
+        with CONVERTING:
+            recording, called = _loaded(saved), read_calls(calls)
         return TriedRun(
-            recording=_loaded(saved),
-            calls=read_calls(calls),
-            code=code,
-            cut=code is None,
-            seconds=time.monotonic() - started,
+            recording=recording, calls=called, code=code, cut=code is None, seconds=seconds
         )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -175,3 +177,33 @@ def test_an_error_without_a_number_is_told_by_its_own_words(tmp_path, monkeypatc
     monkeypatch.setattr(storage, "whole", replaced)
     with pytest.raises(UsageError, match="no files today"):
         storage.read(tmp_path / "x.json")
+
+
+_TWO_THREADS = """
+import sys, threading
+from pathlib import Path
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import load
+
+sys.setswitchinterval(1e-6)
+both = threading.Barrier(2)
+
+
+def read():
+    both.wait()
+    print(load(Path(sys.argv[1]), Recording).environment.torch)
+
+
+threads = [threading.Thread(target=read) for _ in range(2)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+
+def test_two_threads_read_the_first_file_of_a_kind(tmp_path):
+    save(FULL, tmp_path / "a.json")
+    command = [sys.executable, "-c", _TWO_THREADS, str(tmp_path / "a.json")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.split()) == (0, [ENVIRONMENT.torch] * 2), done.stderr
