@@ -29,6 +29,11 @@ BAKED = [
     "return torch.lerp(x, y, weight=self.a)",
     "return x * x.new_full((4,), self.a)",
     "return x * torch.tensor([self.a, 1.0])",
+    "return x + torch.linspace(0, self.a, 4)",
+    "return x + torch.arange(0, self.a, 0.1)",
+    "return torch.fmod(x, self.a)",
+    "return x * math.exp(-self.a)",
+    "return x * math.log(self.a)",
 ]
 SYMBOLIC = [
     "return x + self.a * (y - x)",
@@ -36,10 +41,13 @@ SYMBOLIC = [
     "return torch.mul(x, self.a)",
     "return x * 2 if self.a > 0.5 else x",
     "return x / self.a",
+    "return F.gumbel_softmax(x, tau=self.a)",
+    "return x * math.sqrt(self.a)",
+    "return x * math.tanh(self.a) * self.a**0.5",
     "return torch.lerp(x, y, x * self.a)",
     "return torch.zeros_like(x) + self.a",
 ]
-MIX = "def mix(x, y, weight):\n    return torch.lerp(x, y, weight)\n"
+MIX = "import math\n\ndef mix(x, y, weight):\n    return torch.lerp(x, y, weight)\n"
 
 
 @pytest.mark.parametrize("forward", BAKED)
@@ -56,6 +64,24 @@ def test_a_float_that_never_changes_is_not_found(forward):
 @pytest.mark.parametrize("forward", SYMBOLIC)
 def test_a_float_that_stays_symbolic_is_not_found(forward):
     assert ids(MIX + module("self.a = alpha", forward, "m.a = rate")) == []
+
+
+@pytest.mark.parametrize(
+    ("made", "is_baked"),
+    [
+        ("x**self.a", True),
+        ("x % self.a", True),
+        ("x // self.a", True),
+        ("self.a - x", True),
+        ("x - self.a", False),
+        ("self.a / x", False),
+        ("self.a**2 * x", False),
+    ],
+)
+def test_an_operator_on_a_tensor_is_found_where_it_bakes_a_float_in(made, is_baked):
+    text = module("self.a = alpha", f"return {made}", "m.a = rate")
+    text = text.replace("def forward(self, x,", "def forward(self, x: torch.Tensor,")
+    assert ids(text) == ["float-specialized"] * is_baked
 
 
 def test_a_buffer_that_is_filled_is_not_found():

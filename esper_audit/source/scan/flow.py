@@ -16,6 +16,9 @@ _MOST = 200_000
 """Functions that are looked at, some several times."""
 
 _NUMERIC = frozenset(("float", "int", "abs", "min", "max", "round", "sum", "pow"))
+_BAKING = {ast.Pow: "**", ast.Mod: "%", ast.FloorDiv: "//"}
+"""Operators in which a number at the right of a tensor does not stay symbolic."""
+
 _Origins = frozenset["Origin"]
 _NONE: _Origins = frozenset()
 
@@ -193,8 +196,9 @@ class _Walk:
     def _binary(self, node: ast.BinOp) -> None:
         """``tensor ** number`` and ``number - tensor`` are no arithmetic that stays symbolic."""
         left, right = self._number(node.left), self._number(node.right)
-        if isinstance(node.op, ast.Pow) and right and not left and self._is_tensor(node.left):
-            self._arrive(right, "**", node, False)
+        sign = _BAKING.get(type(node.op))
+        if sign and right and not left and self._is_tensor(node.left):
+            self._arrive(right, sign, node, False)
         if isinstance(node.op, ast.Sub) and left and not right and self._is_tensor(node.right):
             self._arrive(left, "number - tensor", node, False)
 

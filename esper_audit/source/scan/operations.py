@@ -3,7 +3,8 @@
 A float that has changed once becomes symbolic, and stays so in arithmetic and comparisons alone:
 ``SUPPORTED_OPS`` of torch/fx/passes/_tensorify_python_scalars.py (2.13). Elsewhere each of its
 values is compiled anew. Measured with aot_eager on torch 2.13: ``tensor ** number``,
-``number - tensor`` and ``torch.where`` are among the others.
+``number - tensor``, ``%``, ``//`` and ``torch.where`` are among the others; of ``math``, ``sqrt``,
+``cos`` and ``tanh`` keep it. ``F.gumbel_softmax`` is Python that only divides by its ``tau``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _SYMBOLIC = frozenset(
         *("mul_", "add_", "sub_", "div_", "gt", "lt", "ge", "le", "eq", "ne", "greater", "less"),
         *("is_tensor", "device", "autocast", "sym_float", "sym_max", "sym_min", "_check", "Size"),
         *("compile", "no_grad", "is_grad_enabled", "manual_seed", "zeros", "ones", "rand", "randn"),
-        *("empty", "arange", "fmod", "isinstance", "is_floating_point", "range", "linspace"),
+        *("empty", "isinstance", "is_floating_point", "range", "gumbel_softmax"),
     )
 )
 """Those in which it survives, or that no float goes into."""
@@ -43,6 +44,9 @@ _METHODS = frozenset(
 )
 """Methods of tensors that no other class is likely to have."""
 
+_OF_MATH = frozenset(("math.exp", "math.log", "math.pow", "math.floor"))
+"""Those of ``math`` that were measured to bake it in."""
+
 _KEYWORDS = frozenset(("alpha", "beta", "value"))
 """Of these even in addition a float is baked in: ``torch.add(x, y, alpha=a)``."""
 
@@ -50,6 +54,8 @@ _KEYWORDS = frozenset(("alpha", "beta", "value"))
 def operation_of(node: ast.Call, file: SourceFile, classes: Classes) -> str:
     """``torch.lerp``, ``F.dropout``, ``.clamp`` of a call that takes a number; empty for others."""
     meant = classes.meaning(node.func, file)
+    if isinstance(meant, External) and meant.name in _OF_MATH:
+        return meant.name
     if isinstance(meant, External) and meant.name.startswith("torch."):
         name = dotted(node.func)
         rest = meant.name.removeprefix("torch.")
