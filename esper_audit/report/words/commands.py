@@ -13,7 +13,7 @@ _ELSEWHERE = ("--output", "-o", "--format", "--export", "--width")
 """Options that send a report elsewhere, or make it something else than words."""
 _OF_RUN = ("--save",)
 """An option with which `fix` would write over what `run` has written."""
-_MOST_NAMED = 3
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,15 @@ def explained(identifier: str) -> str:
 def fix_of(
     files: Iterable[str], names: Iterable[str], parameters: Mapping[str, str] | None = None
 ) -> str:
-    """The command that tries remedies on these scenarios; of many, on all of the project."""
+    """The command that tries remedies on these scenarios; of many, on all of the project.
+
+    ``parameters`` are values by name, several with commas between.
+    """
     values = [f"{name}={value}" for name, value in (parameters or {}).items()]
     chosen_values = [word for value in values for word in ("--param", value)]
     given, chosen = tuple(dict.fromkeys(files)), tuple(dict.fromkeys(names))
-    paths = [no_option(file) for file in given] if len(given) <= _MOST_NAMED else []
-    is_plain = len(chosen) <= _MOST_NAMED and all(map(str.isidentifier, chosen))
+    paths = [no_option(file) for file in given] if len(given) <= MOST_NAMED else []
+    is_plain = len(chosen) <= MOST_NAMED and all(map(str.isidentifier, chosen))
     named = ["-k", " or ".join(chosen)] if is_plain else []
     return shell(("esper-audit", "fix", *paths, *named, *chosen_values))
 
