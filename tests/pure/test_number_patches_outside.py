@@ -85,6 +85,13 @@ def test_a_property_that_code_elsewhere_reads_gives_the_number() -> None:
     assert READ.replace("  # <-", "") in outside
 
 
+def test_a_method_that_code_elsewhere_compiles_may_return_a_tensor_of_it() -> None:
+    method = "    def loss(self, x):\n        return x.sum() + self.gain * x.mean()  # <-\n\n"
+    text = SCALE[: SCALE.index("    def forward")] + method + "\nm = Scale()\nm.gain = 0.2\n"
+    after = made(make, text + "torch.compile(m.loss)\n", "self.gain")[0]["a.py"]
+    assert "m.gain.fill_(0.2)" in after
+
+
 def test_a_method_that_code_elsewhere_calls_gives_the_number() -> None:
     getter = "    def beta(self):\n        return self.gain  # <-\n\n"
     text = SCALE.replace("    def forward", f"{getter}    def forward")

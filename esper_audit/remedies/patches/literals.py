@@ -52,6 +52,18 @@ def goes_out(node: ast.expr, function: str, parents: Mapping[ast.AST, ast.AST]) 
     return False
 
 
+def is_returned(node: ast.AST, parents: Mapping[ast.AST, ast.AST]) -> bool:
+    """Whether a function returns it, or what is computed of it and of numbers alone."""
+    held, parent = node, parents[node]
+    while isinstance(parent, ast.BinOp | ast.UnaryOp | ast.Tuple | ast.List | ast.Dict):
+        if isinstance(parent, ast.BinOp):
+            other = parent.right if parent.left is held else parent.left
+            if not is_numeric(other):
+                return False
+        held, parent = parent, parents[parent]
+    return isinstance(parent, ast.Return)
+
+
 def is_numeric(node: ast.expr) -> bool:
     """Whether it can only be a number: literals, ``math.pi``, ``len(…)``, operations on them."""
     match node:

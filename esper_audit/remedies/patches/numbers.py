@@ -20,6 +20,7 @@ from esper_audit.data.places import Location
 from esper_audit.data.remedies import Edit
 from esper_audit.remedies.patches import construction
 from esper_audit.remedies.patches.contexts import Reads
+from esper_audit.remedies.patches.literals import is_returned
 from esper_audit.remedies.patches.presence import asking
 from esper_audit.remedies.patches.refused import Refused
 from esper_audit.remedies.patches.rewrite import Rewrite, Rewrites, statement_of
@@ -125,8 +126,7 @@ class _Plan:
         function = site.function
         if function is None or function.owner is None or function.name == "forward":
             return []
-        line = statement_of(site.node, self.rewrite(site).parents)
-        if site.kind is not SiteKind.READ or not isinstance(line, ast.Return):
+        if site.kind is not SiteKind.READ or not is_returned(site.node, self.rewrite(site).parents):
             return []
         uses = self.subject.named(function.name).sites
         return [
