@@ -82,7 +82,7 @@ def loads(data: bytes, cls: type[T], name: str = "the data") -> T:
     except UNREADABLE as error:
         raise UsageError(
             f"{name} is not JSON: {error}.",
-            "It may be cut off: save it again with `esper-audit run --save FILE`.",
+            "It may be cut off: save it again with the command that wrote it.",
         ) from None
     kind = check_head(raw, name)
     if KINDS.get(kind) is not cls:
@@ -117,7 +117,7 @@ def _converted(raw: object, cls: type[T], name: str) -> T:
     except msgspec.ValidationError as error:
         raise UsageError(
             f"{name} does not fit format {SCHEMA_VERSION}: {misfit(error)}.",
-            "Save it again with `esper-audit run --save FILE`.",
+            "Save it again with the command that wrote it.",
         ) from None
 
 

@@ -126,6 +126,16 @@ def test_a_saved_scan_is_shown_with_its_exit_code(desk, files):
     assert json.loads((desk.folder / "s.json").read_text())["kind"] == "scan"
 
 
+@pytest.mark.parametrize("damage", [lambda text: text[:60], lambda text: text.replace("13", "-1")])
+def test_a_damaged_scan_names_no_command_that_never_wrote_it(desk, files, damage):
+    files(m=GOOD)
+    desk.run("scan", "m.py", "--save", "s.json", "-q")
+    text = damage((desk.folder / "s.json").read_text())
+    (desk.folder / "s.json").write_text(text)
+    code, _, err = desk.run("show", "s.json")
+    assert code == 2 and "ave it again with the command that wrote it." in err
+
+
 def test_a_comment_suppresses_what_is_on_its_line(desk, files):
     files(m=BAD.replace("ones(4)", "ones(4)  # esper-audit: ignore[lazy-cache]"))
     code, out, _ = desk.run("scan", "m.py")
