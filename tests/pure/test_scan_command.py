@@ -152,6 +152,7 @@ def test_a_comment_suppresses_what_is_on_its_line(desk, files):
         ),
         ("# esper-audit: ignore[lazy-cash]", "ignore[lazy-cash] names no diagnosis"),
         ("# esper-audit: ignore", "this comment names no diagnosis"),
+        ("# esper-audit: disable[lazy-cache]", "this comment names no diagnosis"),
     ],
 )
 def test_a_comment_that_is_of_no_use_is_told_and_suppresses_nothing(desk, files, comment, said):
@@ -159,6 +160,20 @@ def test_a_comment_that_is_of_no_use_is_told_and_suppresses_nothing(desk, files,
     code, out, _ = desk.run("scan", "m.py")
     assert code == 1
     assert f"m.py:{LINE}: {said}" in out
+
+
+@pytest.mark.parametrize(
+    "comment",
+    [
+        "# noqa: E501  # esper-audit: ignore[lazy-cache]",
+        "# esper-audit: ignore[lazy-cache]  # esper-audit: ignore[lazy-cache]",
+        "# Esper-Audit: ignore[lazy-cache] for a reason",
+    ],
+)
+def test_a_comment_suppresses_beside_others_and_in_any_case(desk, files, comment):
+    files(m=BAD.replace("ones(4)", f"ones(4)  {comment}"))
+    code, out, _ = desk.run("scan", "m.py")
+    assert (code, "suppresses nothing" in out) == (0, False)
 
 
 def test_one_comment_may_name_several_diagnoses(desk, files):

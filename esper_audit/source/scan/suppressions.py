@@ -18,7 +18,10 @@ from esper_audit.source.project import SourceFile
 
 _NO_STATEMENT = (tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT)
 _WORDS = "esper-audit:"
-_COMMENT = re.compile(r"#\s*esper-audit:\s*ignore(?:\[([^\]]*)\])?")
+_COMMENT = re.compile(
+    r"#\s*esper-audit:\s*(?:ignore(?:\[([^\]]*)\])?|disable|noqa|skip)", re.IGNORECASE
+)
+"""Words of other tools suppress nothing, but somebody thought they would: they are reported."""
 
 
 @dataclass
@@ -34,7 +37,9 @@ class Suppressions:
     """The comments of the files of one scan, and which of them were of use."""
 
     def __init__(self, files: Iterable[SourceFile]) -> None:
-        comments = [made for file in files if _WORDS in file.text for made in _comments(file)]
+        comments = [
+            made for file in files if _WORDS in file.text.lower() for made in _comments(file)
+        ]
         self._comments = comments
         self._by_line: dict[tuple[str, int], list[_Comment]] = {}
         for comment in comments:
@@ -66,10 +71,10 @@ class Suppressions:
 
 def _comments(file: SourceFile) -> Iterator[_Comment]:
     for first, line, text in _all_comments(file.text):
-        found = _COMMENT.search(text)
-        if found is not None:
-            named = (found[1] or "").split(",")
-            ids = tuple(filter(None, (name.strip() for name in named)))
+        found = _COMMENT.findall(text)
+        if found:
+            named = (name.strip() for one in found for name in one.split(","))
+            ids = tuple(dict.fromkeys(filter(None, named)))
             yield _Comment(file.path, first, line, ids, set())
 
 
