@@ -81,7 +81,7 @@ def audit_of(
     steps = tuple(_steps(calls, wrong, expected))
     verdict, reasons = _verdict(judged.verdict, judged.reasons, recording, wrong, expected)
     return Audit(
-        recording=replace(recording, compiles=tuple(_phased(recording, budget))),
+        recording=_phased(recording, budget),
         scenario=judged.title,
         file=file,
         fail_on=budget.fail_on,
@@ -93,8 +93,17 @@ def audit_of(
     )
 
 
-def _phased(recording: Recording, budget: ProgramBudget) -> Iterator[Compile]:
-    """The compiles, each in the phase in which the budget counts it."""
+def _phased(recording: Recording, budget: ProgramBudget) -> Recording:
+    """With the compiles, each in the phase in which the budget counts it; so their backwards."""
+    compiles = tuple(_compiles(recording, budget))
+    if recording.steady_at is not None and budget.warm_up_calls is None:
+        return replace(recording, compiles=compiles)
+    phases = {made.id: made.phase for made in compiles}
+    rows = (replace(row, phase=phases.get(row.compile_id, row.phase)) for row in recording.deferred)
+    return replace(recording, compiles=compiles, deferred=tuple(rows))
+
+
+def _compiles(recording: Recording, budget: ProgramBudget) -> Iterator[Compile]:
     known = budget.warm_up_calls is not None or recording.steady_at is not None
     for made in recording.compiles:
         again = made.outcome in (Outcome.RECOMPILED, Outcome.REFUSED)

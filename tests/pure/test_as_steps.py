@@ -7,7 +7,7 @@ from dataclasses import replace
 from builders import compiled, failure, recording
 
 from esper_audit.data.calls import Calls, CompiledCall, Digest
-from esper_audit.data.compiles import Outcome
+from esper_audit.data.compiles import DeferredWork, Outcome
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.reasons import Why
 from esper_audit.data.recording import Program
@@ -67,6 +67,15 @@ def test_a_recompile_fails_a_program_that_says_nothing_of_warm_up():
 def test_a_recompile_in_warm_up_passes_where_the_program_tells_its_end():
     audit = judged(calls(1.0), calls(1.0), recompiles=1, steady_at=1.0, steady_runs=1)
     assert (audit.verdict, count(audit.recording).compiles_after_warm_up) == (PASSED, 0)
+
+
+def test_a_backward_is_counted_in_the_phase_of_its_forward():
+    known = recorded()
+    row = DeferredWork("backward", known.compiles[0].id, None, 0.1)
+    audit = judged(calls(1.0), calls(1.0), deferred=(row,))
+    assert (audit.verdict, count(audit.recording).compiles_after_warm_up) == (PASSED, 0)
+    audit = judged(calls(1.0), calls(1.0), deferred=(row,), steady_at=1.0, steady_runs=1)
+    assert count(audit.recording).compiles_after_warm_up == 1
 
 
 def test_a_bound_that_is_given_replaces_those_that_are_not():
