@@ -153,7 +153,7 @@ GROUNDS: dict[Ground, Callable[[Because, str], str]] = {
     ),
     Ground.WRITER_OUTSIDE: _writer_outside,
     Ground.RAISED: _raised,
-    Ground.STALE: _reason("the output is wrong"),
+    Ground.STALE: _reason("with what was tried, the output is wrong"),
     Ground.STILL_COMPILES: _still_compiles,
     Ground.SLOWER: _slower,
     Ground.NOT_COMPARED: _reason("the output could not be compared"),
