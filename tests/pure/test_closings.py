@@ -221,7 +221,7 @@ def test_a_failed_run_offers_to_try_remedies_on_what_it_ran():
 def test_a_saved_report_offers_to_try_remedies_on_what_failed():
     failed = (failing("rollout", file="checks.py"), failing("epochs", file="checks.py"))
     whole = report(*failed, audit(file="more.py"))
-    wanted = "esper-audit fix checks.py -k 'rollout or epochs'"
+    wanted = "esper-audit fix checks.py -k 'rollout or epochs' --param alpha=lazy"
     assert fix_command(whole, Typed(("show", "a.json"))) == wanted
 
 
