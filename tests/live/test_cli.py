@@ -236,5 +236,6 @@ def test_the_report_never_runs_over_the_terminal(saved, columns):
     command, fix = (line for line in lines if line.startswith("esper-audit "))
     assert max(len(line) for line in lines if line not in (command, fix)) <= columns
     assert command == f"esper-audit show -v {saved}", "it is there to be copied, so never wrapped"
-    assert fix == "esper-audit fix scenarios/ten_alpha_values.py -k ten_alpha_values"
+    chosen = "-k ten_alpha_values --param alpha=lazy_cache"
+    assert fix == f"esper-audit fix scenarios/ten_alpha_values.py {chosen}"
     assert "ten_alpha_values" in shown.stdout
