@@ -101,6 +101,14 @@ def test_a_method_that_code_elsewhere_calls_gives_the_number() -> None:
     assert because.text == "it is read outside of compiled code, too"
 
 
+def test_a_method_that_another_modules_forward_calls_may_return_a_tensor() -> None:
+    getter = "    def beta(self):\n        return self.gain  # <-\n\n"
+    text = SCALE.replace("    def forward", f"{getter}    def forward")
+    text = text.replace("self.gain)  # <-", "self.beta())")
+    other = "class Other(nn.Module):\n    def forward(self, x):\n        return x * m.beta()\n"
+    assert made(make, f"{text}{other}", "self.gain")
+
+
 def test_a_value_in_brackets_keeps_its_lines_and_comments() -> None:
     text = SCALE.replace("m.gain = 0.2", "m.gain = (\n    # it (grows\n    0.1\n    + 0.1\n)  # on")
     after = made(make, text, "self.gain")[0]["a.py"]
