@@ -101,12 +101,24 @@ def test_a_method_that_code_elsewhere_calls_gives_the_number() -> None:
     assert because.text == "it is read outside of compiled code, too"
 
 
-def test_a_method_that_another_modules_forward_calls_may_return_a_tensor() -> None:
+FORWARD = "class Other(nn.Module):\n    def forward(self, x):\n        return"
+
+
+@pytest.mark.parametrize(
+    "reader",
+    [
+        f"{FORWARD} x * m.beta()\n",
+        f"def blend(x):\n    return x * m.beta()\n\n{FORWARD} blend(x)\n",
+        f"{FORWARD} self.mix(x)\n\n    def mix(self, x):\n        return x * m.beta()\n",
+        "@torch.compile\ndef run(x):\n    return x * m.beta()\n",
+        "@torch.compile(dynamic=True)\ndef run(x):\n    return x * m.beta()\n",
+    ],
+)
+def test_a_method_that_other_compiled_code_calls_may_return_a_tensor(reader: str) -> None:
     getter = "    def beta(self):\n        return self.gain  # <-\n\n"
     text = SCALE.replace("    def forward", f"{getter}    def forward")
     text = text.replace("self.gain)  # <-", "self.beta())")
-    other = "class Other(nn.Module):\n    def forward(self, x):\n        return x * m.beta()\n"
-    assert made(make, f"{text}{other}", "self.gain")
+    assert made(make, f"{text}{reader}", "self.gain")
 
 
 def test_a_value_in_brackets_keeps_its_lines_and_comments() -> None:

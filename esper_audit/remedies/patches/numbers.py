@@ -130,11 +130,7 @@ class _Plan:
             return []
         uses = self.subject.named(function.name).sites
         return [
-            one
-            for one in uses
-            if one.kind is SiteKind.READ
-            and not self.subject.is_traced(one)
-            and not _is_in_forward(one)
+            one for one in uses if one.kind is SiteKind.READ and not self.subject.may_be_traced(one)
         ]
 
     def traced_writes(self) -> list[Site]:
@@ -146,12 +142,6 @@ class _Plan:
             and not site.in_init
             and self.subject.is_traced(site)
         ]
-
-
-def _is_in_forward(site: Site) -> bool:
-    """Whether another module's forward runs it, which computes with tensors, compiled or not."""
-    function = site.function
-    return function is not None and function.owner is not None and function.name == "forward"
 
 
 class _Itself(_Plan):

@@ -131,6 +131,26 @@ class Subject:
                 starts.append((forward, one))
         return frozenset(reached_from_all(self.project, starts).functions)
 
+    @cached_property
+    def _traceable(self) -> frozenset[Function]:
+        """What the forward of any module reaches, or a function that is decorated to be compiled.
+
+        It computes with tensors, whether it is compiled in the replay at hand or not.
+        """
+        starts: list[tuple[Function, Class | None]] = [
+            (made.methods["forward"], made)
+            for made in self.classes.all()
+            if "forward" in made.methods and self.classes.is_module(made) is not False
+        ]
+        for file in self.project.all("torch.compile"):
+            functions = self.classes.functions_in(file)
+            starts += [(one, one.owner) for one in functions if "torch.compile" in one.decorators]
+        return frozenset(reached_from_all(self.project, starts).functions)
+
+    def may_be_traced(self, site: Site) -> bool:
+        """Whether compiled code runs it in this replay, or may in another."""
+        return self.is_traced(site) or site.function in self._traceable
+
     def named(self, name: str) -> Subject:
         """The same of another attribute of the owner."""
         return replace(self, name=name, home=_home(name, self.owner, self.classes))
