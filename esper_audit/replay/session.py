@@ -70,10 +70,9 @@ class ReplaySession:
             options: more arguments of ``torch.compile``, instead of the run's.
         """
         asked = self._job.options
-        wanted = {"fullgraph": asked.fullgraph, "dynamic": asked.dynamic, "mode": asked.mode}
-        chosen: dict[str, Any] = {name: value for name, value in wanted.items() if value}
-        if asked.dynamic is False:
-            chosen["dynamic"] = False
+        chosen: dict[str, Any] = {"fullgraph": asked.fullgraph, "dynamic": asked.dynamic}
+        if asked.mode is not None:
+            chosen["mode"] = asked.mode
         chosen |= {"backend": backend or self._job.options.backend} | options
         self.callables += 1
         compiled = torch.compile(target, **chosen)
