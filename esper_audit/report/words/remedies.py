@@ -12,6 +12,7 @@ from esper_audit.data.remedies import (
     Fix,
     Gain,
     Ground,
+    LeverKind,
     Reach,
     RemedyState,
     Trial,
@@ -198,7 +199,14 @@ def reach_words(trial: Trial) -> str:
     if trial.reach is None:
         return ""
     unsafe = "; unsafe: proven only for the values that were seen" if trial.unsafe else ""
-    return f"touches {REACHES[trial.reach]}{unsafe}"
+    # Torch compares such a source with names in every frame: torch/_dynamo/variables/builder.py.
+    by_name = any(lever.kind in _BY_NAME for lever in trial.levers)
+    is_name = by_name and trial.reach is Reach.SOURCE
+    touched = "this name in every compiled function" if is_name else REACHES[trial.reach]
+    return f"touches {touched}{unsafe}"
+
+
+_BY_NAME = (LeverKind.CONFIG, LeverKind.DROP_GUARD)
 
 
 def before_words(fix: Fix) -> str:
