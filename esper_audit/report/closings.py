@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from esper_audit.data.audits import Audit, ProgramAudit, ProgramReport, Report
+from esper_audit.data.audits import ProgramAudit, ProgramReport, Report
 from esper_audit.data.findings import Finding
 from esper_audit.data.jobs import was_run
 from esper_audit.data.recording import Program
@@ -16,10 +16,9 @@ from esper_audit.report.answer import done_of
 from esper_audit.report.blocks import is_not_recorded
 from esper_audit.report.sections import Closing, Line, Next, line
 from esper_audit.report.words.commands import (
-    MOST_NAMED,
     Typed,
     explained,
-    fix_of,
+    fix_for,
     no_option,
     shell,
 )
@@ -75,19 +74,7 @@ def _fix_of(report: Report) -> str:
         if audit.verdict is AuditVerdict.FAILED and not is_control(audit, report.control)
     ]
     files = [reachable(audit.file, report.root) for audit in failed if audit.file]
-    names = dict.fromkeys(audit.scenario for audit in failed)
-    # Of many scenarios, all of the project is tried, with the values that it is configured for.
-    values = _values_of(failed) if len(names) <= MOST_NAMED else {}
-    return fix_of(files, names, values)
-
-
-def _values_of(audits: Iterable[Audit]) -> dict[str, str]:
-    """The values of each parameter in these audits, as ``--param`` takes them."""
-    values: dict[str, dict[str, None]] = {}
-    for audit in audits:
-        for name, value in audit.parameters.items():
-            values.setdefault(name, {})[value] = None
-    return {name: ",".join(chosen) for name, chosen in values.items()}
+    return fix_for(files, [(audit.scenario, audit.parameters) for audit in failed])
 
 
 def _after_run(report: Report, verbosity: int, typed: Typed) -> tuple[str, str]:

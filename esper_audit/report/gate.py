@@ -23,7 +23,7 @@ from esper_audit.report.sections import (
     item,
     line,
 )
-from esper_audit.report.words.commands import fix_of
+from esper_audit.report.words.commands import fix_for
 from esper_audit.report.words.marks import answer_style
 from esper_audit.report.words.numbers import agree, several, share
 from esper_audit.report.words.paths import left_out, reachable
@@ -106,8 +106,8 @@ def _trying(report: GateReport, results: Sequence[ComparedAudit]) -> Next | None
     """The command that tries remedies on scenarios that got worse; None where it has none."""
     worse = [result for result in results if result.fails and _can_be_tried(result)]
     files = [reachable(result.file, report.root) for result in worse]
-    names = [result.subject.scenario for result in worse]
-    return Next(TRY, fix_of(files, names)) if worse else None
+    cases = [(result.subject.scenario, result.subject.parameters) for result in worse]
+    return Next(TRY, fix_for(files, cases)) if worse else None
 
 
 def _can_be_tried(result: ComparedAudit) -> bool:

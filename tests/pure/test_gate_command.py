@@ -56,6 +56,12 @@ def test_worse_fails_and_its_last_line_accepts_it(desk):
     assert (desk.folder / "j.xml").exists()
 
 
+def test_worse_offers_to_try_remedies_on_what_got_worse(desk):
+    desk.accept(PASSING)
+    _, out, _ = desk.gate(desk.saved(replace(FAILING, file="checks.py")))
+    assert "\nesper-audit fix checks.py -k rollout --param alpha=buffer\n" in out
+
+
 def test_better_fails_too_and_says_accept_it_unless_allowed(desk):
     desk.accept(FAILING)
     name = desk.saved(PASSING)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from esper_audit.data.clean import clean
@@ -13,7 +13,7 @@ _ELSEWHERE = ("--output", "-o", "--format", "--export", "--width")
 """Options that send a report elsewhere, or make it something else than words."""
 _OF_RUN = ("--save",)
 """An option with which `fix` would write over what `run` has written."""
-MOST_NAMED = 3
+_MOST_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +86,23 @@ def fix_of(
     values = [f"{name}={value}" for name, value in (parameters or {}).items()]
     chosen_values = [word for value in values for word in ("--param", value)]
     given, chosen = tuple(dict.fromkeys(files)), tuple(dict.fromkeys(names))
-    paths = [no_option(file) for file in given] if len(given) <= MOST_NAMED else []
-    is_plain = len(chosen) <= MOST_NAMED and all(map(str.isidentifier, chosen))
+    paths = [no_option(file) for file in given] if len(given) <= _MOST_NAMED else []
+    is_plain = len(chosen) <= _MOST_NAMED and all(map(str.isidentifier, chosen))
     named = ["-k", " or ".join(chosen)] if is_plain else []
     return shell(("esper-audit", "fix", *paths, *named, *chosen_values))
+
+
+def fix_for(files: Iterable[str], cases: Sequence[tuple[str, Mapping[str, str]]]) -> str:
+    """The command that tries remedies on these cases: a scenario and its parameters each.
+
+    Of many scenarios, all of the project is tried, with the values that it is configured for.
+    """
+    names = dict.fromkeys(name for name, _ in cases)
+    values: dict[str, dict[str, None]] = {}
+    for _, parameters in cases if len(names) <= _MOST_NAMED else ():
+        for name, value in parameters.items():
+            values.setdefault(name, {})[value] = None
+    return fix_of(files, names, {name: ",".join(chosen) for name, chosen in values.items()})
 
 
 def no_option(file: str) -> str:
