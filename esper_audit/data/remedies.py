@@ -190,7 +190,8 @@ class Gain:
     ``seconds_per_event``: of compiling, for each recompile that is gone. ``per_thousand``: seconds
     of compiling saved per 1,000 steady steps of the scenario. ``pays_back``: steps until a compile
     has paid for itself against eager execution. The speeds are ratios to the speed of a reused step
-    before the limit: ``after_limit`` of the case as it is, ``remedied`` with the remedy.
+    before the limit: ``after_limit`` of the case as it is, ``remedied`` with the remedy; None where
+    fewer than three steps tell.
     """
 
     seconds_per_event: Seconds | None = None

@@ -23,6 +23,9 @@ SLOWER = 1.2
 _FEWEST_SECONDS = 2e-5
 """A difference that no reader of a clock can tell from the machine's own noise."""
 
+_FEWEST_STEPS = 3
+"""Steps of a kind from which on their median is told as a speed: one alone tells the noise."""
+
 _SAME = 1e-4
 """Of the sum of absolute values: compiled code may add up in another order."""
 
@@ -65,15 +68,16 @@ def gain_of(before: Audit, after: Audit, timed: Timed) -> Gain:
 
 def _pays_back(after: Audit, now: Sequence[float], eager: Sequence[float]) -> int | None:
     """Steps until the compiles have paid for themselves; None where they never do."""
-    if not now or not eager or median(eager) <= median(now):
+    speed = _speed(eager, now)
+    if speed is None or speed <= 1:
         return None
     compiling = sum(made.seconds.total for made in after.recording.compiles)
     return math.ceil(compiling / (median(eager) - median(now)))
 
 
 def _speed(reference: Sequence[float], seconds: Sequence[float]) -> float | None:
-    """The speed of these steps as a ratio to the reference's; None where either is unknown."""
-    if not reference or not seconds or not median(seconds):
+    """The speed of these steps as a ratio to the reference's; None where either has too few."""
+    if min(len(reference), len(seconds)) < _FEWEST_STEPS or not median(seconds):
         return None
     return median(reference) / median(seconds)
 

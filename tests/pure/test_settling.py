@@ -153,17 +153,24 @@ def test_where_nothing_compiled_before_no_seconds_are_saved():
 
 
 def test_gains_hold_speeds_as_ratios_to_a_reused_step():
-    limited = ran(C, R, E, E, findings=[finding(limit_hit=True)])
-    was = [1e-3, 1e-3, 5.0, 1e-3, 4e-3, 4e-3]
-    gain = gain_of(limited, ran(R, R, R, R), Timed(steps(was), steps([2e-3] * 6)))
+    limited = ran(C, R, R, R, E, E, E, findings=[finding(limit_hit=True)])
+    was = [1e-3, 1e-3, 5.0, *[1e-3] * 3, *[4e-3] * 3]
+    gain = gain_of(limited, ran(*[R] * 7), Timed(steps(was), steps([2e-3] * 9)))
     assert gain.after_limit == pytest.approx(0.25)
     assert gain.remedied == pytest.approx(0.5)
 
 
+def test_a_speed_of_one_or_two_steps_is_not_told():
+    limited = ran(C, R, E, E, findings=[finding(limit_hit=True)])
+    was = [1e-3, 1e-3, 5.0, 1e-3, 4e-3, 4e-3]
+    gain = gain_of(limited, ran(R, R, R, R), Timed(steps(was), steps([2e-3] * 6)))
+    assert (gain.after_limit, gain.remedied, gain.pays_back) == (None, None, None)
+
+
 def test_a_compile_pays_back_where_a_step_is_faster_than_eager():
     made = (compiled(0, Outcome.COMPILED, seconds=Seconds(2.0)),)
-    after = ran(R, R, compiles=made)
-    timing = Timed(steps(number=4), steps(1e-3, number=4), steps(3e-3, number=4))
+    after = ran(R, R, R, compiles=made)
+    timing = Timed(steps(number=5), steps(1e-3, number=5), steps(3e-3, number=5))
     assert gain_of(STORM, after, timing).pays_back == 1000
-    slow = Timed(steps(number=4), steps(3e-3, number=4), steps(1e-3, number=4))
+    slow = Timed(steps(number=5), steps(3e-3, number=5), steps(1e-3, number=5))
     assert gain_of(STORM, after, slow).pays_back is None

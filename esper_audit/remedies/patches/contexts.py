@@ -59,8 +59,8 @@ class Branch(Exception):  # noqa: N818  # an answer, no error
 class Reads:
     """Turns reads of a number into reads of a tensor.
 
-    ``cast``: to the dtype of an operand beside it, where there is one. ``branches`` are the places
-    at which the number stays, with what it does there; ``made`` counts the reads that were changed.
+    ``cast``: convert it to the dtype of the operand beside it. ``branches`` are the places where
+    the number stays, with what it does there; ``made`` counts the reads that were changed.
 
     ``flags``: where a branch is decided, read an answer that is kept beside the number. They are
     kept by name, each with the text of what it answers about ``value``.

@@ -116,7 +116,7 @@ def _is_literal(finding: Finding, argument: cst.BaseExpression) -> bool:
 
 
 def _common_type(finding: Finding) -> str:
-    """The type that both values convert to without loss; empty where there is none."""
+    """The type that both values convert to without loss; empty if they share none."""
     types = [_type_of(text) for text in (finding.expected, finding.actual)]
     if set(types) <= {"list", "tuple"}:
         return types[0]
