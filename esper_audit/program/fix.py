@@ -57,10 +57,11 @@ def run_program_fix(
 ) -> FixReport:
     """Record a program, and run it again with each remedy for what it recompiles.
 
-    The program runs several times, in its folder, without input. ``apply`` takes the
-    report, and a function that audits the program with the changed files. ``say`` takes the name of
-    each part as it begins. A KeyboardInterrupt ends it early, and the report says so. Raises UsageError for a program of several ranks,
-    IncompleteError where it can't be recorded.
+    The program runs several times, in its folder, without input. ``apply`` takes the report, and a
+    function that audits the program with the changed files. ``say`` takes the name of each part as
+    it begins. A KeyboardInterrupt ends it early, and the report says so.
+
+    Raises UsageError for a program of several ranks, IncompleteError where it can't be recorded.
     """
     _refuse_ranks()
     target.check()
