@@ -6,12 +6,14 @@ show them all.
 
 from __future__ import annotations
 
+import copy
 import textwrap
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from support import ROOT, every_job
 
 from esper_audit.data.audits import Audit
@@ -238,3 +240,18 @@ def test_a_failing_strategy_of_the_slot_has_a_patch(pool: Pool, alpha: str) -> N
         assert "None" not in overlay[str(ROOT / "slot" / "strategies.py")].partition(
             "class LazyCache"
         )[2].partition("class NeverInvalidated")[0].replace("-> None", "")
+
+
+def test_a_buffer_differs_from_a_number_where_the_how_to_says_so() -> None:
+    module = torch.nn.Module()
+    module.register_buffer("gain", torch.tensor(0.5), persistent=False)
+    twin = copy.copy(module)
+    twin.gain.fill_(0.9)
+    assert module.gain.item() == torch.tensor(0.9).item()
+    with torch.device("meta"):
+        bare = torch.nn.Module()
+        bare.register_buffer("gain", torch.tensor(0.5), persistent=False)
+    assert bare.gain.is_meta  # to_empty gives it memory, and no value
+    x = torch.zeros(1, requires_grad=True)
+    torch.where(torch.tensor(True), x, x.sqrt() * 0).sum().backward()
+    assert x.grad is not None and x.grad.isnan().all()
