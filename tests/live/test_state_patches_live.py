@@ -246,8 +246,7 @@ def test_a_buffer_differs_from_a_number_where_the_how_to_says_so() -> None:
     module = torch.nn.Module()
     module.register_buffer("gain", torch.tensor(0.5), persistent=False)
     twin = copy.copy(module)
-    twin.gain.fill_(0.9)
-    assert module.gain.item() == torch.tensor(0.9).item()
+    assert twin.get_buffer("gain") is module.get_buffer("gain")
     with torch.device("meta"):
         bare = torch.nn.Module()
         bare.register_buffer("gain", torch.tensor(0.5), persistent=False)
