@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import importlib
 import sys
+import uuid
 from pathlib import Path
 
 import pytest
@@ -63,10 +65,15 @@ def step(slot):
 
 @pytest.fixture
 def library(tmp_path, monkeypatch):
-    """A library that keeps tables at its module level."""
+    """A library that keeps tables at its module level, with a name of its own.
+
+    Dynamo remembers the module of a name for the process (`_import_module` in
+    torch 2.13.0, _dynamo/symbolic_convert.py): a second one would meet the first one's tables.
+    """
     from states import LIBRARY
 
-    (tmp_path / "a_library.py").write_text(LIBRARY)
+    name = f"a_library_{uuid.uuid4().hex}"
+    (tmp_path / f"{name}.py").write_text(LIBRARY)
     monkeypatch.syspath_prepend(tmp_path)
-    yield __import__("a_library")
-    del sys.modules["a_library"]
+    yield importlib.import_module(name)
+    del sys.modules[name]
