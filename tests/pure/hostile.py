@@ -56,7 +56,7 @@ def _live_in(token: Token) -> Iterator[str]:
         yield f"{token.type}: {token.attrs} {token.content}"
     if token.type == "html_block" and not _OWN_HTML.fullmatch(token.content):
         yield f"html: {token.content}"
-    if token.type in ("code_block", "fence") and token.info != "console":
+    if token.type in ("code_block", "fence") and token.info not in ("console", "diff", "python"):
         yield f"{token.type}: {token.content}"
     if token.type == "inline":
         children = token.children or []

@@ -191,7 +191,8 @@ both = threading.Barrier(2)
 
 def read():
     both.wait()
-    print(load(Path(sys.argv[1]), Recording).environment.torch)
+    # One write: that of print() is two, and the threads would mix them.
+    sys.stdout.write(load(Path(sys.argv[1]), Recording).environment.torch + "\n")
 
 
 threads = [threading.Thread(target=read) for _ in range(2)]
