@@ -12,6 +12,7 @@ from esper_audit.data.compiles import GraphBreak
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim, Control, ProgramBudget, Question
 from esper_audit.data.findings import Finding, FrameSummary
+from esper_audit.data.logs import RankClass
 from esper_audit.data.numbers import Seconds
 from esper_audit.data.reasons import Reason
 from esper_audit.data.recording import Environment, Recording
@@ -70,12 +71,14 @@ class ProgramAudit:
 class ProgramReport:
     """One recorded program, or each rank of a distributed one.
 
-    ``differences`` are findings where ranks differ.
+    ``differences`` are findings where ranks differ. ``classes`` are ranks that did the same, the
+    largest first, where ``audits`` holds one of each class and not one of each rank.
     """
 
     root: str = ""
     audits: Annotated[tuple[ProgramAudit, ...], Meta(min_length=1)]
     differences: tuple[Finding, ...] = ()
+    classes: tuple[RankClass, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from esper_audit.data.numbers import Count, Moment, Whole
 from esper_audit.data.numbers import Seconds as Duration
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason
+from esper_audit.data.stages import Seconds, Stage
 from esper_audit.data.steps import Phase
 
 
@@ -195,16 +196,6 @@ class GraphBreak:
 
 
 @dataclass(frozen=True, slots=True)
-class Seconds:
-    """Time of one compile. ``total`` is wall time; the parts are torch's own and may be unknown."""
-
-    total: Duration
-    dynamo: Moment | None = None
-    aot_autograd: Moment | None = None
-    backend: Moment | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Compile:
     """One attempt of Dynamo to compile a frame, successful or not.
 
@@ -226,7 +217,8 @@ class Compile:
     ``error_on_recompile``, ``fail_on_recompile``, ``fullgraph`` or ``fail_on_recompile_limit_hit``.
     ``raised``: its error reached the caller; ``unsupported``: Dynamo can't trace the code. Of an
     error, ``reason`` is torch's first line, ``detail`` what else it says, such as shapes that don't
-    fit, ``hints`` are torch's, and ``stopped_at`` is the user's line that it stopped at.
+    fit, ``hints`` are torch's, and ``stopped_at`` is the user's line that it stopped at. ``stages``
+    are in the order of their beginnings; one may lie inside of another.
     """
 
     sequence: Whole
@@ -268,6 +260,7 @@ class Compile:
     detail: str = ""
     hints: tuple[str, ...] = ()
     stopped_at: Location | None = None
+    stages: tuple[Stage, ...] = ()
 
     @property
     def limit_hit(self) -> bool:

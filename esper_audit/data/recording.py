@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stance
+from esper_audit.data.logs import CacheUse, GraphSkip, LogSource
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.data.numbers import Count, Seconds, Whole
 from esper_audit.data.reasons import Reason
@@ -64,6 +65,8 @@ class Recording:
     ``graphs_before`` is how many graphs torch had compiled before the recording began, or None.
     ``earlier_runs``: of a part of a recording, runs in it of graphs that were compiled before it.
     ``complete`` is False for what a process left behind that ended without a word.
+    ``began_at`` is the time of its beginning in seconds since 1970 (UTC), None where nobody knows.
+    ``trace_log`` is what it was made of, where that is a trace log; of what was recorded, None.
     """
 
     environment: Environment
@@ -89,3 +92,7 @@ class Recording:
     earlier_runs: Count | None = None
     seconds: Seconds = 0.0
     complete: bool = True
+    began_at: Seconds | None = None
+    trace_log: LogSource | None = None
+    caches: tuple[CacheUse, ...] = ()
+    graph_skips: tuple[GraphSkip, ...] = ()

@@ -14,13 +14,13 @@ from esper_audit.data.compiles import (
     GuardFailure,
     Outcome,
     RunsAfter,
-    Seconds,
     SkippedFrame,
     Stance,
 )
 from esper_audit.data.notices import HookError, Unrecognized
 from esper_audit.data.places import Frame
 from esper_audit.data.signals import Begin, Code, End, Stages
+from esper_audit.data.stages import Seconds
 from esper_audit.data.steps import Phase
 from esper_audit.torch_text.sources import frame_key, in_user_terms
 

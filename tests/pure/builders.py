@@ -10,11 +10,12 @@ from typing import Any
 
 from esper_audit.data.audits import Audit, JudgedStep, ProgramAudit
 from esper_audit.data.comparisons import Comparison
-from esper_audit.data.compiles import Compile, GuardFailure, Outcome, Seconds, ValueKind
+from esper_audit.data.compiles import Compile, GuardFailure, Outcome, ValueKind
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.places import Frame
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment, Recording
+from esper_audit.data.stages import Seconds
 from esper_audit.data.steps import Lookups, Phase, Step
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.torch_text.guard_text import kind_of

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from builders import compiled, failure, judged
 
-from esper_audit.data.compiles import Outcome, Seconds
+from esper_audit.data.compiles import Outcome
 from esper_audit.data.findings import Pattern
+from esper_audit.data.stages import Seconds
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis import attempts_to_watch, root_causes

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from builders import compiled, failure, judged
 
-from esper_audit.data.compiles import Outcome, Seconds, Write
+from esper_audit.data.compiles import Outcome, Write
 from esper_audit.data.findings import Pattern
 from esper_audit.data.places import Location as Line
 from esper_audit.data.reasons import Reason, Why
+from esper_audit.data.stages import Seconds
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis import root_causes
 from esper_audit.report.blocks import details

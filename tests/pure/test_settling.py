@@ -9,10 +9,11 @@ import pytest
 from builders import compiled, recording, step
 from remedy_builders import PASSED, STORM, C, E, R, cause, edit, finding, lever, ran
 
-from esper_audit.data.compiles import Outcome, Seconds
+from esper_audit.data.compiles import Outcome
 from esper_audit.data.jobs import Job, Replay, ReplayStatus
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.remedies import Ground, RemedyState
+from esper_audit.data.stages import Seconds
 from esper_audit.remedies.candidates import causes_of
 from esper_audit.remedies.gains import Timed, gain_of, is_slower
 from esper_audit.remedies.search import Tried

@@ -1,0 +1,1 @@
+"""Recompiles in the frameworks that people train with. Each module needs its framework alone."""
