@@ -192,7 +192,7 @@ both = threading.Barrier(2)
 def read():
     both.wait()
     # One write: that of print() is two, and the threads would mix them.
-    sys.stdout.write(load(Path(sys.argv[1]), Recording).environment.torch + "\n")
+    sys.stdout.write(load(Path(sys.argv[1]), Recording).environment.torch + chr(10))
 
 
 threads = [threading.Thread(target=read) for _ in range(2)]
