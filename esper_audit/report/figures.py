@@ -52,7 +52,7 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Lanes on one axis, in ``unit``: seconds since the recording began, or the number of a step."""
+    """Lanes on one axis, in ``unit``: seconds since the beginning, or numbers of steps."""
 
     summary: Line
     unit: str
