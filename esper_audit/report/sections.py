@@ -9,8 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from esper_audit.data.clean import clean, clean_code
+
+if TYPE_CHECKING:
+    from esper_audit.report.figures import Figure
 
 
 class Style(StrEnum):
@@ -29,10 +33,15 @@ class Style(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Words of one style."""
+    """Words of one style.
+
+    ``to`` is where they lead: an anchor of the page, a file beside it, or an address of the web.
+    Formats of text leave it out.
+    """
 
     text: str
     style: Style = Style.PLAIN
+    to: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "text", clean(self.text))
@@ -124,11 +133,17 @@ Block = Item | Table | Code
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A title, what stands under it, and notes on how to read that."""
+    """A title, what stands under it, and notes on how to read that.
+
+    ``figures`` are drawn above its body, where a format can draw. ``anchor`` is a name that other
+    parts of the page lead to.
+    """
 
     title: str
     body: tuple[Block, ...]
     notes: tuple[Line, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    anchor: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "title", clean(self.title))
