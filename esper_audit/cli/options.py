@@ -42,7 +42,7 @@ OutputOption = Annotated[
         "-o",
         metavar="[FORMAT=]FILE",
         help="Also write the report to FILE. Without FORMAT=, the suffix decides: .json, .md,"
-        " .xml (junit), .sarif or .txt (plain). May be repeated.",
+        " .html, .xml (junit), .sarif or .txt (plain). May be repeated.",
     ),
 ]
 QuietOption = Annotated[bool, _report("-q", "--quiet", help="Print only the answer.")]

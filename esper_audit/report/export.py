@@ -14,7 +14,7 @@ from esper_audit.data.remedies import FixReport
 from esper_audit.data.scans import ScanReport
 from esper_audit.data.storage import Document
 from esper_audit.errors import UsageError
-from esper_audit.report.formats import print_document
+from esper_audit.report.formats import Format, print_document, render
 from esper_audit.report.text.terminal import WIDTH
 
 _COMMANDS: dict[type[Document], str] = {
@@ -29,17 +29,22 @@ _EXPORTS = (".svg", ".html", ".txt")
 
 
 def export_report(report: Document, suffix: str, width: int, verbosity: int = 0) -> str:
-    """The report as the text of an .svg, .html or .txt file, ``width`` columns wide."""
+    """The report as the text of an .svg, .html or .txt file.
+
+    ``width`` is that of pictures and texts in columns; a page of HTML is as wide as its window.
+    """
     if suffix not in _EXPORTS:
         raise UsageError(
             f"A report can't be exported as {repr(suffix) if suffix else 'a file without suffix'}.",
             f"Give a file that ends in {', '.join(_EXPORTS)}.",
         )
+    if suffix == ".html":
+        return render(report, Format.HTML, verbosity)
     console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
     print_document(report, console, verbosity)
     if suffix == ".svg":
         return console.export_svg(title=f"esper-audit {_COMMANDS[type(report)]}")
-    return console.export_html() if suffix == ".html" else console.export_text()
+    return console.export_text()
 
 
 _FRAGMENT = (

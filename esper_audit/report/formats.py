@@ -17,14 +17,19 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from esper_audit.data.storage import Document
+    from esper_audit.report.sections import Page
 
 _NAME = re.compile(r"[A-Za-z]+")
 
 
 class MadeOf(Enum):
-    """What a format's renderer takes: the sections for readers, the cases for machines, or all."""
+    """What a format's renderer takes: the sections for readers, the cases for machines, or all.
+
+    ``PICTURES`` are the sections with their figures, and the document.
+    """
 
     PAGE = auto()
+    PICTURES = auto()
     CASES = auto()
     DOCUMENT = auto()
 
@@ -54,6 +59,7 @@ class Format(StrEnum):
     PLAIN = "plain", MadeOf.PAGE, "text.plain:plain", (".txt",)
     JSON = "json", MadeOf.DOCUMENT, "ci.saved:saved", (".json",)
     MARKDOWN = "markdown", MadeOf.PAGE, "text.markdown:markdown", (".md",)
+    HTML = "html", MadeOf.PICTURES, "html.document:html", (".html",)
     JUNIT = "junit", MadeOf.CASES, "ci.junit:junit", (".xml",)
     SARIF = "sarif", MadeOf.CASES, "ci.sarif:sarif", (".sarif", ".sarif.json")
     GITHUB = "github", MadeOf.CASES, "ci.github:github"
@@ -148,11 +154,22 @@ def render(
         from esper_audit.report.ci.cases import cases
 
         made = renderer(cases(document))
+    elif form.made_of is MadeOf.PICTURES:
+        made = renderer(_pictured(document, verbosity, typed), document)
     else:
         from esper_audit.report.build import page
 
         made = renderer(page(document, verbosity, typed), width)
     return str(made)
+
+
+def _pictured(document: Document, verbosity: int, typed: Typed) -> Page:
+    """A page that folds what is long, so that it holds everything unless the answer is enough."""
+    from esper_audit.report.build import page
+    from esper_audit.report.pictures import with_figures
+
+    whole = verbosity if verbosity < 0 else max(verbosity, 1)
+    return with_figures(document, page(document, whole, typed), whole)
 
 
 def print_document(
