@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from esper_audit.api import LiveRecording, RecompileError, assert_max_recompiles, record
+    from esper_audit.api import (
+        LiveRecording,
+        RecompileError,
+        RecompileWarning,
+        assert_max_recompiles,
+        record,
+    )
     from esper_audit.data.expectations import Budget, Claim
     from esper_audit.recording.marks import steady_state, step
     from esper_audit.recording.recorder import Recorder
@@ -26,6 +32,7 @@ __all__ = [
     "CompiledStep",
     "LiveRecording",
     "RecompileError",
+    "RecompileWarning",
     "Recorder",
     "ReplaySession",
     "__version__",
@@ -44,6 +51,7 @@ _HOMES = {
     "CompiledStep": "esper_audit.replay.session",
     "LiveRecording": "esper_audit.api",
     "RecompileError": "esper_audit.api",
+    "RecompileWarning": "esper_audit.api",
     "Recorder": "esper_audit.recording.recorder",
     "ReplaySession": "esper_audit.replay.session",
     "assert_max_recompiles": "esper_audit.api",

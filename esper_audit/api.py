@@ -15,7 +15,7 @@ from esper_audit.data.recording import Recording
 from esper_audit.data.steps import Phase
 from esper_audit.data.storage import save
 from esper_audit.data.text import encodable
-from esper_audit.diagnosis import count, judge_program
+from esper_audit.diagnosis import Tally, Totals, count, judge_program, runs_eagerly
 from esper_audit.report.blocks import blocks
 from esper_audit.report.complaints import at_most
 from esper_audit.report.words.numbers import several
@@ -31,6 +31,10 @@ class RecompileError(AssertionError):
     """Compiled code did something else than was asserted; the message says what, where and why."""
 
 
+class RecompileWarning(UserWarning):
+    """Compiled code did something else than was allowed, in a training that goes on."""
+
+
 class LiveRecording:
     """What is recorded in a ``with record()`` block: readable inside it and after it."""
 
@@ -38,6 +42,8 @@ class LiveRecording:
         self._provenance = provenance
         self._recorder: Recorder | None = None
         self._result: Recording | None = None
+        self._tally = Tally()
+        self._eager = (0, 0, 0)
         self._state = "not started"
 
     def __enter__(self) -> LiveRecording:
@@ -49,7 +55,12 @@ class LiveRecording:
         if self._recorder is not None:
             raise RuntimeError("A recording is made once: call record() again.")
         # A program says when warm-up is over; until it does, compiles are expected.
-        self._recorder = Recorder(phase=Phase.WARM_UP, adding_up=True, watch=self._provenance)
+        self._recorder = Recorder(
+            phase=Phase.WARM_UP,
+            adding_up=True,
+            watch=self._provenance,
+            journal=self._tally.note,
+        )
         self._recorder.__enter__()
         self._state = "recording"
         return self
@@ -73,6 +84,24 @@ class LiveRecording:
         if self._recorder is None:
             raise RuntimeError("Nothing is recorded yet: use it in a with statement.")
         return self._result or self._recorder.recording()
+
+    @property
+    def totals(self) -> Totals:
+        """The counts up to now. They are kept as things happen: cheap to ask in every step."""
+        return self._tally.totals
+
+    @property
+    def eager_frames(self) -> int:
+        """How many frames torch runs eagerly now, for every value or for new ones.
+
+        Cheap to ask in every step: it is judged again only where that may have changed.
+        """
+        turns, compiles, number = self._eager
+        now = self._tally.turns, self.totals.compiles
+        if now[0] != turns or (number and now[1] != compiles):
+            number = sum(map(runs_eagerly, self.frames))
+            self._eager = (*now, number)
+        return number
 
     @property
     def audit(self) -> ProgramAudit:

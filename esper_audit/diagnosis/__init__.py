@@ -9,11 +9,13 @@ from esper_audit.diagnosis.claims import decide_claims, matches, testable
 from esper_audit.diagnosis.controls import caught, is_control, misses, overall
 from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import eager_findings
+from esper_audit.diagnosis.frames import runs_eagerly
 from esper_audit.diagnosis.identify import identify
 from esper_audit.diagnosis.kinds import CHANGES, EAGER, KINDS, Door, is_of_kind, parse_kinds
 from esper_audit.diagnosis.program import judge_program
 from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_compiled
 from esper_audit.diagnosis.steps import judge_steps
+from esper_audit.diagnosis.tally import Tally, Totals
 
 __all__ = [
     "CHANGES",
@@ -23,6 +25,8 @@ __all__ = [
     "NOT_PROVEN",
     "Counts",
     "Door",
+    "Tally",
+    "Totals",
     "attempts_to_watch",
     "believed",
     "caught",
@@ -42,5 +46,6 @@ __all__ = [
     "parse_kinds",
     "ran_compiled",
     "root_causes",
+    "runs_eagerly",
     "testable",
 ]

@@ -45,6 +45,17 @@ def frame_summaries(
     return tuple(sorted(found, key=lambda summary: (-summary.seconds, summary.direct is False)))
 
 
+def is_telling(frame: FrameSummary) -> bool:
+    """Not a helper that Dynamo was asked for and that holds no tensor operation."""
+    return bool(frame.compiles) or frame.direct or frame.why is not None
+
+
+def runs_eagerly(frame: FrameSummary) -> bool:
+    """Whether torch runs it eagerly now, for every value or for new ones."""
+    eager = frame.state in (FrameState.EAGER, FrameState.CACHED_ONLY)
+    return eager and is_telling(frame)
+
+
 def _is_given_up(skip: SkippedFrame, recording: Recording) -> bool:
     quiet = is_quiet(skip) or calls_compiled(skip, recording)
     return skip.for_good and not skip.ran and not quiet

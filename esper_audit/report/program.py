@@ -9,6 +9,7 @@ from esper_audit.data.findings import Finding, FrameState, FrameSummary
 from esper_audit.data.places import Frame
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
+from esper_audit.diagnosis.frames import is_telling
 from esper_audit.diagnosis.ranks import is_readable, missing_ranks
 from esper_audit.report.blocks import NO_REASON, NOT_RECORDED, details, is_not_recorded, subject
 from esper_audit.report.closings import program_closing
@@ -113,7 +114,7 @@ def _seconds(audit: ProgramAudit) -> str:
 
 def _shown(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
     """Not the helpers that Dynamo was asked for and that hold no tensor operation."""
-    return [frame for frame in frames if frame.compiles or frame.direct or frame.why is not None]
+    return [frame for frame in frames if is_telling(frame)]
 
 
 def _sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[Section]:

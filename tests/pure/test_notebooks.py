@@ -89,8 +89,8 @@ def test_a_notebook_shows_that_a_recording_has_not_begun():
 
 def test_tab_completion_lists_the_public_names():
     assert dir(esper_audit) == sorted(esper_audit.__all__)
-    wanted = ["audit", "compiles", "findings", "frames", "hits", "recompiles", "report"]
-    assert dir(esper_audit.record()) == [*wanted, "result", "save"]
+    wanted = ["audit", "compiles", "eager_frames", "findings", "frames", "hits", "recompiles"]
+    assert dir(esper_audit.record()) == [*wanted, "report", "result", "save", "totals"]
 
 
 def test_cells_are_known_by_the_files_that_ipython_makes_up(shell):
