@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from esper_audit.data.audits import ProgramAudit
 from esper_audit.data.clean import clean
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.data.findings import Finding
+from esper_audit.data.reasons import Counted
 from esper_audit.data.recording import Recording
 from esper_audit.data.verdicts import AuditVerdict
-from esper_audit.diagnosis import EAGER, KINDS, is_of_kind, judge_program, ran_compiled
+from esper_audit.diagnosis import (
+    EAGER,
+    KINDS,
+    is_of_kind,
+    judge_program,
+    ran_compiled,
+    root_causes,
+)
 from esper_audit.report.blocks import blocks
+from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import all_in_words
+
+_MOST = 8
+"""Causes that are told while a program goes on: its recording holds them all."""
 
 _NOT_COMPILED = (
     "Call what torch.compile returned, not the original; a function that torch permanently skips"
@@ -33,6 +46,35 @@ def at_most(
     else:
         budget = ProgramBudget(recompiles_after_warm_up=allowed, warm_up_calls=warm_up_calls)
     return _complaint(judge_program(recording, budget), root)
+
+
+@dataclass(frozen=True, slots=True)
+class Excess:
+    """Why a recording is over its budget, or proves nothing; ``kinds`` tells one from another."""
+
+    kinds: frozenset[tuple[str, str]]
+    text: str
+    is_proven: bool
+
+
+def excess(recording: Recording, budget: ProgramBudget, root: str = "") -> Excess | None:
+    """What is over budget up to now, with its costliest causes; None where nothing is.
+
+    Where only a bound after warm-up is exceeded, the causes are those after warm-up.
+    """
+    audit = judge_program(recording, budget)
+    if audit.verdict is AuditVerdict.PASSED:
+        return None
+    kinds = frozenset((reason.why.value, str(reason.counted or "")) for reason in audit.reasons)
+    if audit.verdict is not AuditVerdict.FAILED:
+        return Excess(kinds, _complaint(audit, root), is_proven=False)
+    is_late = {reason.counted for reason in audit.reasons} == {Counted.RECOMPILES_AFTER_WARM_UP}
+    causes = root_causes(recording.compiles, after_warm_up_only=is_late)
+    telling = [*causes, *(finding for finding in audit.findings if finding.id in EAGER)]
+    text = _with_causes(all_in_words(audit.reasons), telling[:_MOST], root)
+    if len(telling) > _MOST:
+        text += f"\nand {several(len(telling) - _MOST, 'more finding')}: see the recording"
+    return Excess(kinds, text, is_proven=True)
 
 
 def at_most_breaks(recording: Recording, allowed: int, root: str = "") -> str:

@@ -64,7 +64,10 @@ class Reader:
         if command == "echo $?":
             return f"{self.code}\n"
         program, *arguments = shlex.split(command)
-        if program in ("esper-audit", "pytest"):
+        if program == "python":
+            module = arguments[0].removesuffix(".py")
+            done = run_warm([module, *arguments[1:]], self.folder, self.environment)
+        elif program in ("esper-audit", "pytest"):
             module = program.replace("-", "_")
             done = run_warm([module, *arguments], self.folder, self.environment)
             if warm.__file__ in done.stdout:  # frames that a reader's process has not
