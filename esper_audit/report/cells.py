@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from esper_audit.data.audits import Audit
 from esper_audit.data.jobs import was_run
@@ -17,10 +17,14 @@ from esper_audit.report.words.numbers import several
 
 @dataclass(frozen=True)
 class Cell:
-    """A mark, a word and, where there is more to say, a detail; readable without the style."""
+    """A mark, a word and, where there is more to say, a detail; readable without the style.
+
+    ``audit`` is the one that it tells of.
+    """
 
     text: str
     style: Style
+    audit: Audit | None = field(default=None, compare=False, repr=False)
 
 
 def limit_hit(audit: Audit) -> bool:
@@ -34,7 +38,7 @@ def cell(audit: Audit) -> Cell:
 
 
 def _cell(audit: Audit, text: str) -> Cell:
-    return Cell(f"{AUDIT_MARKS[audit.verdict]} {text}", AUDIT_STYLES[audit.verdict])
+    return Cell(f"{AUDIT_MARKS[audit.verdict]} {text}", AUDIT_STYLES[audit.verdict], audit)
 
 
 def _words(audit: Audit) -> str:

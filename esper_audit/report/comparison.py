@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from esper_audit.data.changes import Change, ChangeKind, ComparedAudit, ComparisonReport, Entry
 from esper_audit.report.closings import about
 from esper_audit.report.gate import about_cause
-from esper_audit.report.sections import Closing, Item, Line, Page, Section, Style, Table, item, line
+from esper_audit.report.sections import (
+    Closing,
+    Item,
+    Line,
+    Page,
+    Part,
+    Section,
+    Style,
+    Table,
+    item,
+    line,
+)
 from esper_audit.report.words.marks import ANSWER_STYLES
 from esper_audit.report.words.numbers import agree, several, share
 from esper_audit.report.words.reasons import in_words
@@ -39,7 +50,7 @@ def comparison_page(report: ComparisonReport, verbosity: int = 0) -> Page:
         for r in shown
     )
     table = Table(rows, ("audit", f"A: {report.first}", f"B: {report.second}"))
-    sections = [Section("Audits", (table,))]
+    sections = [Section("Audits", (table,), anchor=Part.COMPARED)]
     found = tuple(_cause(r, c, report.root) for r in shown for c in _of_causes(r))
     if found:
         sections.append(Section("Causes that differ", found))

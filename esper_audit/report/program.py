@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import Finding, FrameState, FrameSummary
@@ -17,6 +18,7 @@ from esper_audit.report.sections import (
     Item,
     Line,
     Page,
+    Part,
     Section,
     Style,
     Table,
@@ -78,7 +80,7 @@ def _did(audit: ProgramAudit, name: str) -> str:
     if _compiled_nothing(audit):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
-    troubled = [frame for frame in _shown(audit.frames) if frame.state not in _NOT_EAGER]
+    troubled = [frame for frame in shown_frames(audit.frames) if frame.state not in _NOT_EAGER]
     failed = sum(frame.state is FrameState.FAILED for frame in troubled)
     parts = [
         f"{several(counts.compiles, 'compile')} ({several(counts.recompiles, 'recompile')})"
@@ -112,7 +114,7 @@ def _seconds(audit: ProgramAudit) -> str:
     return f"{sum(frame.seconds for frame in audit.frames):.1f} s"
 
 
-def _shown(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
+def shown_frames(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
     """Not the helpers that Dynamo was asked for and that hold no tensor operation."""
     return [frame for frame in frames if is_telling(frame)]
 
@@ -122,28 +124,28 @@ def _sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[Secti
     audits = report.audits
     frames = [frame for audit in audits for frame in audit.frames]
     if frames and len(audits) == 1:
-        yield _frames(frames if verbosity > 0 else _shown(frames), verbosity, way)
+        yield _frames(frames if verbosity > 0 else shown_frames(frames), verbosity, way)
     elif frames:
         yield _by_rank(audits, verbosity)
     if report.differences:
         yield _findings("Ranks differ", report.differences, report.root, MOST_CAUSES, way)
-    found = _distinct(audits)
+    found = distinct_findings(audits)
     causes = [finding for finding in found if finding.pattern is not None]
     eager = [finding for finding in found if finding.id in EAGER or finding.attempts]
     breaks = [finding for finding in found if finding.pattern is None and finding not in eager]
-    for title, group, most in (
-        ("Causes of recompiles", causes, MOST_CAUSES),
-        ("Eager execution and failed compiles", eager, MOST_CAUSES),
-        ("Graph breaks", breaks, MOST_BREAKS),
+    for title, group, most, anchor in (
+        ("Causes of recompiles", causes, MOST_CAUSES, Part.CAUSES),
+        ("Eager execution and failed compiles", eager, MOST_CAUSES, Part.EAGER),
+        ("Graph breaks", breaks, MOST_BREAKS, ""),
     ):
         if group:
             shown = len(group) if verbosity > 0 else most
-            yield _findings(title, group, report.root, shown, way)
+            yield replace(_findings(title, group, report.root, shown, way), anchor=anchor)
     if notes := dict.fromkeys(_notes(audits)):
         yield Section("Notes", bullets(*notes))
 
 
-def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
+def distinct_findings(audits: Sequence[ProgramAudit]) -> list[Finding]:
     """The findings of all ranks, those that ranks share once."""
     found: dict[tuple[str, ...], Finding] = {}
     for audit in audits:
@@ -157,13 +159,20 @@ def _distinct(audits: Sequence[ProgramAudit]) -> list[Finding]:
 def _frames(frames: Sequence[FrameSummary], verbosity: int, way: str) -> Section:
     shown = frames if verbosity > 0 else _telling(frames)
     names = frame_names([frame.frame for frame in frames])
-    rows = tuple(_frame(frame, names[frame.frame]) for frame in shown)
+    rows = frame_rows(shown, names)
     numbers = frozenset(range(1, 1 + len(_NUMBERS)))
     legend = "left: compiles until the recompile limit"
     if len(shown) < len(frames):
         legend += f"; {len(frames) - len(shown)} more frames that cost less: see them with {way}"
     table = Table(rows, ("frame", *_NUMBERS, "now"), numbers)
-    return Section("Frames", (table,), (line(legend),))
+    return Section("Frames", (table,), (line(legend),), anchor=Part.FRAMES)
+
+
+def frame_rows(
+    frames: Sequence[FrameSummary], names: Mapping[Frame, str]
+) -> tuple[tuple[Line, ...], ...]:
+    """A row for each frame: its name, the numbers, and what it does now."""
+    return tuple(_frame(frame, names[frame.frame]) for frame in frames)
 
 
 def _frame(frame: FrameSummary, name: str) -> tuple[Line, ...]:
@@ -207,7 +216,7 @@ def _why(frame: FrameSummary) -> str:
 
 
 def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
-    by_rank = [{frame.frame.key: frame for frame in _shown(audit.frames)} for audit in audits]
+    by_rank = [{frame.frame.key: frame for frame in shown_frames(audit.frames)} for audit in audits]
     ranks = [place if audit.rank is None else audit.rank for place, audit in enumerate(audits)]
     keys = list(dict.fromkeys(key for frames in by_rank for key in frames))
     shown = keys if verbosity > 0 else keys[:MOST_FRAMES]
@@ -215,7 +224,8 @@ def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
     rows = tuple(_over_ranks([frames.get(key) for frames in by_rank], names) for key in shown)
     heads = ("frame", *(f"rank {rank}" for rank in ranks))
     table = Table(rows, heads, frozenset(range(1, len(heads))), breaks=True)
-    return Section("Frames by rank: compiles, recompiles among them, reuses", (table,))
+    title = "Frames by rank: compiles, recompiles among them, reuses"
+    return Section(title, (table,), anchor=Part.FRAMES)
 
 
 def _over_ranks(
@@ -240,10 +250,11 @@ def _findings(title: str, findings: Sequence[Finding], root: str, most: int, way
     notes = [line(more)] if len(findings) > most else []
     if any(map(is_not_recorded, findings)):
         notes.append(line(f"{NOT_RECORDED}; rerun with --provenance"))
-    return Section(title, tuple(_finding(f, root) for f in findings[:most]), tuple(notes))
+    return Section(title, tuple(finding_item(f, root) for f in findings[:most]), tuple(notes))
 
 
-def _finding(finding: Finding, root: str) -> Item:
+def finding_item(finding: Finding, root: str) -> Item:
+    """One finding: what it is about, and all that is known of it."""
     head = line(words(finding.id.value, Style.STRONG), f": {subject(finding, root)}")
     return item(head, *details(finding, root))
 

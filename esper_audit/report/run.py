@@ -21,6 +21,7 @@ from esper_audit.report.sections import (
     Item,
     Line,
     Page,
+    Part,
     Section,
     Style,
     Table,
@@ -77,13 +78,13 @@ def run_page(report: Report, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -
 
 def _findings(report: Report) -> Iterator[Finding]:
     """Those of the failed audits, as far as they are told: the costliest first."""
-    failed = [audit for audit in report.audits if _is_telling(audit, report)]
+    failed = [audit for audit in report.audits if is_telling(audit, report)]
     yield from (cause.finding for cause in causes(failed))
     yield from (finding for audit in failed for finding in audit.findings)
 
 
 def _sections(report: Report, verbosity: int) -> Iterator[Section]:
-    failed = [audit for audit in report.audits if _is_telling(audit, report)]
+    failed = [audit for audit in report.audits if is_telling(audit, report)]
     shown = report.audits if verbosity > 0 else failed
     if report.audits:
         yield _scenarios(report, verbosity)
@@ -94,7 +95,7 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
     if found := causes(failed):
         yield _causes(found, report.root, len(found) if verbosity > 0 else MOST_CAUSES)
     if other := [audit for audit in failed if cell(audit).text.endswith(FAILED)]:
-        lines = [f"{_title(audit)}: {all_in_words(audit.reasons)}" for audit in other]
+        lines = [f"{audit_title(audit)}: {all_in_words(audit.reasons)}" for audit in other]
         yield Section("Other failures", bullets(*lines, *_breaks(other, report.root)))
     if eager := _eager(shown, verbosity):
         yield Section("Eager execution", bullets(*eager))
@@ -105,7 +106,9 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
     if troubles := tuple(_troubles(report.audits, verbosity)):
         yield Section("Not judged", troubles)
     if advised := [
-        f"{_title(audit)}: {in_words(advice)}" for audit in report.audits for advice in audit.advice
+        f"{audit_title(audit)}: {in_words(advice)}"
+        for audit in report.audits
+        for advice in audit.advice
     ]:
         yield Section("Advice", bullets(*advised))
     if notes := list(_notes(report)):
@@ -126,7 +129,8 @@ def _breaks(audits: Sequence[Audit], root: str) -> list[str]:
     return list(dict.fromkeys(lines))
 
 
-def _is_telling(audit: Audit, report: Report) -> bool:
+def is_telling(audit: Audit, report: Report) -> bool:
+    """Whether it failed, and was not meant to."""
     return audit.verdict is AuditVerdict.FAILED and not is_control(audit, report.control)
 
 
@@ -143,7 +147,9 @@ def _scenarios(report: Report, verbosity: int) -> Section:
     left = len(laid_out.rows) - len(rows)
     rest = [line(f"{several(left, 'more row')}: {REUSED} in each column")] if left else []
     legend = _GRAPHS_LEGEND if laid_out.counts_graphs else _LEGEND
-    return Section("Scenarios", (table,), (*rest, line(f"{AUDIT_LEGEND}; {legend}")))
+    return Section(
+        "Scenarios", (table,), (*rest, line(f"{AUDIT_LEGEND}; {legend}")), anchor=Part.SCENARIOS
+    )
 
 
 def _is_all_reused(cells: Sequence[Cell]) -> bool:
@@ -152,33 +158,35 @@ def _is_all_reused(cells: Sequence[Cell]) -> bool:
 
 def _steps(audits: Sequence[Audit], verbosity: int) -> Section:
     several_backends = len({audit.backend for audit in audits}) > 1
-    rows = tuple((line(_title(audit, several_backends)), strip(audit)) for audit in audits)
-    evidence = map(_evidence, audits) if verbosity > 0 else ()
-    return Section("Steps", (Table(rows), *evidence), (line(STEP_LEGEND),))
+    rows = tuple((line(audit_title(audit, several_backends)), strip(audit)) for audit in audits)
+    told = map(evidence, audits) if verbosity > 0 else ()
+    return Section("Steps", (Table(rows), *told), (line(STEP_LEGEND),), anchor=Part.STEPS)
 
 
-def _evidence(audit: Audit) -> Item:
+def evidence(audit: Audit) -> Item:
     """Each step of an audit, and what its verdict rests on."""
     lines = []
     for step in audit.steps:
         label = f" after {step.label}" if step.label else ""
         text = f"{step.index} {step.verdict.value}{label}: {in_words(step.because)}"
         lines.append(item(line(text, style=Style.MUTED)))
-    return item(_title(audit), *lines)
+    return item(audit_title(audit), *lines)
 
 
-def _title(audit: Audit, with_backend: bool = True) -> str:
+def audit_title(audit: Audit, with_backend: bool = True) -> str:
+    """``scenario [value-value] backend``."""
     return f"{audit.title} {audit.backend}" if with_backend else audit.title
 
 
 def _causes(found: Sequence[Cause], root: str, most: int) -> Section:
     more = f"and {len(found) - most} more that cost less: see them with -v"
     notes = (line(more),) if len(found) > most else ()
-    shown = tuple(_cause(cause, root) for cause in found[:most])
-    return Section("Causes of recompiles after warm-up", shown, notes)
+    shown = tuple(cause_item(cause, root) for cause in found[:most])
+    return Section("Causes of recompiles after warm-up", shown, notes, anchor=Part.CAUSES)
 
 
-def _cause(cause: Cause, root: str) -> Item:
+def cause_item(cause: Cause, root: str) -> Item:
+    """One cause over all audits of the run: what changed, who wrote it, what it cost."""
     finding = cause.finding
     changed = _changed(cause)
     head = line(words(finding.id.value, Style.STRONG), f": {sources(finding)}: {changed}")
@@ -212,7 +220,7 @@ def _claims(results: Sequence[ClaimResult], verbosity: int) -> Section:
             rows.append(_claim(result))
     found = Counter(result.status for result in results)
     counts = ", ".join(f"{found[status]} {status.value}" for status in ClaimStatus if found[status])
-    return Section(f"Claims: {counts}", (Table(tuple(rows)),) if rows else ())
+    return Section(f"Claims: {counts}", (Table(tuple(rows)),) if rows else (), anchor=Part.CLAIMS)
 
 
 def _claim(result: ClaimResult, source: str = "") -> tuple[Line, Line]:
@@ -232,9 +240,9 @@ def _troubles(audits: Sequence[Audit], verbosity: int) -> Iterator[Block]:
     for audit in audits:
         if audit.verdict in (AuditVerdict.ERROR, AuditVerdict.SKIPPED) and was_run(audit):
             log = _log(audit) if verbosity > 0 else ()
-            reason = f"{_title(audit)}: {audit.verdict.value}: {all_in_words(audit.reasons)}"
+            reason = f"{audit_title(audit)}: {audit.verdict.value}: {all_in_words(audit.reasons)}"
             yield item(reason, *log, mark="-")
-    left = [_title(audit) for audit in audits if not was_run(audit)]
+    left = [audit_title(audit) for audit in audits if not was_run(audit)]
     if left:
         yield from bullets(f"not run, as the audit was interrupted: {', '.join(left)}")
 
@@ -260,9 +268,10 @@ def _notes(report: Report) -> Iterator[str]:
         yield f"torch {notice.torch_version} has no {notice.name}. Lost: {notice.lost}."
     for audit in report.audits:
         for error in audit.recording.hook_errors:
-            yield f"The recorder's hook {error.hook} failed in {_title(audit)}: {error.gist}"
+            yield f"The recorder's hook {error.hook} failed in {audit_title(audit)}: {error.gist}"
         for unknown in audit.recording.unrecognized:
-            yield f"Unrecognized in {_title(audit)}, {unknown.where}: {unknown.text or NO_REASON}"
+            where = f"{audit_title(audit)}, {unknown.where}"
+            yield f"Unrecognized in {where}: {unknown.text or NO_REASON}"
 
 
 def _collected(report: Report) -> Iterator[tuple[str, str]]:

@@ -17,6 +17,18 @@ if TYPE_CHECKING:
     from esper_audit.report.figures import Figure
 
 
+class Part(StrEnum):
+    """Anchors of the sections that a page with figures draws, or leads to."""
+
+    SCENARIOS = "scenarios"
+    STEPS = "steps"
+    CAUSES = "causes"
+    CLAIMS = "claims"
+    FRAMES = "frames"
+    EAGER = "eager"
+    COMPARED = "compared"
+
+
 class Style(StrEnum):
     """What words mean; a renderer decides what that looks like."""
 
