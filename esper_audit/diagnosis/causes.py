@@ -39,7 +39,7 @@ def root_causes(
         if compile_.phase is Phase.STEADY or not after_warm_up_only:
             shared = diagnosis is Diagnosis.OTHER_INSTANCE
             frame = shared_frame(compile_.frame) if shared else compile_.frame
-            failure = _setting(failure) if diagnosis is Diagnosis.GLOBAL_STATE_CHANGED else failure
+            failure = _named(diagnosis, failure)
             grouped[frame.key, diagnosis, *failure.subject].append((compile_, failure))
     findings = [
         _finding(Diagnosis(key[1]), group, compiles, steps) for key, group in _merged(grouped)
@@ -47,9 +47,39 @@ def root_causes(
     return tuple(sorted(findings, key=lambda finding: -finding.seconds))
 
 
-def _setting(failure: GuardFailure) -> GuardFailure:
+def _named(diagnosis: Diagnosis, failure: GuardFailure) -> GuardFailure:
     """Named after the settings that changed: threads and the default dtype are two causes."""
+    if diagnosis is not Diagnosis.GLOBAL_STATE_CHANGED:
+        return failure
     return replace(failure, source=" ".join((failure.source, *failure.fields)))
+
+
+def findings_of(
+    compiles: Sequence[Compile], findings: Sequence[Finding]
+) -> dict[int, tuple[Finding, ...]]:
+    """The causes of each attempt that guards made, by its sequence: which of ``findings`` tell it.
+
+    An attempt has several where several changes kept the nearest entry from matching.
+    """
+    by_subject = {
+        (finding.frame.key, finding.id, source): finding
+        for finding in findings
+        if finding.pattern is not None
+        for source in finding.sources
+    }
+    found: dict[int, dict[int, Finding]] = defaultdict(dict)
+    for attempt, diagnosis, failure in cases(compiles):
+        is_shared = diagnosis is Diagnosis.OTHER_INSTANCE
+        frame = shared_frame(attempt.frame) if is_shared else attempt.frame
+        finding = by_subject.get((frame.key, diagnosis, _named(diagnosis, failure).source))
+        if finding is not None:
+            found[attempt.sequence][id(finding)] = finding
+    return {sequence: tuple(causes.values()) for sequence, causes in found.items()}
+
+
+def is_about(finding: Finding, failure: GuardFailure) -> bool:
+    """Whether a guard that failed in the finding's frame reads what the finding is about."""
+    return _named(finding.id, failure).subject == finding.subject
 
 
 def attempts_to_watch(compiles: Sequence[Compile]) -> int:

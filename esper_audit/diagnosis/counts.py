@@ -73,6 +73,12 @@ def late(recording: Recording, warm_up_calls: int | None = None) -> IsLate:
     return lambda compile_: compile_.step in steady
 
 
+def seconds_after_warm_up(recording: Recording, warm_up_calls: int | None = None) -> float:
+    """What all attempts to compile a frame after warm-up took, recompiles or not."""
+    is_late = late(recording, warm_up_calls)
+    return sum(attempt.seconds.total for attempt in filter(is_late, recording.compiles))
+
+
 def holds_graph(compile_: Compile) -> bool:
     """Whether a compile made a graph, as far as known: one that ends at a break may hold none."""
     return compile_.graph_runs is not None or compile_.graph_ops != 0

@@ -6,7 +6,7 @@ Worked example: a guard on the global state that failed for ``{"grad_mode": ("Tr
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from esper_audit.data.findings import Finding
 from esper_audit.data.reasons import Why
@@ -70,12 +70,23 @@ def _pair(expected: str, actual: str) -> str:
     return f"{_switch(expected)} -> {_switch(actual)}" if expected else "changed"
 
 
+def fields_in_words(fields: Mapping[str, str]) -> str:
+    """``grad mode: off, autocast: on``; of one that torch does not tell, its name alone."""
+    told = ((name.replace("_", " "), _switch(value)) for name, value in fields.items())
+    return ", ".join(f"{name}: {value}" if value else name for name, value in told)
+
+
 def _switch(value: str) -> str:
     return _SWITCHES.get(value, value)
 
 
 def _value(finding: Finding, value: str) -> str:
-    noun = _COUNTED_IN.get(finding.kind)
+    return guarded(finding.kind, value)
+
+
+def guarded(kind: str, value: str) -> str:
+    """A value as a guard of this kind reads it: of one of a length, ``3 items``."""
+    noun = _COUNTED_IN.get(kind)
     if noun is None or not value.isdecimal():
         return short(value)
     return several(int(value), noun) if int(value) else "empty"
