@@ -31,10 +31,12 @@ def _span(span: Span, addresses: Addresses) -> Markup:
     return linked(said, span.to, addresses)
 
 
-def linked(said: Markup, target: str, addresses: Addresses) -> Markup:
-    """A link, where the target is one that a page may have."""
+def linked(said: Markup, target: str, addresses: Addresses, *, drawn: bool = False) -> Markup:
+    """A link, where the target is one that a page may have. ``drawn``: the keyboard skips it."""
     address = addresses.to(target) if target and said else None
-    return tag("a", said, href=address) if address is not None else said
+    if address is None:
+        return said
+    return tag("a", said, href=address, tabindex=-1 if drawn else None)
 
 
 def blocks(found: Sequence[Block], title: str, addresses: Addresses) -> Iterator[Markup]:
@@ -136,7 +138,7 @@ def _code_line(found: Line) -> Markup:
     return tag("span", said, class_=kind) if kind is not None else said
 
 
-def pre(content: Markup, language: str) -> Markup:
+def pre(content: Markup, kind: str) -> Markup:
     """A block of code; the keyboard reaches and scrolls it."""
-    kind = language if language in ("diff", "python", "console") else ""
-    return tag("pre", tag("code", content), class_=kind, tabindex=0)
+    known = kind if kind in ("diff", "python", "console", "source") else ""
+    return tag("pre", tag("code", content), class_=known, tabindex=0)

@@ -34,7 +34,7 @@ def source(found: Card) -> Markup:
     rows = (
         _source_line(number, row, found.marked) for number, row in enumerate(lines, found.first)
     )
-    return pre(Markup("\n".join(rows)), "python source")
+    return pre(Markup("\n".join(rows)), "source")
 
 
 def _source_line(number: int, row: str, marked: int) -> Markup:

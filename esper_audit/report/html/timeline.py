@@ -26,6 +26,9 @@ _GAP = 0.05
 _READABLE = 4.0
 """Per cent of the width: what is wider has room for words."""
 
+_ON_TOP = (Style.BAD, Style.WRONG)
+"""What no other span may cover."""
+
 _MOST_ROWS = 2000
 
 _SHORTEST, _LONGEST = 1e-12, 1e100
@@ -75,7 +78,8 @@ def _is_placed(span: Span) -> bool:
 
 def _lane(lane: Lane, axis: Axis, addresses: Addresses) -> Markup:
     grid = (_grid_line(axis.at(tick)) for tick in axis.ticks())
-    spans = (_span(drawn, axis, addresses) for drawn in merged(lane.spans, axis))
+    in_order = sorted(merged(lane.spans, axis), key=lambda drawn: drawn[0].style in _ON_TOP)
+    spans = (_span(drawn, axis, addresses) for drawn in in_order)
     return Markup(tag("p", lane.name) + tag("svg", *grid, *spans))
 
 
@@ -124,7 +128,7 @@ def _span(drawn: tuple[Span, int], axis: Axis, addresses: Addresses) -> Markup:
     if end - at >= _READABLE:
         said = tag("text", span.line.text, x=4, y=14)
         words = tag("svg", said, x=_percent(at), width=_percent(end - at))
-    return linked(Markup(bar + words), span.to, addresses)
+    return linked(Markup(bar + words), span.to, addresses, drawn=True)
 
 
 def _axis(axis: Axis, unit: str) -> Markup:
