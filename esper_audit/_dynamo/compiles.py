@@ -11,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import replace
 from types import CodeType, FrameType
 from typing import Any, TypeVar
 
@@ -23,11 +24,13 @@ from esper_audit._dynamo.library_modules import Ran, ran_eagerly
 from esper_audit._dynamo.lookups import LookupHook
 from esper_audit._dynamo.made_guards import MadeGuards
 from esper_audit._dynamo.source_names import named
+from esper_audit._dynamo.stages import Collected, StageClock
 from esper_audit._dynamo.traced_writes import Trace
 from esper_audit._dynamo.waiting import Waiting
 from esper_audit._dynamo.watch import Watch
 from esper_audit.data.compiles import GraphBreak, GuardFailure, Write
 from esper_audit.data.signals import Begin, Code, End, Listener, Returned
+from esper_audit.data.stages import Stage
 
 Value = TypeVar("Value")
 
@@ -55,6 +58,7 @@ class Compiles:
         self.listener, self.watch, self._lookups = listener, watch, lookups
         self._made, self._waiting = MadeGuards(), Waiting()
         self._here = _Here()
+        self.stages = StageClock()
 
     @contextmanager
     def contained(self, hook: str) -> Iterator[None]:
@@ -226,6 +230,8 @@ class Attempt:
         self._pause: AbstractContextManager[Trace | None] = nullcontext()
         self._trace: Trace | None = None
         self._breaks_before, self._started, self._seconds = 0, time.perf_counter(), 0.0
+        self._outer_stages: Collected | None = None
+        self._stages: tuple[Stage, ...] = ()
         self._is_told = False
 
     def begin(self, frame: FrameType) -> None:
@@ -250,12 +256,15 @@ class Attempt:
                 pause = watch.compiling(self._code)
                 self._trace = pause.__enter__()
                 self._pause = pause
+        self._outer_stages = compiles.stages.begin()
         self._started = time.perf_counter()
 
     def end(self, result: Any, error: BaseException | None) -> None:
         """The compile is over; the result may be NOT_READ."""
         self._seconds = time.perf_counter() - self._started
         self._here.running, self._here.latest = self._outer, self
+        if self._outer_stages is not None:
+            self._stages = self._compiles.stages.end(self._outer_stages)
         pause, self._pause = self._pause, nullcontext()
         with self._compiles.contained("watch"):
             pause.__exit__(None, None, None)
@@ -277,6 +286,7 @@ class Attempt:
         read = (result, error, breaks, self._seconds, begin)
         with compiles.contained("compile"):
             end = known("compile", bare, readings.end_of, *read)
+            end = replace(end, stages=self._stages)
             compiles.listener.compile_ended(self.token, end)
         with compiles.contained("watch"):
             if compiles.watch is not None and call:

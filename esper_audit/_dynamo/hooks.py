@@ -7,6 +7,7 @@ goes to ``listener.hook_failed``. What stands in for torch's functions is shared
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -30,6 +31,7 @@ PATCHES: dict[str, Patch[Hooks]] = {
         "stance": stand_ins.stances,
         "entries": stand_ins.entries,
         "metrics": stand_ins.metrics,
+        "stages": stand_ins.stages,
         "guards_made": stand_ins.guards_made,
         "callbacks": stand_ins.callbacks,
         "store_attr": stand_ins.stores,
@@ -114,9 +116,17 @@ class Hooks:
     def figures_known(self, metrics: Any) -> None:
         """Torch has summed up a compile."""
         with self.compiles.contained("metrics"):
-            self._listener.stages_known(readings.stages_of(metrics))
+            found = readings.stages_of(metrics)
+            if found.backward:
+                found = replace(found, parts=self.compiles.stages.outside())
+            self._listener.stages_known(found)
 
-    def recorded_on_device(self, compile_id: str, seconds: float) -> None:
+    def stage_told(self, event: Any) -> None:
+        """Torch begins or ends a stage of a compile."""
+        with self.compiles.contained("stages"):
+            self.compiles.stages.told(event)
+
+    def recorded_on_device(self, compile_id: str, began: float, seconds: float) -> None:
         """A CUDA graph was recorded."""
         with self.compiles.contained("callbacks"):
-            self._listener.device_work("cuda-graph", compile_id, seconds)
+            self._listener.device_work("cuda-graph", compile_id, began, seconds)

@@ -57,6 +57,11 @@ NAMES: dict[str, TorchName] = {
         ("log_compilation_event",),
         "seconds by compiler stage, guard counts, restarts, and backwards compiled later",
     ),
+    "stages": TorchName(
+        "torch._dynamo.utils",
+        ("record_chromium_event_internal",),
+        "the stages of a compile, each with its begin",
+    ),
     "guards_made": TorchName(
         "torch._dynamo.guards",
         ("guard_manager_testing_hook_fn",),

@@ -9,6 +9,7 @@ from typing import Any
 from esper_audit._dynamo import files, frames, names
 from esper_audit._dynamo.failures import Failure, read_failure, stopped_at
 from esper_audit._dynamo.made_guards import Made, UserLines
+from esper_audit._dynamo.stages import moment_of
 from esper_audit.data.compiles import GraphBreak, RunsAfter
 from esper_audit.data.places import Location
 from esper_audit.data.signals import Begin, Code, End, Stages
@@ -247,7 +248,7 @@ def stages_of(metrics: Any) -> Stages:
         micros = getattr(metrics, field, None)
         return None if micros is None else micros / 1e6
 
-    total = seconds("dynamo_cumulative_compile_time_us")
+    total, began = seconds("dynamo_cumulative_compile_time_us"), seconds("start_time_us")
     aot = seconds("aot_autograd_cumulative_compile_time_us")
     backend = seconds("inductor_cumulative_compile_time_us")
     return Stages(
@@ -262,6 +263,7 @@ def stages_of(metrics: Any) -> Stages:
         graph_ops=metrics.graph_op_count,
         restarts=tuple(sorted(map(str, metrics.restart_reasons or ()))),
         torch_reason=str(metrics.recompile_reason or ""),
+        began=None if began is None else moment_of(began),
     )
 
 

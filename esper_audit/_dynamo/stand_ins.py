@@ -274,6 +274,20 @@ def metrics(original: Any, taps: All) -> Any:
     return functools.update_wrapper(in_turn(told, original), original)
 
 
+def stages(original: Any, taps: All) -> Any:
+    """For ``record_chromium_event_internal``, which is told of each stage and does nothing (2.14).
+
+    It is called in the thread that compiles, as a stage begins and as it ends.
+    """
+
+    def told(event: Any) -> Any:
+        for tap in taps.all:
+            tap.stage_told(event)
+        return event
+
+    return functools.update_wrapper(in_turn(told, original), original)
+
+
 def guards_made(original: Any, taps: All) -> Any:
     """For ``guard_manager_testing_hook_fn``: torch's place for a hook, which is None.
 
@@ -314,7 +328,7 @@ def _timed(context: Any, compile_id: str, taps: All) -> Iterator[None]:
     with context:
         yield
     for tap in taps.all:
-        tap.recorded_on_device(compile_id, time.perf_counter() - started)
+        tap.recorded_on_device(compile_id, started, time.perf_counter() - started)
 
 
 def _module_of(key: str) -> Mapping[str, Any]:

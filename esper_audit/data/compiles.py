@@ -275,7 +275,11 @@ class Compile:
 
 @dataclass(frozen=True, slots=True)
 class DeferredWork:
-    """Compile work outside Dynamo's own call: a backward compiled later, a CUDA-graph recording."""
+    """Compile work outside Dynamo's own call: a backward compiled later, a CUDA-graph recording.
+
+    ``at``, ``thread``, ``count`` and ``stages`` are as of a compile; ``at`` is None where torch
+    does not tell it.
+    """
 
     kind: str
     compile_id: str
@@ -283,6 +287,9 @@ class DeferredWork:
     seconds: Duration | None
     count: Count = 1
     phase: Phase = Phase.STEADY
+    at: Moment | None = None
+    thread: str = ""
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

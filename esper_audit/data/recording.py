@@ -9,7 +9,7 @@ from esper_audit.data.logs import CacheUse, GraphSkip, LogSource
 from esper_audit.data.notices import HookError, LostEvidence, Unrecognized
 from esper_audit.data.numbers import Count, Seconds, Whole
 from esper_audit.data.reasons import Reason
-from esper_audit.data.steps import Lookups, Observation, Step
+from esper_audit.data.steps import Lookups, NamedStep, Observation, Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,9 @@ class Recording:
 
     ``torch_counters`` is torch's own count of the same time (``unique_graphs`` and the like).
     ``watched`` says whether the writers of guarded state were looked for, ``steps_marked`` how
-    many steps the program named, ``steady_at`` after how many seconds it said that warm-up is over,
-    ``steady_hits`` how many lookups had matched by then, ``steady_runs`` how often graphs had run.
+    many steps the program named (``named_steps`` are the first 10,000 of them), ``steady_at`` after
+    how many seconds it said that warm-up is over, ``steady_hits`` how many lookups had matched by
+    then, ``steady_runs`` how often graphs had run.
     ``graphs_before`` is how many graphs torch had compiled before the recording began, or None.
     ``earlier_runs``: of a part of a recording, runs in it of graphs that were compiled before it.
     ``complete`` is False for what a process left behind that ended without a word.
@@ -85,6 +86,7 @@ class Recording:
     program: Program | None = None
     watched: bool = False
     steps_marked: Count = 0
+    named_steps: tuple[NamedStep, ...] = ()
     steady_at: Seconds | None = None
     steady_hits: Count | None = None
     steady_runs: Count | None = None

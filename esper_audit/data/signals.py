@@ -1,4 +1,4 @@
-"""What the hooks tell a listener, in plain words."""
+"""What the hooks tell a listener, in plain words. Moments are those of ``time.perf_counter``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Protocol
 
 from esper_audit.data.compiles import GraphBreak, GuardFailure, RunsAfter, Write
 from esper_audit.data.places import Location
+from esper_audit.data.stages import Stage
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +60,15 @@ class End:
     detail: str = ""
     hints: tuple[str, ...] = ()
     stopped_at: Location | None = None
+    stages: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """Torch's own figures of a compile (CompilationMetrics, torch/_dynamo/utils.py)."""
+    """Torch's own figures of a compile (CompilationMetrics, torch/_dynamo/utils.py).
+
+    ``parts`` are the stages of a backward that is compiled outside of any other compile.
+    """
 
     compile_id: str
     backward: bool
@@ -76,6 +81,8 @@ class Stages:
     graph_ops: int | None
     restarts: tuple[str, ...]
     torch_reason: str
+    began: float | None = None
+    parts: tuple[Stage, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,5 +113,5 @@ class Listener(Protocol):
     def stages_known(self, stages: Stages) -> None: ...
     def frame_returned(self, returned: Returned, token: object) -> None: ...
     def stance_set(self, stance: str, location: Location | None) -> None: ...
-    def device_work(self, kind: str, compile_id: str, seconds: float) -> None: ...
+    def device_work(self, kind: str, compile_id: str, began: float, seconds: float) -> None: ...
     def hook_failed(self, hook: str, trace: str) -> None: ...

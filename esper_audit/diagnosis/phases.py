@@ -32,6 +32,9 @@ def window(before: Recording, after: Recording) -> Recording:
         skips=after.skips[len(before.skips) :],
         stances=after.stances[len(before.stances) :],
         deferred=after.deferred[len(before.deferred) :],
+        named_steps=tuple(
+            step for step in after.named_steps if step.index >= before.steps_marked - 1
+        ),
         hook_errors=after.hook_errors[len(before.hook_errors) :],
         lookups=Lookups(hits, after.lookups.misses - before.lookups.misses),
         earlier_runs=_runs(after, known) - _runs(before, known),

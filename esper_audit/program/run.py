@@ -35,6 +35,7 @@ from esper_audit.program.launch import NotFoundError, Target
 from esper_audit.program.on_import import on_import
 from esper_audit.program.signals import HELD, FatalSignals
 from esper_audit.program.surroundings import not_reported, own_surroundings
+from esper_audit.recording.clock import now
 from esper_audit.recording.journal import Journal
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ class ProgramRun:
         self._keep_journal = keep_journal
         self._recorder: Recorder | None = None
         self._pid = os.getpid()
-        self._started = time.perf_counter()
+        self._began_at, self._started = now()
         self._trouble = ""
         self._is_over = False
         self._closing = threading.RLock()
@@ -211,7 +212,12 @@ class ProgramRun:
             return self._recorder.recording()
         errors = (HookError("start", self._trouble),) if self._trouble else ()
         seconds = time.perf_counter() - self._started
-        return Recording(environment=_environment(), hook_errors=errors, seconds=seconds)
+        return Recording(
+            environment=_environment(),
+            hook_errors=errors,
+            seconds=seconds,
+            began_at=self._began_at,
+        )
 
     # --- endings that no ``finally`` sees ---
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -20,8 +20,10 @@ from esper_audit.data.compiles import (
 from esper_audit.data.notices import HookError, Unrecognized
 from esper_audit.data.places import Frame
 from esper_audit.data.signals import Begin, Code, End, Stages
-from esper_audit.data.stages import Seconds
+from esper_audit.data.stages import Seconds, Stage
 from esper_audit.data.steps import Phase
+from esper_audit.recording.clock import now
+from esper_audit.recording.named_steps import NamedSteps
 from esper_audit.torch_text.sources import frame_key, in_user_terms
 
 Event = TypeVar("Event", SkippedFrame, DeferredWork, Stance, HookError)
@@ -82,7 +84,7 @@ class Ledger:
     def __init__(self, root: str, adding_up: bool) -> None:
         self._root = root
         self._adding_up = adding_up
-        self._started = time.perf_counter()
+        self.began_at, self._started = now()
         self.attempts = 0
         self._by_code: dict[Code, list[Draft]] = defaultdict(list)
         self._by_cache: dict[Code, list[Draft]] = defaultdict(list)
@@ -91,11 +93,23 @@ class Ledger:
         self.skips: list[SkippedFrame] = []
         self.stances: list[Stance] = []
         self.errors: list[HookError] = []
+        self.named_steps = NamedSteps()
 
     @property
     def seconds(self) -> float:
         """Since the recording began."""
         return time.perf_counter() - self._started
+
+    def since_began(self, moment: float) -> float:
+        """A moment of ``time.perf_counter`` in seconds since the recording began."""
+        return round(moment - self._started, 6)
+
+    def staged(self, stages: Iterable[Stage]) -> tuple[Stage, ...]:
+        """Stages as the hooks tell them, by the recording's clock."""
+        return tuple(
+            Stage(stage.name, self.since_began(stage.at), round(stage.seconds, 6))
+            for stage in stages
+        )
 
     def begin(self, begin: Begin | None, mark: Mark) -> Draft:
         """A compile that begins now."""
@@ -237,6 +251,7 @@ class Ledger:
             detail=end.detail,
             hints=end.hints,
             stopped_at=end.stopped_at,
+            stages=self.staged(end.stages),
         )
 
 

@@ -16,6 +16,7 @@ from esper_audit.data.compiles import DeferredWork, RunsAfter, SkippedFrame, Sta
 from esper_audit.data.notices import HookError
 from esper_audit.data.places import Location
 from esper_audit.data.recording import Recording
+from esper_audit.data.stages import Stage
 from esper_audit.data.steps import Lookups, Phase
 from esper_audit.data.text import encodable
 from esper_audit.recording import marks
@@ -100,6 +101,11 @@ class Recorder:
         return Lookups(self._hooks.lookups.hits, self._hooks.lookups.misses)
 
     @property
+    def seconds(self) -> float:
+        """Since the recording began."""
+        return self._kept.seconds
+
+    @property
     def attempts(self) -> int:
         """How often Dynamo has begun to compile so far."""
         return self._kept.attempts
@@ -124,6 +130,7 @@ class Recorder:
         """From here on, events belong to the next step, which has this name."""
         self._mark = Mark(self._marked, self._mark.phase, str(label))
         self._marked += 1
+        self._kept.named_steps.begin(str(label), self._kept.seconds)
 
     def mark_steady(self) -> None:
         """From here on, no compile is expected."""
@@ -150,11 +157,13 @@ class Recorder:
                 stances=self._all_stances(),
                 watched=self._watching,
                 steps_marked=self._marked,
+                named_steps=self._kept.named_steps.all(),
                 steady_at=self._steady_at,
                 steady_hits=self._steady_hits,
                 steady_runs=self._steady_runs,
                 graphs_before=self._counters_before.get("unique_graphs", 0),
                 seconds=self._kept.seconds,
+                began_at=self._kept.began_at,
             )
         return in_cells(encodable(found), cells())
 
@@ -191,9 +200,8 @@ class Recorder:
             if draft is not None and not stages.backward:
                 draft.stages = stages
                 return
-        self.device_work(
-            "backward" if stages.backward else "runtime", stages.compile_id, stages.total
-        )
+        kind = "backward" if stages.backward else "runtime"
+        self._work(kind, stages.compile_id, stages.began, stages.total, stages.parts)
 
     def frame_returned(self, returned: Returned, token: object) -> None:
         with self._lock:
@@ -245,9 +253,27 @@ class Recorder:
         lookups = self._hooks.lookups
         return Calls(self._hooks.entered(), lookups.hits, lookups.misses)
 
-    def device_work(self, kind: str, compile_id: str, seconds: float | None) -> None:
+    def device_work(self, kind: str, compile_id: str, began: float, seconds: float) -> None:
+        self._work(kind, compile_id, began, seconds, ())
+
+    def _work(
+        self,
+        kind: str,
+        compile_id: str,
+        began: float | None,
+        seconds: float | None,
+        stages: tuple[Stage, ...],
+    ) -> None:
         with self._lock:
-            row = DeferredWork(kind, compile_id, self._mark.step, seconds)
+            row = DeferredWork(
+                kind,
+                compile_id,
+                self._mark.step,
+                seconds,
+                at=None if began is None else self._kept.since_began(began),
+                thread=threading.current_thread().name,
+                stages=self._kept.staged(stages),
+            )
             self._kept.device_work(row)
             self._journal(row)
 

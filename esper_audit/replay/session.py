@@ -174,6 +174,7 @@ class ReplaySession:
         phase = Phase.WARM_UP if self._calls.rehearsing else self._phase
         self._events.clear()
         call = _Call(self._lookups)
+        at = round(self._recorder.seconds, 6) if self._recorder is not None else None
         started = time.perf_counter()
         try:
             with self._recorded(index, phase), leave_unless_home():
@@ -201,6 +202,7 @@ class ReplaySession:
                     error=call.error,
                     shares=twins.shares,
                     checksum=checksum(told) if kept and not call.error else (),
+                    at=at,
                 )
             )
         return call.output if loss is None else call.loss
