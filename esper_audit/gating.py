@@ -190,7 +190,7 @@ def doubt_of(audits: Audits) -> Reason | None:
     """Why the audit as a whole proves nothing, whatever its parts say."""
     for audit in audits:
         if isinstance(audit, ProgramReport):
-            missing = missing_ranks(audit.audits)
+            missing = missing_ranks(audit)
             if missing:
                 return Reason(why=Why.RANKS_MISSING, names=missing)
         elif audit.interrupted:

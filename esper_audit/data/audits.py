@@ -12,7 +12,7 @@ from esper_audit.data.compiles import GraphBreak
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.expectations import NO_BUDGET, Budget, Claim, Control, ProgramBudget, Question
 from esper_audit.data.findings import Finding, FrameSummary
-from esper_audit.data.logs import RankClass
+from esper_audit.data.logs import Damage, RankClass
 from esper_audit.data.numbers import Seconds
 from esper_audit.data.reasons import Reason
 from esper_audit.data.recording import Environment, Recording
@@ -69,16 +69,43 @@ class ProgramAudit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramReport:
-    """One recorded program, or each rank of a distributed one.
+    """One recorded program, or the ranks of a distributed one.
 
     ``differences`` are findings where ranks differ. ``classes`` are ranks that did the same, the
-    largest first, where ``audits`` holds one of each class and not one of each rank.
+    largest first: one for each of ``audits``, in the same order; none of a report of one process.
+    ``damage`` is that of all trace logs that the report was made of.
     """
 
     root: str = ""
     audits: Annotated[tuple[ProgramAudit, ...], Meta(min_length=1)]
     differences: tuple[Finding, ...] = ()
     classes: tuple[RankClass, ...] = ()
+    damage: tuple[Damage, ...] = ()
+
+    @property
+    def parts(self) -> tuple[tuple[ProgramAudit, RankClass], ...]:
+        """Each audit with the class that it stands for, which may be of one rank."""
+        if len(self.classes) == len(self.audits):
+            return tuple(zip(self.audits, self.classes, strict=True))
+        return tuple((audit, class_of(audit)) for audit in self.audits)
+
+
+def class_of(audit: ProgramAudit) -> RankClass:
+    """The class that holds the rank of this audit alone."""
+    ranks = (audit.rank,) if audit.rank is not None else ()
+    log = audit.recording.trace_log
+    pids = (log.pid,) if log is not None and log.pid is not None else ()
+    seconds = sum(made.seconds.total for made in audit.recording.compiles)
+    own = next(iter(ranks or pids), 0)
+    return RankClass(
+        ranks=ranks,
+        pids=() if ranks else pids,
+        shown=own,
+        slowest=own,
+        most_seconds=seconds,
+        least_seconds=seconds,
+        began_at=audit.recording.began_at,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -73,12 +73,19 @@ class RankState:
     """What one rank did with a frame; ``recompiles`` is None where it did not compile it.
 
     ``causes`` are the guard sources whose failures it recompiled for, with what they are.
+    ``ranks`` are all that did the same with it, where it is not the only one.
     """
 
     rank: Whole
     recompiles: Count | None = None
     state: FrameState | None = None
     causes: tuple[tuple[Diagnosis, str], ...] = ()
+    ranks: tuple[Whole, ...] = ()
+
+    @property
+    def all_ranks(self) -> tuple[int, ...]:
+        """The rank, and those that did the same."""
+        return self.ranks or (self.rank,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

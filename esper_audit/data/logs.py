@@ -28,13 +28,17 @@ class DamageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Damage:
-    """Damage of one kind in one file: how often, the line of the first, and what stands there."""
+    """Damage of one kind in one file: how often, the line of the first, and what stands there.
+
+    ``files``: how many files have it, where ``file`` is only the first of them.
+    """
 
     kind: DamageKind
     file: str
     count: Count = 1
     line: Whole = 0
     text: str = ""
+    files: Count = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,17 +78,28 @@ class GraphSkip:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankClass:
-    """Ranks that did the same.
+    """Ranks that did the same, or processes without a rank that did.
 
-    ``ranks`` are all of them, in order; ``shown`` is the rank whose audit stands for them, and
+    ``ranks`` are all of them, in order, or ``pids`` where they have none; both are empty of a
+    process of which neither is known. ``shown`` is the one whose audit stands for them, and
     ``slowest`` the one whose compiles took ``most_seconds``; the quickest took ``least_seconds``.
     ``parts_at`` is the key of the first frame in which they did otherwise than the largest class;
-    empty of that class itself, and of a class that differs in no frame.
+    empty of that class itself, and of a class that differs in no frame. ``run`` counts the runs
+    that left their logs in one place, from 0; it began at ``began_at``, in seconds since 1970
+    (UTC), which is None where nobody knows.
     """
 
-    ranks: tuple[Whole, ...]
-    shown: Whole
-    slowest: Whole
+    ranks: tuple[Whole, ...] = ()
+    pids: tuple[Whole, ...] = ()
+    shown: Whole = 0
+    slowest: Whole = 0
     most_seconds: Seconds = 0.0
     least_seconds: Seconds = 0.0
     parts_at: str = ""
+    run: Count = 0
+    began_at: Seconds | None = None
+
+    @property
+    def size(self) -> int:
+        """How many processes it holds."""
+        return max(len(self.ranks), len(self.pids), 1)

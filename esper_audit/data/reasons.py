@@ -76,6 +76,7 @@ class Why(StrEnum):
     KIND_FOUND = "kind-found"
     # What leaves a recording unproven, or in doubt.
     NOTHING_COMPILED_RAN = "nothing-compiled-ran"
+    ONLY_LOGGED = "only-logged"
     NOTHING_RAN_AFTER_WARM_UP = "nothing-ran-after-warm-up"
     WARM_UP_UNKNOWN = "warm-up-unknown"
     RECORDER_FAILED = "recorder-failed"
@@ -90,6 +91,7 @@ class Why(StrEnum):
     NO_CONTROL_CAUGHT = "no-control-caught"
     NOTHING_JUDGED = "nothing-judged"
     SIDE_IN_DOUBT = "side-in-doubt"
+    SIDE_LOGGED = "side-logged"
     # A run of a program with a remedy.
     CALLS_DIFFER = "calls-differ"
     CALLS_VARY = "calls-vary"
@@ -127,6 +129,7 @@ class Why(StrEnum):
     EARLIER_THREADS = "earlier-threads"
     TRACER_COMPILED = "tracer-compiled"
     NOT_RECORDED = "not-recorded"
+    NOT_LOGGED = "not-logged"
     NO_STATE_CHANGE = "no-state-change"
     IS_SETTING = "is-setting"
     IS_ENVIRONMENT = "is-environment"
@@ -176,6 +179,7 @@ class Why(StrEnum):
 
 
 NO_WRITER_AT_ALL = (
+    Why.NOT_LOGGED,
     *(Why.OTHER_COMPILES, Why.OTHER_NUMBER, Why.WATCHED_FAILED),
     *(Why.NO_SECOND_RUN, Why.IS_DISTRIBUTED),
 )

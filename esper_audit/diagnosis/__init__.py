@@ -13,7 +13,7 @@ from esper_audit.diagnosis.frames import runs_eagerly
 from esper_audit.diagnosis.identify import identify
 from esper_audit.diagnosis.kinds import CHANGES, EAGER, KINDS, Door, is_of_kind, parse_kinds
 from esper_audit.diagnosis.program import judge_program
-from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_compiled
+from esper_audit.diagnosis.proof import doubts, ran_compiled, unproven
 from esper_audit.diagnosis.steps import judge_steps
 from esper_audit.diagnosis.tally import Tally, Totals
 
@@ -22,7 +22,6 @@ __all__ = [
     "DEFAULT_OPTIONS",
     "EAGER",
     "KINDS",
-    "NOT_PROVEN",
     "Counts",
     "Door",
     "Tally",
@@ -48,4 +47,5 @@ __all__ = [
     "root_causes",
     "runs_eagerly",
     "testable",
+    "unproven",
 ]

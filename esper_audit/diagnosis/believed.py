@@ -19,7 +19,7 @@ from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis.audit import judged_again
 from esper_audit.diagnosis.controls import misses, overall
 from esper_audit.diagnosis.program import judge_program
-from esper_audit.diagnosis.ranks import merge
+from esper_audit.diagnosis.ranks import report_of
 
 _WORD = r"""(?:[\w@%+=:,./-]|'[^']*'|"'"|\$'(?:[^'\\]|\\.)*')+"""
 _ACCEPTING = re.compile(rf"(?:esper-audit gate --update-baseline(?: {_WORD})*)?", re.ASCII)
@@ -69,9 +69,9 @@ def _audit(audit: Audit) -> Audit:
 
 
 def _programs(report: ProgramReport) -> ProgramReport:
-    audits = tuple(map(_program, report.audits))
-    differences = report.differences or merge(audits).differences
-    return replace(report, audits=audits, differences=differences)
+    report = replace(report, audits=tuple(map(_program, report.audits)))
+    differences = report.differences or report_of(report.parts).differences
+    return replace(report, differences=differences)
 
 
 def _program(audit: ProgramAudit) -> ProgramAudit:

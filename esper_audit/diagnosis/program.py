@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 from esper_audit.data.audits import ProgramAudit
 from esper_audit.data.diagnoses import Diagnosis
@@ -18,14 +19,14 @@ from esper_audit.diagnosis.counts import Counts, count
 from esper_audit.diagnosis.eager import eager_findings
 from esper_audit.diagnosis.frames import frame_summaries
 from esper_audit.diagnosis.kinds import failures_of
-from esper_audit.diagnosis.proof import NOT_PROVEN, doubts, ran_after_warm_up, ran_compiled
+from esper_audit.diagnosis.proof import doubts, ran_after_warm_up, ran_compiled, unproven
 
 
 def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> ProgramAudit:
     """The audit of a recorded program: frames, findings, and the verdict on its budget."""
     budget = budget or ProgramBudget()
     findings = (
-        *root_causes(recording.compiles, after_warm_up_only=False),
+        *_causes(recording),
         *eager_findings(recording),
         *attempt_findings(recording),
         *break_findings(recording.compiles),
@@ -39,6 +40,15 @@ def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> 
         frames=frame_summaries(recording, budget.warm_up_calls),
         findings=findings,
     )
+
+
+def _causes(recording: Recording) -> Iterator[Finding]:
+    found = root_causes(recording.compiles, after_warm_up_only=False)
+    for finding in found:
+        is_asked = finding.no_writer is not None and finding.no_writer.why is Why.NOT_RECORDED
+        if recording.trace_log is not None and is_asked:
+            finding = replace(finding, no_writer=Reason(why=Why.NOT_LOGGED))
+        yield finding
 
 
 def _verdict(
@@ -122,7 +132,7 @@ def _unproven(recording: Recording, budget: ProgramBudget) -> Iterator[Reason]:
     """Why the recording proves nothing, where it is within its budget."""
     yield from doubts(recording)
     if not ran_compiled(recording):
-        yield NOT_PROVEN
+        yield unproven(recording)
     if not budget.needs_warm_up:
         return
     if budget.warm_up_calls is None and recording.steady_at is None:

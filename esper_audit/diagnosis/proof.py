@@ -12,6 +12,12 @@ from esper_audit.diagnosis.counts import holds_graph
 
 _NEEDED = ("compile", "convert_frame", "lookup")
 NOT_PROVEN = Reason(why=Why.NOTHING_COMPILED_RAN)
+ONLY_LOGGED = Reason(why=Why.ONLY_LOGGED)
+
+
+def unproven(recording: Recording) -> Reason:
+    """Why a recording in which compiled code is not proven to have run proves nothing."""
+    return ONLY_LOGGED if recording.trace_log is not None else NOT_PROVEN
 
 
 def ran_compiled(recording: Recording) -> bool:
@@ -19,8 +25,10 @@ def ran_compiled(recording: Recording) -> bool:
 
     A lookup that matches proves it only where there are graphs that nobody counts, compiled before
     the recording began: a frame that holds no graph, such as one that only calls a disabled
-    function, matches as well.
+    function, matches as well. A trace log says what was compiled, never what ran.
     """
+    if recording.trace_log is not None:
+        return False
     made = [made for made in recording.compiles if made.succeeded and holds_graph(made)]
     if not recording.complete and made:
         return True  # its runs were lost with the process
@@ -35,6 +43,8 @@ def _has_uncounted_graphs(recording: Recording) -> bool:
 
 def ran_after_warm_up(recording: Recording, warm_up_calls: int | None = None) -> bool:
     """Whether compiled code is proven to have run after warm-up."""
+    if recording.trace_log is not None:
+        return False
     runs: dict[str, int] = defaultdict(int)
     for attempt in recording.compiles:
         runs[attempt.frame.key] += attempt.graph_runs or 0
@@ -55,7 +65,7 @@ def doubts(recording: Recording) -> Iterator[Reason]:
     if recording.hook_errors:
         yield Reason(why=Why.RECORDER_FAILED, text=recording.hook_errors[0].gist)
     for lost in recording.lost:
-        if lost.key in _NEEDED:
+        if lost.key in _NEEDED and recording.trace_log is None:
             yield Reason(why=Why.TORCH_LACKS, text=lost.torch_version, names=(lost.name,))
     if not recording.complete:
         yield Reason(why=Why.DIED_UNSAVED)

@@ -14,16 +14,17 @@ from esper_audit.data.changes import Entry, Subject
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Finding, FrameState
 from esper_audit.data.jobs import was_run
+from esper_audit.data.logs import RankClass
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import Environment
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import (
     DEFAULT_OPTIONS,
-    NOT_PROVEN,
     count,
     doubts,
     ran_compiled,
+    unproven,
 )
 
 _ADDRESS = re.compile(r"0x[0-9a-f]+")
@@ -53,14 +54,20 @@ class Measured:
         return self.audit, *self.causes
 
 
-def measure(reports: Iterable[Report | ProgramReport]) -> tuple[Measured, ...]:
-    """Every audit of these reports."""
+def measure(
+    reports: Iterable[Report | ProgramReport], *, logs_prove: bool = False
+) -> tuple[Measured, ...]:
+    """Every audit of these reports.
+
+    ``logs_prove``: of a trace log, what it says is asked for, not whether compiled code ran: two
+    sides can be compared by it, no gate can pass by it.
+    """
     found: list[Measured] = []
     for report in reports:
         if isinstance(report, Report):
             found += [_of_audit(audit) for audit in report.audits if was_run(audit)]
         else:
-            found += _of_programs(report)
+            found += _of_programs(report, logs_prove)
     return tuple(found)
 
 
@@ -114,9 +121,17 @@ def _of_audit(audit: Audit) -> Measured:
     )
 
 
-def _of_programs(report: ProgramReport) -> list[Measured]:
+def _of_programs(report: ProgramReport, logs_prove: bool) -> list[Measured]:
     """Each rank; what ranks have not in common is a cause of the first."""
-    found = [_of_program(audit) for audit in report.audits]
+    named = [
+        (of_class.run, number, title, audit)
+        for audit, of_class in report.parts
+        for number, title in _titles(audit, of_class)
+    ]
+    found = [
+        _of_program(audit, title, logs_prove)
+        for _, _, title, audit in sorted(named, key=lambda one: one[:3])
+    ]
     if found and report.differences:
         first = found[0]
         causes = _causes(first.subject, (*first.findings, *report.differences))
@@ -128,14 +143,34 @@ def _of_programs(report: ProgramReport) -> list[Measured]:
     return found
 
 
-def _of_program(audit: ProgramAudit) -> Measured:
-    name = audit.recording.program.title if audit.recording.program is not None else "a recording"
+def _titles(audit: ProgramAudit, of_class: RankClass) -> Iterator[tuple[int, str]]:
+    """Each rank of a class, and what it is called; or each process: a baseline knows no classes."""
+    program = audit.recording.program
+    if program is None:
+        yield -1, "a recording"
+        return
+    run = f", run {of_class.run + 1}" if of_class.run else ""
+    if of_class.ranks:
+        for rank in of_class.ranks:
+            yield rank, f"{replace(program, rank=rank).title}{run}"
+    elif of_class.size > 1:
+        for pid in of_class.pids:
+            yield -1, f"{program.title} (process {pid}){run}"
+    else:
+        yield -1, f"{program.title}{run}"
+
+
+def _of_program(audit: ProgramAudit, name: str, logs_prove: bool) -> Measured:
     counts = count(audit.recording, audit.budget.warm_up_calls)
-    unproven = list(_unproven(audit))
+    is_taken = logs_prove and audit.recording.trace_log is not None
+    doubted = [] if is_taken else list(_unproven(audit))
+    verdict = AuditVerdict.ERROR if doubted else audit.verdict
+    if is_taken and verdict is AuditVerdict.ERROR:
+        verdict = None
     subject = Subject(*_place(audit.recording.environment), scenario=name)
     own = _entry(
         subject,
-        verdict=AuditVerdict.ERROR if unproven else audit.verdict,
+        verdict=verdict,
         in_warm_up=counts.compiles_in_warm_up,
         after_warm_up=counts.compiles_after_warm_up,
         graph_breaks=counts.graph_breaks,
@@ -146,7 +181,7 @@ def _of_program(audit: ProgramAudit) -> Measured:
         audit=own,
         causes=tuple(entry for entry, _ in causes),
         findings=tuple(finding for _, finding in causes),
-        reasons=tuple(unproven) or audit.reasons,
+        reasons=tuple(doubted) or audit.reasons,
         file=name,
         seconds=audit.recording.seconds,
     )
@@ -158,7 +193,7 @@ def _unproven(audit: ProgramAudit) -> Iterator[Reason]:
     if audit.recording.complete and program is not None and program.exit_code:
         yield Reason(why=Why.PROGRAM_FAILED, text=program.ended)
     if not ran_compiled(audit.recording):
-        yield NOT_PROVEN
+        yield unproven(audit.recording)
 
 
 def _place(environment: Environment) -> tuple[str, str]:

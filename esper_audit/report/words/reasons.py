@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from esper_audit.data.reasons import Reason, Why
-from esper_audit.report.words import replays
+from esper_audit.report.words import logs, replays
 from esper_audit.report.words.counts import changed, over_bound, vary
 from esper_audit.report.words.differences import differs
 from esper_audit.report.words.findings import kind_words, limit_words
@@ -208,14 +208,6 @@ _OF_PROOF: dict[Why, Words] = {
         " incomplete"
     ),
     Why.FILE_UNREADABLE: _form("{r.text}"),
-    Why.HEAD_LOST: _constant(
-        "the first line of the recording is lost: the program, torch and the settings are unknown"
-    ),
-    Why.LINES_LOST: lambda reason: (
-        f"{reason.count} of {several(reason.total or 0, 'line')} of the recording"
-        f" {agree(reason.count or 0, 'is', 'are')} lost; the first is line {reason.step}:"
-        f" {reason.text}"
-    ),
     Why.PROGRAM_FAILED: _form("the program ended with {r.text}"),
     Why.RANKS_MISSING: lambda reason: (
         f"no recording of {agree(len(reason.names), 'rank', 'ranks')} {_names(reason)} was given"
@@ -340,6 +332,7 @@ WORDS: dict[Why, Words] = {
     **_OF_PROOF,
     **_OF_SCENARIOS,
     **replays.WORDS,
+    **logs.WORDS,
     Why.NOT_IMPORTED: _not_imported,
     **_OF_WRITERS,
     **_OF_NOTES,
