@@ -11,9 +11,19 @@ from esper_audit.data.places import Frame
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.frames import is_telling
-from esper_audit.diagnosis.ranks import is_readable, missing_ranks
+from esper_audit.diagnosis.ranks import is_readable
 from esper_audit.report.blocks import NO_REASON, NOT_RECORDED, details, is_not_recorded, subject
 from esper_audit.report.closings import program_closing
+from esper_audit.report.ranks import (
+    MOST_CLASSES,
+    MOST_FRAMES,
+    by_class,
+    class_sections,
+    log_facts,
+    log_notes,
+    part_names,
+    rank_notes,
+)
 from esper_audit.report.sections import (
     Item,
     Line,
@@ -34,7 +44,6 @@ from esper_audit.report.words.numbers import several
 from esper_audit.report.words.programs import first_line, frame_names, program_name
 from esper_audit.report.words.reasons import in_words
 
-MOST_FRAMES = 12
 MOST_CAUSES = 8
 MOST_BREAKS = 8
 _NOT_EAGER = (FrameState.COMPILED, FrameState.NO_GRAPH)
@@ -46,15 +55,18 @@ _NUMBERS = ("compiles", "recompiles", "reused", "seconds", "left")
 
 def program_page(report: ProgramReport, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -> Page:
     """The whole report; ``verbosity`` -1 leaves the first sentences, 1 shows every frame."""
-    headline = tuple(_headline(audit, verbosity) for audit in report.audits)
+    names = part_names(report, verbosity)
+    shown = list(zip(report.audits, names, strict=True))[:MOST_CLASSES]
+    headline = tuple(_headline(audit, name) for audit, name in shown)
+    if len(names) > MOST_CLASSES:
+        headline += (item(f"and {several(len(names) - MOST_CLASSES, 'more class')} of ranks"),)
     if verbosity < 0:
         return Page(headline)
     closing = program_closing(report, line(_facts(report, verbosity)))
     return Page(headline, tuple(_sections(report, verbosity, typed.way_to_all)), closing)
 
 
-def _headline(audit: ProgramAudit, verbosity: int) -> Item:
-    name = audit.title if verbosity > 0 else ""
+def _headline(audit: ProgramAudit, name: str) -> Item:
     return item(
         line(summary(audit, name), style=answer_style(audit.verdict)), *map(in_words, audit.reasons)
     )
@@ -77,7 +89,7 @@ _VERDICTS = {
 def _did(audit: ProgramAudit, name: str) -> str:
     if not is_readable(audit):
         return f"{name}: its recording can't be read"
-    if _compiled_nothing(audit):
+    if compiled_nothing(audit):
         return f"{name}: nothing was compiled"
     counts = count(audit.recording, audit.budget.warm_up_calls)
     troubled = [frame for frame in shown_frames(audit.frames) if frame.state not in _NOT_EAGER]
@@ -85,7 +97,7 @@ def _did(audit: ProgramAudit, name: str) -> str:
     parts = [
         f"{several(counts.compiles, 'compile')} ({several(counts.recompiles, 'recompile')})"
         f" in {_seconds(audit)}",
-        f"compiled code was reused {_reused(audit)}",
+        _reused(audit),
     ]
     if len(troubled) > failed:
         parts.append(f"{several(len(troubled) - failed, 'frame')} now eager")
@@ -94,7 +106,7 @@ def _did(audit: ProgramAudit, name: str) -> str:
     return f"{name}: {'; '.join(parts)}"
 
 
-def _compiled_nothing(audit: ProgramAudit) -> bool:
+def compiled_nothing(audit: ProgramAudit) -> bool:
     return not (audit.frames or audit.recording.lookups.hits)
 
 
@@ -105,9 +117,13 @@ def reused(audit: ProgramAudit) -> int:
 
 def _reused(audit: ProgramAudit) -> str:
     """Of an unfinished recording only lookups are known: a call may make several."""
+    if audit.recording.trace_log is not None:
+        return "a trace log does not tell how often it was reused"
     if not audit.recording.complete:
-        return f"in {several(audit.recording.lookups.hits, 'lookup')}"
-    return several(reused(audit), "time")
+        told = f"in {several(audit.recording.lookups.hits, 'lookup')}"
+    else:
+        told = several(reused(audit), "time")
+    return f"compiled code was reused {told}"
 
 
 def _seconds(audit: ProgramAudit) -> str:
@@ -122,11 +138,12 @@ def shown_frames(frames: Sequence[FrameSummary]) -> list[FrameSummary]:
 def _sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[Section]:
     """``way`` is how to see what is left out."""
     audits = report.audits
+    yield from class_sections(report, verbosity, way)
     frames = [frame for audit in audits for frame in audit.frames]
     if frames and len(audits) == 1:
         yield _frames(frames if verbosity > 0 else shown_frames(frames), verbosity, way)
     elif frames:
-        yield _by_rank(audits, verbosity)
+        yield by_class(report, [shown_frames(audit.frames) for audit in audits], verbosity)
     if report.differences:
         yield _findings("Ranks differ", report.differences, report.root, MOST_CAUSES, way)
     found = distinct_findings(audits)
@@ -141,7 +158,7 @@ def _sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[Secti
         if group:
             shown = len(group) if verbosity > 0 else most
             yield replace(_findings(title, group, report.root, shown, way), anchor=anchor)
-    if notes := dict.fromkeys(_notes(audits)):
+    if notes := dict.fromkeys(_notes(report)):
         yield Section("Notes", bullets(*notes))
 
 
@@ -215,36 +232,6 @@ def _why(frame: FrameSummary) -> str:
     return frame.reason or in_words(frame.why) or "torch skipped the frame"
 
 
-def _by_rank(audits: Sequence[ProgramAudit], verbosity: int) -> Section:
-    by_rank = [{frame.frame.key: frame for frame in shown_frames(audit.frames)} for audit in audits]
-    ranks = [place if audit.rank is None else audit.rank for place, audit in enumerate(audits)]
-    keys = list(dict.fromkeys(key for frames in by_rank for key in frames))
-    shown = keys if verbosity > 0 else keys[:MOST_FRAMES]
-    names = frame_names([frame.frame for frames in by_rank for frame in frames.values()])
-    rows = tuple(_over_ranks([frames.get(key) for frames in by_rank], names) for key in shown)
-    heads = ("frame", *(f"rank {rank}" for rank in ranks))
-    table = Table(rows, heads, frozenset(range(1, len(heads))), breaks=True)
-    title = "Frames by rank: compiles, recompiles among them, reuses"
-    return Section(title, (table,), anchor=Part.FRAMES)
-
-
-def _over_ranks(
-    frames: Sequence[FrameSummary | None], names: Mapping[Frame, str]
-) -> tuple[Line, ...]:
-    """One frame on each rank; in red where ranks differ."""
-    known = [frame for frame in frames if frame is not None]
-    counts = {(frame.compiles, frame.recompiles) for frame in known}
-    style = Style.PLAIN if len(counts) == 1 and len(known) == len(frames) else Style.BAD
-    return tuple(line(text, style=style) for text in (names[known[0].frame], *map(_cell, frames)))
-
-
-def _cell(frame: FrameSummary | None) -> str:
-    if frame is None:
-        return "-"
-    state = "" if frame.state is FrameState.COMPILED else f", {frame.state.value}"
-    return f"{frame.compiles}, {frame.recompiles}, {frame.reused or 0:,}{state}"
-
-
 def _findings(title: str, findings: Sequence[Finding], root: str, most: int, way: str) -> Section:
     more = f"and {len(findings) - most} more: see them with {way}"
     notes = [line(more)] if len(findings) > most else []
@@ -259,16 +246,19 @@ def finding_item(finding: Finding, root: str) -> Item:
     return item(head, *details(finding, root))
 
 
-def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
-    yield from _of_ranks(audits)
-    for audit in audits:
-        if not audit.recording.complete:
+def _notes(report: ProgramReport) -> Iterator[str]:
+    yield from rank_notes(report)
+    yield from log_notes(report)
+    for audit in report.audits:
+        is_log = audit.recording.trace_log is not None
+        if not audit.recording.complete and not is_log:
             yield (
                 "The process still runs, or died before it could save (crash or kill); this is what"
                 " it had written until then."
             )
         program = audit.recording.program
-        if program is not None and is_readable(audit) and _compiled_nothing(audit):
+        is_recorded = program is not None and is_readable(audit) and not is_log
+        if is_recorded and compiled_nothing(audit):
             yield _NO_CHILDREN
         yield from map(in_words, audit.recording.notes)
         yield from _of_limit(audit)
@@ -277,26 +267,13 @@ def _notes(audits: Sequence[ProgramAudit]) -> Iterator[str]:
         counted = sum(finding.compiles for finding in audit.findings if finding.pattern is not None)
         if counted > counts.recompiles:
             yield "A recompile with several causes counts, with its seconds, in each of them."
-        for notice in audit.recording.lost:
+        for notice in audit.recording.lost if not is_log else ():
             yield f"torch {notice.torch_version} has no {notice.name}. Lost: {notice.lost}."
         for error in audit.recording.hook_errors:
             last = error.gist
             yield f"The recorder's hook {error.hook} failed {error.count} times: {last}"
         for unknown in audit.recording.unrecognized:
             yield f"Unrecognized in {unknown.where}: {unknown.text or NO_REASON}"
-
-
-def _of_ranks(audits: Sequence[ProgramAudit]) -> Iterator[str]:
-    """A report of one rank knows nothing of the others, which may have files of their own."""
-    missing, program = missing_ranks(audits), audits[0].recording.program
-    if missing and len(audits) == 1 and program is not None and program.rank is not None:
-        yield (
-            f"This report is of rank {program.rank} alone, of {program.world_size} ranks."
-            " `esper-audit show FOLDER` merges what they save with --save FOLDER/."
-        )
-        return
-    for ranks in missing:
-        yield f"No recording of {'ranks' if ' ' in ranks else 'rank'} {ranks} was given."
 
 
 def _of_limit(audit: ProgramAudit) -> Iterator[str]:
@@ -327,6 +304,8 @@ def _first_compiles(audit: ProgramAudit, counts: Counts) -> Iterator[str]:
 def _facts(report: ProgramReport, verbosity: int) -> str:
     audit = next(filter(is_readable, report.audits), report.audits[0])
     environment = audit.recording.environment
+    if audit.recording.trace_log is not None:
+        return log_facts(report, audit)
     program = audit.recording.program
     how = program.ended if program is not None else ""
     ended = f"; ended with {how if verbosity > 0 else first_line(how)}" if how else ""

@@ -40,8 +40,9 @@ from esper_audit.report.comparison import comparison_answer
 from esper_audit.report.fix import fix_answer
 from esper_audit.report.gate import cause, gate_answer
 from esper_audit.report.program import summary
+from esper_audit.report.ranks import MOST_CLASSES, part_names
 from esper_audit.report.scan import scan_answer
-from esper_audit.report.words.programs import program_name
+from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import all_in_words, in_words
 
 _STATUS = {
@@ -60,8 +61,7 @@ def cases(document: Document) -> Cases:
             made += (_doubted(answer(document)),)
         return Cases(answer(document), made, document.root, seconds=document.wall_seconds)
     if isinstance(document, ProgramReport):
-        whole = "; ".join(summary(audit) for audit in document.audits)
-        return Cases(whole, tuple(_of_program(document)), document.root)
+        return Cases(_of_all(document), tuple(_of_program(document)), document.root)
     if isinstance(document, GateReport):
         made = tuple(_of_result(result, document) for result in document.results)
         if document.doubt is not None or not made:
@@ -135,12 +135,20 @@ def _problems(audit: Audit, root: str) -> Iterator[Problem]:
         yield Problem(rule, message, True, location=location, key=(audit.title, audit.backend))
 
 
+def _of_all(report: ProgramReport) -> str:
+    """What each class of ranks did, of many the largest."""
+    told = list(map(summary, report.audits, part_names(report)))
+    more = len(told) - MOST_CLASSES
+    left = [f"and {several(more, 'more class')} of ranks"] if more > 0 else []
+    return "; ".join([*told[:MOST_CLASSES], *left])
+
+
 def _of_program(report: ProgramReport) -> Iterator[Case]:
-    for audit in report.audits:
+    for audit, name in zip(report.audits, part_names(report), strict=True):
         status = _STATUS[audit.verdict] if audit.verdict is not None else Status.PASSED
         failing = audit.verdict is AuditVerdict.FAILED
         yield Case(
-            name=program_name(audit.recording.program),
+            name=name,
             group="esper-audit.exec",
             status=status,
             reason=all_in_words(audit.reasons),

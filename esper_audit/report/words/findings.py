@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from esper_audit.data.findings import Finding, Forecast, RankState, Since
 from esper_audit.report.words.numbers import agree, several
+from esper_audit.report.words.ranks import rank_names
 
 _SHOWN = 4
 _LIMITS = {
@@ -76,17 +77,18 @@ def forecast_words(forecast: Forecast | None) -> str:
 
 
 def rank_words(state: RankState) -> str:
-    """``rank 0: 2 recompiles, now eager``."""
+    """``ranks 0 to 62, 64: 2 recompiles, now eager``."""
+    name = rank_names(state.all_ranks)
     if state.recompiles is None or state.state is None:
-        return f"rank {state.rank}: not compiled"
+        return f"{name}: not compiled"
     now = "" if state.state.value == "compiled" else f", now {state.state.value}"
-    return f"rank {state.rank}: {several(state.recompiles, 'recompile')}{now}"
+    return f"{name}: {several(state.recompiles, 'recompile')}{now}"
 
 
 def rank_causes(states: Iterable[RankState]) -> str:
     """``rank 1: flag-changed of self.mode``."""
     return "; ".join(
-        f"rank {state.rank}: {diagnosis.value} of {source or 'unknown'}"
+        f"{rank_names(state.all_ranks)}: {diagnosis.value} of {source or 'unknown'}"
         for state in states
         for diagnosis, source in state.causes
     )

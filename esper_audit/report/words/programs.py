@@ -11,11 +11,12 @@ from esper_audit.data.recording import Program
 from esper_audit.report.words.paths import short_line
 
 
-def program_name(program: Program | None) -> str:
+def program_name(program: Program | None, *, with_rank: bool = True) -> str:
     """``train.py``, ``-m package.module (rank 1)``; of a recording without one, a general word."""
     if program is None:
         return "recording"
-    rank = f" (rank {program.rank})" if program.rank is not None else ""
+    is_told = with_rank and program.rank is not None
+    rank = f" (rank {program.rank})" if is_told else ""
     return f"{program.name or _script(program.argv)}{rank}"
 
 
