@@ -8,14 +8,16 @@ from types import CodeType
 from typing import Any
 
 from esper_audit._dynamo import guarded_state, metadata, names, relations
-from esper_audit._dynamo.guard_tree import holds, is_inside, key_owner, keys_of, walk
-from esper_audit._dynamo.guarded_values import Failed, Values, gone, of_guard, of_keys, of_presence
+from esper_audit._dynamo.guard_tree import holds, keys_of, walk
+from esper_audit._dynamo.guarded_values import Failed, gone, of_guard, of_keys
 from esper_audit._dynamo.made_guards import Made
-from esper_audit._dynamo.told_once import told_once
 from esper_audit.data.compiles import GuardFailure, ValueKind
 from esper_audit.data.places import Location
 from esper_audit.torch_text.guard_kinds import Reading, kind_by, reading_of
 from esper_audit.torch_text.guard_text import body_of, freed_in, hint_in, location_in, presence_in
+from esper_audit.torch_text.guard_values import GLOBAL_STATE, Values, of_fields, of_presence
+from esper_audit.torch_text.plain_sources import is_inside, key_owner
+from esper_audit.torch_text.told_once import told_once
 
 _CODE = ".__code__"
 _REPLACED = ("TYPE_MATCH", "ID_MATCH", "MAPPING_KEYS_MATCH")
@@ -105,7 +107,7 @@ class EntryGuards:
             self.passed.add(_guarded(reading, source, text))
             return
         if reading is Reading.SETTING:
-            self.fail(kind, guarded_state.SOURCE, self._state(kind, text), text)
+            self.fail(kind, GLOBAL_STATE, self._state(kind, text), text)
         elif reading is Reading.PRESENCE:
             self._fail_presence(kind, source, text)
         else:
@@ -152,13 +154,13 @@ class EntryGuards:
         elif found.fields.keys() == {"keys"}:
             fields = guarded_state.of_keys(found.fields, failed.value)
             if fields:
-                kind, source, found = self._as_setting(guarded_state.of_fields(fields))
+                kind, source, found = self._as_setting(of_fields(fields))
         if source.endswith(_CODE) and kind == "ID_MATCH":
             source = source.removesuffix(_CODE)  # a function: torch guards on its code
         self.fail(kind, source, found, failed.text)
 
     def _as_setting(self, found: Values) -> tuple[str, str, Values]:
-        return "GLOBAL_STATE", guarded_state.SOURCE, found
+        return "GLOBAL_STATE", GLOBAL_STATE, found
 
     # --- guards on several values ---
 
@@ -231,6 +233,6 @@ class EntryGuards:
 def _guarded(reading: Reading | None, source: str, text: str) -> str:
     """What a guard of this source is about: a setting, an item or attribute in it, or itself."""
     if reading is Reading.SETTING:
-        return guarded_state.SOURCE
+        return GLOBAL_STATE
     presence = presence_in(text) if reading is Reading.PRESENCE else None
     return presence.source if presence is not None else source

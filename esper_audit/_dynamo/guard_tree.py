@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
 from esper_audit._dynamo import names
+from esper_audit.torch_text.plain_sources import key_of
 
 
 def walk(root: Any) -> Iterator[Any]:
@@ -30,29 +30,15 @@ def is_of_dict(manager: Any) -> bool:
     return dict_guards is not None and isinstance(manager, dict_guards)
 
 
-_KEY = re.compile(r"list\(dict\.keys\((?P<owner>.+)\)\)\[(?P<number>\d+)\]")
-
-
-def key_owner(source: str) -> str:
-    """``L['d']`` of ``list(dict.keys(L['d']))[1]``; empty for what is no key of a dict."""
-    match = _KEY.fullmatch(source)
-    return match["owner"] if match else ""
-
-
 def keys_of(root: Any, owner: str) -> dict[int, str]:
     """Torch's texts of the guards on a dict's keys, by their places in its order."""
     texts: dict[int, str] = {}
     for manager in walk(root):
-        match = _KEY.fullmatch(manager.get_source())
-        if match is not None and match["owner"] == owner:
+        key = key_of(manager.get_source())
+        if key is not None and key[0] == owner:
             for leaf in manager.get_leaf_guards():
-                texts[int(match["number"])] = str(leaf.verbose_code_parts()[0])
+                texts[key[1]] = str(leaf.verbose_code_parts()[0])
     return texts
-
-
-def is_inside(source: str, gone: str) -> bool:
-    """``self.a.b`` and ``self.a[0]`` are inside ``self.a``; ``self.ab`` is not."""
-    return source.startswith(gone) and source[len(gone) : len(gone) + 1] in (".", "[", "(", ")")
 
 
 def holds(leaf: Any, value: Any) -> bool:

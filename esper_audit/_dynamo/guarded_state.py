@@ -12,15 +12,9 @@ from typing import Any
 import torch
 
 from esper_audit._dynamo import names, values
-from esper_audit._dynamo.guarded_values import Values
-from esper_audit._dynamo.tensor_guard import as_texts
 from esper_audit.torch_text.global_state import changed_state
 from esper_audit.torch_text.guard_text import body_of, wanted_value
-
-Pair = tuple[str, str]
-Fields = dict[str, Pair]
-
-SOURCE = "<global state>"
+from esper_audit.torch_text.guard_values import Fields, Values, of_fields
 
 _NONE = "none"
 _LAYER = re.compile(r"\('(?P<name>\w+)', \d+")
@@ -31,11 +25,6 @@ def of_state(kind: str, text: str, manager: Any) -> Values:
     """Of a guard on a setting: which, and from what to what."""
     read = _READ.get(kind)
     return of_fields(_read_flags(manager) if read is None else read(text, manager))
-
-
-def of_fields(fields: Fields) -> Values:
-    """Of settings that changed."""
-    return Values(*as_texts(fields), fields=fields)
 
 
 def is_default_device(source: str) -> bool:

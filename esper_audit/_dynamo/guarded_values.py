@@ -13,11 +13,10 @@ import torch
 
 from esper_audit._dynamo import iterators, marks, metadata, values
 from esper_audit._dynamo.made_guards import Objects
-from esper_audit._dynamo.tensor_guard import as_texts, tensor_difference
+from esper_audit._dynamo.tensor_guard import tensor_difference
 from esper_audit.data.compiles import ValueKind
 from esper_audit.torch_text.guard_kinds import KINDS, Reading, reading_of
 from esper_audit.torch_text.guard_text import (
-    Presence,
     body_of,
     fixed_value,
     is_weak,
@@ -30,21 +29,7 @@ from esper_audit.torch_text.guard_text import (
     wanted_type,
     wanted_value,
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Values:
-    """What a guard wanted and what there was, as texts and as facts.
-
-    ``recognized`` is False where the guard's text could not be read.
-    """
-
-    expected: str
-    actual: str
-    expected_kind: ValueKind = ValueKind.OTHER
-    actual_kind: ValueKind = ValueKind.OTHER
-    fields: dict[str, tuple[str, str]] = field(default_factory=dict)
-    recognized: bool = True
+from esper_audit.torch_text.guard_values import Values, as_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +46,6 @@ def of_guard(failed: Failed) -> Values:
     """Of a guard on one value: what it wanted, and what there is."""
     known = failed.kind in KINDS
     return _READ.get(reading_of(failed.kind), _unread)(failed) if known else _unread(failed)
-
-
-def of_presence(presence: Presence) -> Values:
-    """Of a guard on whether something is there."""
-    expected, actual = presence.expected, presence.actual
-    return Values(expected.value, actual.value, expected, actual)
 
 
 def gone(error: Exception) -> Values:

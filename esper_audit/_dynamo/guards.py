@@ -17,17 +17,15 @@ guard is called with its value::
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
 from esper_audit._dynamo.entry_guards import EntryGuards
-from esper_audit._dynamo.guarded_values import Values
 from esper_audit._dynamo.made_guards import MadeGuards, UserLines
 from esper_audit.data.compiles import GuardFailure
-
-_NAMESPACE = re.compile(r"\.(?:_modules|_parameters|_buffers|__dict__)\['(\w+)'\]")
+from esper_audit.torch_text.guard_values import Values
+from esper_audit.torch_text.plain_sources import one_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,23 +103,15 @@ def _with_acceptance(judged: list[EntryGuards]) -> Iterator[GuardFailure]:
     """Complete each failure with what only the other entries tell."""
     lines: UserLines = {}
     for guards in judged:
-        guards.passed = set(map(_one_way, guards.passed))
+        guards.passed = set(map(one_way, guards.passed))
         for failure in guards.failures:
-            guards.passed.discard(_one_way(failure.torch_source))
+            guards.passed.discard(one_way(failure.torch_source))
             if failure.user_line is not None:
                 lines.setdefault(failure.torch_source, failure.user_line)
     for guards in judged:
         for failure in guards.failures:
             source = failure.torch_source
-            way = _one_way(source)
+            way = one_way(source)
             accepting = tuple(other.entry_id for other in judged if way in other.passed)
             line = failure.user_line or lines.get(source)
             yield replace(failure, accepted_by=accepting, user_line=line)
-
-
-def _one_way(source: str) -> str:
-    """One of the ways to an attribute: guards on a module read its submodules' dict, on None not.
-
-    ``L['self']._modules['seed']`` and ``L['self'].seed`` are one.
-    """
-    return _NAMESPACE.sub(r".\1", source)

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from esper_audit._dynamo import values
-from esper_audit._dynamo.guarded_values import Values, held_to
+from esper_audit._dynamo.guarded_values import held_to
 from esper_audit.data.compiles import ValueKind
 from esper_audit.torch_text.guard_text import body_of, wanted_length
+from esper_audit.torch_text.guard_values import Values
 from esper_audit.torch_text.relations import (
     ONE_TENSOR,
     SEPARATE_TENSORS,

@@ -19,12 +19,12 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
-from esper_audit._dynamo import files
-from esper_audit._dynamo.expressions import of_one_value
+from esper_audit._dynamo import files, values
 from esper_audit._dynamo.source_reader import MISSING, Reader
 from esper_audit._dynamo.stack_values import made_by
 from esper_audit.data.compiles import GuardFailure, Held, Origin
 from esper_audit.data.places import Location
+from esper_audit.torch_text.one_value import Seen, of_one_value
 from esper_audit.torch_text.plain_sources import plain_source
 from esper_audit.torch_text.sources import in_user_terms
 from esper_audit.torch_text.user_terms import rewritten
@@ -58,6 +58,11 @@ class LiveNames:
             text = in_user_terms(source, self)
             self._found[source] = text, next(iter(self._origins), None)
         return self._found[source]
+
+    def seen(self, node: ast.expr) -> Seen | None:
+        """The value that a source has now; None where that can't be told."""
+        value = self.reader.read(node)
+        return None if value is MISSING else Seen(values.text_of(value), values.kind_of(value))
 
     def variable(self, function: ast.expr, place: int) -> str:
         held = _function(self.reader.read(function))
@@ -171,7 +176,7 @@ def named(failures: Iterable[GuardFailure], call: Mapping[str, Any]) -> tuple[Gu
 
 
 def _named(failure: GuardFailure, names: LiveNames) -> GuardFailure:
-    failure = of_one_value(failure, names.reader)
+    failure = of_one_value(failure, names.seen)
     source, origin = names.of(failure.source)
     plain = plain_source(failure.torch_source)
     return replace(failure, source=source, torch_source=plain, origin=origin)

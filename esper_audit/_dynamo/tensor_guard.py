@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-
 import torch
 
 from esper_audit._dynamo import names
 from esper_audit.torch_text.guard_text import backend_of, device_of, tensor_fields
+from esper_audit.torch_text.guard_values import Fields, same_field
 
 _VIEWED = "ADInplaceOrView"
 """A key of every tensor but those that inference mode made (c10/core/TensorImpl.h)."""
 _FUNCTORCH = "FuncTorch"
-Fields = dict[str, tuple[str, str]]
 
 
 def tensor_difference(text: str, value: torch.Tensor) -> Fields | None:
@@ -29,7 +27,7 @@ def tensor_difference(text: str, value: torch.Tensor) -> Fields | None:
     differing = {
         field: (wanted, actual[field])
         for field, wanted in wanted_fields.items()
-        if not _same(field, wanted, actual[field])
+        if not same_field(field, wanted, actual[field])
     }
     # The printed key sets always differ: they leave out thread-local keys (2.8 to 2.14). They
     # tell something only where nothing else does, or where the keys' device did change.
@@ -41,20 +39,6 @@ def tensor_difference(text: str, value: torch.Tensor) -> Fields | None:
     if "device" in shown:
         shown["device"] = (device_of(wanted_fields["device"], keys), str(value.device))
     return shown
-
-
-def as_texts(fields: Fields) -> tuple[str, str]:
-    """``size=[2, 4], dtype=float32`` of what was expected, and of what came.
-
-    The strides of another size are other ones by that alone.
-    """
-    if not fields:
-        return "as compiled", "as compiled"
-    told = {name: pair for name, pair in fields.items() if name != "stride" or "size" not in fields}
-    expected, actual = (
-        ", ".join(f"{name}={pair[side]}" for name, pair in told.items()) for side in (0, 1)
-    )
-    return expected, actual
 
 
 def _fields(value: torch.Tensor) -> dict[str, str]:
@@ -69,13 +53,3 @@ def _fields(value: torch.Tensor) -> dict[str, str]:
         "size": str(list(value.shape)),
         "stride": str(list(value.stride())) if value.layout == torch.strided else "[]",
     }
-
-
-def _same(field: str, wanted: str, actual: str) -> bool:
-    if field not in ("size", "stride"):
-        return wanted == actual
-    try:
-        pairs = list(zip(ast.literal_eval(wanted), ast.literal_eval(actual), strict=True))
-    except (ValueError, SyntaxError):
-        return False
-    return all(left is None or left == right for left, right in pairs)

@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 
 from esper_audit.torch_text import guard_trees as trees
 from esper_audit.torch_text.guard_text import body_of
+
+_NAMESPACE = re.compile(r"\.(?:_modules|_parameters|_buffers|__dict__)\['(\w+)'\]")
+_KEY = re.compile(r"list\(dict\.keys\((?P<owner>.+)\)\)\[(?P<number>\d+)\]")
+
+
+def one_way(source: str) -> str:
+    """One of the ways to an attribute: guards on a module read its submodules' dict, on None not.
+
+    ``L['self']._modules['seed']`` and ``L['self'].seed`` are one.
+    """
+    return _NAMESPACE.sub(r".\1", source)
+
+
+def key_of(source: str) -> tuple[str, int] | None:
+    """``L['d']`` and 1 of ``list(dict.keys(L['d']))[1]``; None of what is no key of a dict."""
+    match = _KEY.fullmatch(source)
+    return (match["owner"], int(match["number"])) if match else None
+
+
+def key_owner(source: str) -> str:
+    """``L['d']`` of ``list(dict.keys(L['d']))[1]``; empty for what is no key of a dict."""
+    found = key_of(source)
+    return found[0] if found else ""
+
+
+def is_inside(source: str, gone: str) -> bool:
+    """``self.a.b`` and ``self.a[0]`` are inside ``self.a``; ``self.ab`` is not."""
+    return source.startswith(gone) and source[len(gone) : len(gone) + 1] in (".", "[", "(", ")")
 
 
 def plain_source(source: str) -> str:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from esper_audit._dynamo import guarded_state
 from esper_audit.data.compiles import GuardFailure
 from esper_audit.torch_text.guard_text import set_asked
+from esper_audit.torch_text.guard_values import GLOBAL_STATE, of_fields
 
 
 def told_once(failures: Iterable[GuardFailure]) -> list[GuardFailure]:
@@ -24,12 +24,12 @@ def told_once(failures: Iterable[GuardFailure]) -> list[GuardFailure]:
 
 
 def _with_one_of_settings(failures: Iterable[GuardFailure]) -> list[GuardFailure]:
-    settings = [failure for failure in failures if failure.source == guarded_state.SOURCE]
-    rest = [failure for failure in failures if failure.source != guarded_state.SOURCE]
+    settings = [failure for failure in failures if failure.source == GLOBAL_STATE]
+    rest = [failure for failure in failures if failure.source != GLOBAL_STATE]
     if len(settings) < 2:
         return [*settings, *rest]
     fields = {name: pair for failure in reversed(settings) for name, pair in failure.fields.items()}
-    found = guarded_state.of_fields(fields)
+    found = of_fields(fields)
     merged = replace(
         settings[0],
         kind="GLOBAL_STATE",
@@ -42,7 +42,7 @@ def _with_one_of_settings(failures: Iterable[GuardFailure]) -> list[GuardFailure
 
 def _follows(failure: GuardFailure, others: list[GuardFailure]) -> bool:
     if failure.fields.keys() == {"keys"}:
-        return any(other.source == guarded_state.SOURCE for other in others)
+        return any(other.source == GLOBAL_STATE for other in others)
     if failure.kind != "SET_CONTAINS":
         return False
     owner = set_asked(failure.source)
