@@ -17,12 +17,43 @@ _DTYPES = {5: "float16", 6: "float32", 7: "float64", 15: "bfloat16"}
 _OF_DTYPES = ("default_dtype", "dtype")
 _REDUCED = {0: "True", 1: "False", 2: "False, without split-K"}
 """Of at::CuBLASReductionOption (aten/src/ATen/Context.h): 2.8 has a bool in its place."""
+_AGAINST = "___check_global_state() against "
 _PARTS = {"autocast_cache_enabled": "cached_enabled"}
 _AUTOCAST_DEVICES = (
     *("cpu", "cuda", "mtia", "maia", "xpu", "ipu", "hpu", "xla", "privateuseone", "mps"),
 )
 """In the order of _AUTOCAST_SUPPORTED_DEVICES (aten/src/ATen/autocast_mode.h, 2.8 to 2.14)."""
 _AUTOCAST = re.compile(r"autocast\((?P<device>\w+)\)_(?P<part>\w+)")
+
+
+def differing_state(wanted: str, found: str) -> dict[str, tuple[str, str]]:
+    """Every setting that differs between two guards' texts, by the name that torch reports it by.
+
+    Up to 2.11 the texts hold no state: then nothing is known to differ.
+    """
+    before, after = (_read(text.partition(_AGAINST)[2]) for text in (wanted, found))
+    names = [name for name in before if name != "autocast_state" and name in after]
+    differing = [name for name in names if before[name] != after[name]]
+    differing += _differing_autocast(*(state.get("autocast_state") for state in (before, after)))
+    return {name: _pair(name, before, after) for name in differing}
+
+
+def _differing_autocast(before: Any, after: Any) -> list[str]:
+    if not (isinstance(before, dict) and isinstance(after, dict)):
+        return []
+    found = (
+        ["autocast_cache_enabled"]
+        if before.get("cached_enabled") != after.get("cached_enabled")
+        else []
+    )
+    for part in ("enabled", "dtype"):
+        sides = zip(before.get(part, ()), after.get(part, ()), strict=False)
+        found += [
+            f"autocast({device})_{part}"
+            for device, (one, other) in zip(_AUTOCAST_DEVICES, sides, strict=False)
+            if one != other
+        ]
+    return found
 
 
 def changed_state(names: Iterable[str], wanted: str, found: str) -> dict[str, tuple[str, str]]:
