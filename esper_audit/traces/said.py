@@ -1,0 +1,270 @@
+"""What torch's own reason for one cache entry says, as a failed guard of that entry's tree."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from esper_audit.data.compiles import GuardFailure, ValueKind
+from esper_audit.torch_text.guard_kinds import Reading, kind_by, reading_of
+from esper_audit.torch_text.guard_text import (
+    body_of,
+    fixed_value,
+    freed_in,
+    is_weak,
+    kind_of,
+    kind_of_type,
+    presence_in,
+    tensor_fields,
+    wanted_length,
+    wanted_tensor,
+    wanted_value,
+)
+from esper_audit.torch_text.guard_values import Values, as_texts, of_fields, of_presence
+from esper_audit.torch_text.recompile_reasons import (
+    RecompileReason,
+    TensorReason,
+    backends_in,
+    changed_settings,
+    is_unexpected,
+    tensor_reason,
+    unreadable_source,
+)
+from esper_audit.torch_text.relations import ONE_TENSOR, SEPARATE_TENSORS, split_expression
+from esper_audit.torch_text.sources import guard_name
+from esper_audit.traces.guard_trees import Guard, GuardTree
+from esper_audit.traces.stated import UNKNOWN_SIZE, StatedValues, class_in
+
+Make = Callable[[str, Guard, Values], GuardFailure]
+"""Makes the failure of a guard of an entry."""
+
+_INVALIDATED = "Cache line invalidated"
+_DUPLICATE = "Duplicate tensor"
+_NAMELESS = Guard("", "", "", "")
+_EXPRESSION = "SHAPE_EXPRESSION"
+
+
+def said_by_torch(
+    entry: str, reason: RecompileReason, tree: GuardTree, values: StatedValues, make: Make
+) -> list[GuardFailure]:
+    """The guards that torch names, most often one; their new values are empty where it has none."""
+    made = [make(entry, guard, found) for guard, found in _said(reason, tree, values)]
+    if reason.user_line is None:
+        return made
+    return [replace(failure, user_line=reason.user_line) for failure in made]
+
+
+def _said(
+    reason: RecompileReason, tree: GuardTree, values: StatedValues
+) -> Iterator[tuple[Guard, Values]]:
+    text = reason.text
+    special = _special(text, tree)
+    if special is not None:
+        yield special
+        return
+    tensor = tensor_reason(text)
+    if tensor is not None:
+        yield _tensor(tensor, text, tree)
+        return
+    guards = [_guard(reason.bare, text, tree)]
+    if guards == [None] and "; " in text:
+        guards = [_guard(guard_name(body_of(part)), part, tree) for part in text.split("; ")]
+    known = [guard for guard in guards if guard is not None] or [_from_text(text, tree)]
+    for guard in known:
+        yield guard, _with_length(wanted_of(guard), guard, tree, values)
+
+
+def _with_length(found: Values, guard: Guard, tree: GuardTree, values: StatedValues) -> Values:
+    """The new length of a dictionary, where each of its keys is guarded, before and now."""
+    if guard.kind != "DICT_LENGTH" or tree.length(guard.source) != found.expected:
+        return found
+    now = values.tree.length(guard.source)
+    return replace(found, actual=now) if now and now != found.expected else found
+
+
+def _special(text: str, tree: GuardTree) -> tuple[Guard, Values] | None:
+    """A reason that is no guard's text."""
+    if is_unexpected(text):
+        said = text or "no guard of this cache entry fails on these values"
+        return _named("NOTHING_FAILED", "<unknown>", said), Values("", "", recognized=False)
+    if text.startswith(_INVALIDATED):
+        return _named("INVALIDATED", freed_in(text), text), Values("alive", "freed")
+    backends = backends_in(text)
+    if backends is not None:
+        return _named("BACKEND_MATCH", "<backend>", text), Values(*backends)
+    settings = changed_settings(text)
+    if settings:
+        return _named("GLOBAL_STATE", "", text), of_fields(dict.fromkeys(settings, ("", "")))
+    if text.startswith("TORCH_FUNCTION_MODE_STACK"):
+        fields = {"torch_function_modes": ("", "")}
+        return _named("TORCH_FUNCTION_MODE_STACK", "", text), of_fields(fields)
+    if text.startswith(_DUPLICATE):
+        found = Values(SEPARATE_TENSORS, ONE_TENSOR, ValueKind.TENSOR, ValueKind.TENSOR)
+        return _named("NO_TENSOR_ALIASING", _duplicates(text), text), found
+    source, is_key = unreadable_source(text)
+    if source:
+        missing = ValueKind.NO_KEY if is_key else ValueKind.GONE
+        found = Values("present", "absent", ValueKind.PRESENT, missing)
+        return _named("SOURCE_GONE", _source_named(source, tree), text), found
+    return None
+
+
+def _named(kind: str, source: str, text: str) -> Guard:
+    return Guard(kind, source, text, text)
+
+
+def _duplicates(text: str) -> str:
+    """``Duplicate tensors found: ["L['a']", "L['b']"]`` as ``L['a'] is L['b']``."""
+    try:
+        found = ast.literal_eval(text.partition(": ")[2].partition("]")[0] + "]")
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return "<inputs>"
+    return " is ".join(map(str, found[:2])) if isinstance(found, list) and found else "<inputs>"
+
+
+def _source_named(name: str, tree: GuardTree) -> str:
+    """The source that torch writes without ``L[…]``."""
+    bare = guard_name(name)
+    known = (source for source in (g.source for g in tree.guards) if guard_name(source) == bare)
+    found = next(known, "")
+    if not found:
+        found = next((source for source in sorted(tree.sources) if guard_name(source) == bare), "")
+    return found or name
+
+
+def _tensor(reason: TensorReason, text: str, tree: GuardTree) -> tuple[Guard, Values]:
+    bare = guard_name(reason.name)
+    guard = next(
+        (g for g in tree.guards if g.kind == "TENSOR_MATCH" and guard_name(g.source) == bare), None
+    )
+    wanted = tensor_fields(guard.text) if guard is not None else {}
+    made = guard or _named("TENSOR_MATCH", _source_named(reason.name, tree), text)
+    if reason.other_type:
+        kind = kind_of_type(reason.other_type)
+        shown = "None" if kind is ValueKind.NONE else reason.other_type
+        expected = wanted_tensor(made.text) if guard is not None else "a tensor"
+        return made, Values(expected, shown, ValueKind.TENSOR, kind)
+    fields = _fields(reason, wanted)
+    return made, Values(*as_texts(fields), ValueKind.TENSOR, ValueKind.TENSOR, fields)
+
+
+def _fields(reason: TensorReason, wanted: dict[str, str]) -> dict[str, tuple[str, str]]:
+    if not reason.field:
+        return {}
+    if reason.field == "rank":
+        size = wanted.get("size", _unknown_size(reason.expected))
+        return {"size": (size, _unknown_size(reason.actual))}
+    if reason.place is None:
+        return {reason.field: (reason.expected, reason.actual)}
+    before = wanted.get(reason.field, "").strip("[]").split(", ")
+    if reason.place >= len(before) or not before[0]:
+        before = [UNKNOWN_SIZE] * reason.place + [reason.expected]
+    # Torch compares the sizes in their order: those before held, those after are not known.
+    after = [*before[: reason.place], reason.actual]
+    after += [UNKNOWN_SIZE] * (len(before) - len(after))
+    return {reason.field: (f"[{', '.join(before)}]", f"[{', '.join(after)}]")}
+
+
+def _unknown_size(rank: str) -> str:
+    count = min(int(rank), 16) if rank.isdecimal() else 0
+    return f"[{', '.join([UNKNOWN_SIZE] * count)}]"
+
+
+def _guard(bare: str, text: str, tree: GuardTree) -> Guard | None:
+    """The guard of the tree that a reason quotes."""
+    for guard in tree.guards:
+        if guard_name(body_of(guard.text)) == bare:
+            return guard
+    length = wanted_length(text)
+    if length is None:
+        return None
+    for owner in tree.dicts:
+        name = guard_name(owner)
+        if bare in (f"len({name}) != {length}", f"len({name}) == {length}", f"not {name}"):
+            return Guard("DICT_LENGTH", owner, text, text)
+    return None
+
+
+def _from_text(text: str, tree: GuardTree) -> Guard:
+    """A guard that no tree tells of, by its text alone."""
+    body = body_of(text)
+    if body.startswith("___check_obj_id("):
+        return _named("ID_MATCH", _argument(body), text)
+    if body.startswith(("___check_type_id(", "___check_fake_script_type_id(")):
+        return _named("TYPE_MATCH", _argument(body), text)
+    if body.startswith("check_tensor("):
+        return _named("TENSOR_MATCH", _argument(body), text)
+    if presence_in(text) is not None:
+        kind = "DICT_CONTAINS" if "___dict_contains" in body else "HASATTR"
+        return _named("SET_CONTAINS" if "set.__contains__" in body else kind, "", text)
+    known = kind_by("LAMBDA_GUARD", text)
+    if known != "LAMBDA_GUARD":
+        return _named(known, "", text)
+    if wanted_length(text) is not None:
+        source = body.removeprefix("not ").removeprefix("len(").partition(")")[0]
+        return _named("LENGTH_CHECK", _source_named(source, tree), text)
+    expression = split_expression(_with_locals(body))
+    if expression.sides or expression.source == body or ".size()" in body:
+        return _named(_EXPRESSION, "", _with_locals(text))
+    return _named("EQUALS_MATCH", expression.source, _with_locals(text))
+
+
+def _with_locals(text: str) -> str:
+    """``k == 2`` as ``L['k'] == 2``, where the text names no source in torch's terms."""
+    name, operator, value = text.partition(" == ")
+    is_path = name.replace(".", "").replace("_", "").isalnum() and not name[:1].isdigit()
+    if not is_path or not operator or "L[" in text or "G[" in text:
+        return text
+    first, dot, rest = name.partition(".")
+    return f"L['{first}']{dot}{rest} == {value}"
+
+
+def _argument(body: str) -> str:
+    inside = body.partition("(")[2]
+    return inside.rpartition(", ")[0] if inside.count(", ") == 1 else inside.partition(", ")[0]
+
+
+def wanted_of(guard: Guard) -> Values:
+    """What a guard wanted, of a value that nobody knows."""
+    reading, text = reading_of(guard.kind), guard.text
+    if reading in (Reading.VALUE, Reading.KEYS, Reading.ITERATOR):
+        return _unknown(wanted_value(text) or body_of(text))
+    if reading is Reading.SWITCH:
+        return _unknown(fixed_value(guard.kind))
+    if reading is Reading.NAN:
+        return _unknown("nan")
+    if reading in (Reading.LENGTH, Reading.ITEMS_LEFT):
+        return _unknown(wanted_length(text) or body_of(text))
+    if reading is Reading.TYPE:
+        name = class_in(text).removeprefix("builtins.")
+        return Values(name, "", kind_of_type(name))
+    if reading is Reading.OBJECT:
+        name = class_in(text).rpartition(".")[2] or "object"
+        return Values(f"the {name} it was compiled with", f"another {name}")
+    if reading is Reading.NOT_NONE:
+        weak = is_weak(text) or guard.kind == "WEAKREF_ALIVE"
+        pair = ("alive", "freed") if weak else ("a tensor", "None")
+        return Values(*pair, ValueKind.OTHER if weak else ValueKind.TENSOR, ValueKind.NONE)
+    if reading is Reading.PRESENCE and (presence := presence_in(text)) is not None:
+        return of_presence(presence)
+    if reading is Reading.TENSOR:
+        return Values(wanted_tensor(text), "", ValueKind.TENSOR, ValueKind.TENSOR)
+    if reading is Reading.RELATION or guard.kind == _EXPRESSION:
+        return _relation(body_of(text))
+    return Values(body_of(text), "")
+
+
+def _relation(body: str) -> Values:
+    expression = split_expression(body)
+    if expression.compares_identity:
+        pair = ("one object", "two objects")
+        return Values(*(pair if expression.operator == "is" else pair[::-1]))
+    if expression.sides:
+        return Values("equal" if expression.operator == "==" else "true", "")
+    return _unknown(expression.expected)
+
+
+def _unknown(wanted: str) -> Values:
+    """Of a new value that nobody knows; for a diagnosis it is one of the same kind."""
+    return Values(wanted, "", kind_of(wanted), kind_of(wanted))
