@@ -1,0 +1,329 @@
+"""The compiles of a trace log, each with what kept the entries before it from matching."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import PurePath
+from typing import Any
+
+from esper_audit.data.compiles import Compile, GuardFailure
+from esper_audit.data.files import is_file
+from esper_audit.data.places import Frame, Location
+from esper_audit.data.stages import Stage
+from esper_audit.data.steps import Phase
+from esper_audit.torch_text.reasons import ACCUMULATED, EACH
+from esper_audit.torch_text.recompile_reasons import RecompileReason, read_reason
+from esper_audit.torch_text.sources import frame_key
+from esper_audit.traces.attempts import (
+    Ended,
+    config_of,
+    graph_breaks_of,
+    number,
+    seconds_of,
+    whole,
+)
+from esper_audit.traces.causes import Entry, failures_of
+from esper_audit.traces.guard_trees import GuardTree, tree_of_lines
+from esper_audit.traces.log_files import is_library_file, is_torch_file, torch_folder_in
+from esper_audit.traces.logged_names import LoggedNames
+from esper_audit.traces.process_log import LoggedCompile, ProcessLog
+from esper_audit.traces.stated import StatedValues
+from esper_audit.traces.written_code import WrittenCode, is_resumed, written_code
+
+_SETTINGS = (
+    *(EACH, ACCUMULATED, "automatic_dynamic_shapes", "assume_static_by_default"),
+    *("suppress_errors", "specialize_float", "disable"),
+)
+_OLD_NAMES = {EACH: "cache_size_limit", ACCUMULATED: "accumulated_cache_size_limit"}
+"""Names before 2.6, which some logs of 2.6 still have."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """Of one code object, by torch's number of it: where it is, and the entries that it has."""
+
+    frame: Frame
+    code: WrittenCode
+    place: Location
+    lines: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    trees: dict[str, GuardTree] = field(default_factory=dict)
+
+    def tree(self, entry: str) -> GuardTree:
+        """The tree of an entry, read when it is first asked for: most frames compile once."""
+        if entry not in self.trees:
+            self.trees[entry] = tree_of_lines(self.lines.get(entry, ()))
+        return self.trees[entry]
+
+
+class Compiles:
+    """Makes the compiles of one process, in their order."""
+
+    def __init__(self, log: ProcessLog, root: str) -> None:
+        self._log, self._root = log, root
+        self._config: Mapping[str, Any] = {}
+        self._seen: set[str] = set()
+        self._frames: dict[str, _Known] = {}
+        self._files = tuple(dict.fromkeys(self._all_files()))
+        starts = [start for start in map(_start, log.compiles) if start is not None]
+        self.began = min(starts, default=None)
+
+    # --- of the whole log ---
+
+    def first(self, name: str) -> Any:
+        """The first value of a field of the metrics."""
+        found = (logged.metrics.get(name) for logged in self._log.compiles)
+        return next((value for value in found if value), None)
+
+    def settings(self) -> dict[str, str]:
+        """The settings that decide what torch.compile does, as they were last."""
+        return {
+            name: str(value) for name in _SETTINGS if (value := self._setting(name)) is not None
+        }
+
+    def _setting(self, name: str) -> Any:
+        return self._config.get(name, self._config.get(_OLD_NAMES.get(name, name)))
+
+    def seconds(self) -> float:
+        """From the first compile's beginning to the last one's end."""
+        ends = [
+            start + seconds_of(logged.metrics).total
+            for logged in self._log.compiles
+            if (start := _start(logged)) is not None
+        ]
+        return max(0.0, max(ends) - self.began) if ends and self.began is not None else 0.0
+
+    def script(self) -> str:
+        """The file that the program began in, where a stack reaches so far; else the log."""
+        mains = (
+            place.file
+            for logged in self._log.compiles
+            for place in logged.stack[:1]
+            if place.function == "<module>"
+        )
+        known = next(mains, "")
+        return known or next(iter(self._log.files), f"process {self._log.pid}")
+
+    def _all_files(self) -> Iterator[str]:
+        for logged in self._log.compiles:
+            file = logged.metrics.get("co_filename")
+            if isinstance(file, str):
+                yield file
+            yield from (place.file for place in logged.stack)
+
+    # --- its compiles ---
+
+    def compiles(self) -> Iterator[Compile]:
+        for sequence, logged in enumerate(self._log.compiles):
+            if logged.id in self._seen:  # torch numbers anew after torch._dynamo.reset()
+                self._seen.clear()
+                self._frames.clear()
+            self._seen.add(logged.id)
+            self._config = config_of(logged.metrics) or self._config
+            yield self._compile(sequence, logged)
+
+    def _compile(self, sequence: int, logged: LoggedCompile) -> Compile:
+        ended, metrics = Ended(logged), logged.metrics
+        known = self._of(logged)
+        before = self._entries_before(logged, known)
+        failures = self._failures(logged, known) if before else ()
+        if ended.made_entry:
+            known.lines[logged.id] = logged.guards
+        start = _start(logged)
+        at = max(0.0, start - self.began) if start is not None and self.began is not None else 0.0
+        frame = self._named_frame(known, logged)
+        left = self._left(EACH, whole(metrics, "cache_size"), before, ended)
+        return Compile(
+            sequence=sequence,
+            id=logged.id,
+            frame=frame,
+            outcome=ended.outcome(before),
+            step=None,
+            phase=Phase.STEADY,
+            seconds=seconds_of(metrics),
+            guard_failures=failures,
+            torch_reasons=tuple(logged.reasons),
+            guard_count=whole(metrics, "guard_count"),
+            guard_latency_us=number(metrics, "guard_latency_us"),
+            graph_ops=whole(metrics, "graph_op_count"),
+            cache_entries_before=before,
+            cache_entries_after=before + ended.made_entry,
+            recompiles_left=left,
+            accumulated_recompiles_left=self._left(ACCUMULATED, before, before, ended),
+            graph_breaks=graph_breaks_of(logged, known.place),
+            restarts=tuple(sorted(map(str, metrics.get("restart_reasons") or ()))),
+            stack=_user_stack(logged.stack, known),
+            reason=ended.reason if ended.is_known else "the log ends before this compile does",
+            runs_after=ended.runs_after,
+            instance=_instance(frame),
+            at=round(at, 6),
+            label=", ".join(map(str, metrics.get("recompile_user_contexts") or ())),
+            direct=_is_direct(logged.stack, known.frame),
+            limit=ended.limit,
+            refused_by=ended.refused_by,
+            unsupported=ended.unsupported,
+            detail=ended.detail,
+            hints=ended.hints,
+            stopped_at=ended.stopped_at,
+            stages=tuple(self._stages(logged)),
+        )
+
+    def _stages(self, logged: LoggedCompile) -> Iterator[Stage]:
+        for stage in sorted(logged.stages, key=lambda stage: (stage.began, -stage.seconds)):
+            at = stage.began - (self.began if self.began is not None else stage.began)
+            yield Stage(stage.name, round(max(0.0, at), 6), max(0.0, stage.seconds))
+
+    # --- whose frame it is ---
+
+    def _of(self, logged: LoggedCompile) -> _Known:
+        """The code object: torch leaves it out of an attempt that hits a limit or is refused."""
+        number_of_frame = logged.id.rpartition("/")[0]
+        place = _place(logged)
+        known = self._frames.get(number_of_frame)
+        if known is None or (place is not None and known.frame.file != place.file):
+            place = place or Location("", 0, "<unknown>")
+            known = self._frames[number_of_frame] = self._new(place)
+        return known
+
+    def _new(self, place: Location) -> _Known:
+        code = written_code(place.file, place.line, place.function)
+        root = self._root if is_file(place.file) else ""
+        key = frame_key(place.file, code.name, root)
+        return _Known(Frame(code.name, place.file, place.line, key, code.name), code, place)
+
+    def _named_frame(self, known: _Known, logged: LoggedCompile) -> Frame:
+        """Named after the user's module where torch wraps one: its tree has the module's class."""
+        frame = known.frame
+        if not is_torch_file(frame.file) or not frame.raw_name.endswith("inner"):
+            return frame
+        tree = known.tree(logged.id) if logged.id in known.lines else GuardTree()
+        name = tree.type_of("L['fn']").rpartition(".")[2]
+        if not name or name in ("function", "method"):
+            return frame
+        return replace(frame, name=name, key=f"{frame.key}({name})")
+
+    # --- its cache entries ---
+
+    def _entries_before(self, logged: LoggedCompile, known: _Known) -> int:
+        counted = whole(logged.metrics, "accumulated_cache_size")
+        if counted == 0:
+            known.lines.clear()  # dropped since
+            known.trees.clear()
+        if counted is not None:
+            return counted
+        return max(len(logged.reasons), len(known.lines))
+
+    def _left(self, name: str, used: int | None, before: int, ended: Ended) -> int | None:
+        limit = self._setting(name)
+        if ended.limit == name:
+            return 0
+        if not isinstance(limit, int) or (ended.error and used is None and not ended.refused_by):
+            return None
+        return max(0, limit - (before if used is None else used) - 1)
+
+    def _failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
+        entries = list(self._entries(logged, known))
+        tree = tree_of_lines(logged.guards)
+        if logged.guards:
+            known.trees[logged.id] = tree
+        values = StatedValues(tree, logged.symbols)
+        names = LoggedNames(values, {entry.id: entry.tree for entry in entries}, known.code)
+        found = failures_of(entries, values, self._whole_path)
+        return tuple(map(names.named, found))
+
+    def _entries(self, logged: LoggedCompile, known: _Known) -> Iterator[Entry]:
+        """Those that torch gives a reason for, in its order; without reasons, all there are."""
+        reasons = self._reasons(logged)
+        told = [Entry(reason.entry, known.tree(reason.entry), reason) for reason in reasons]
+        if told:
+            yield from told
+            return
+        for entry in reversed(known.lines):
+            yield Entry(entry, known.tree(entry))
+
+    def _reasons(self, logged: LoggedCompile) -> Sequence[RecompileReason]:
+        texts = logged.reasons or refused_reasons(str(logged.metrics.get("fail_reason") or ""))
+        return [read_reason(text) for text in texts]
+
+    def _whole_path(self, line: Location) -> Location:
+        """Torch cuts paths in its comments; a frame or a stack may have the whole one."""
+        whole_file = next((file for file in self._files if file.endswith(line.file)), "")
+        torch_folder = next(filter(None, map(torch_folder_in, self._files)), "")
+        in_torch = f"{torch_folder}/{line.file}"
+        if not whole_file and torch_folder and is_file(in_torch):
+            whole_file = in_torch
+        return replace(line, file=whole_file or line.file)
+
+
+def refused_reasons(said: str) -> list[str]:
+    """The reasons in the error of a recompile that torch refused: they stand nowhere else."""
+    _, begun, rest = said.partition("triggered by the following guard failure(s):\n")
+    if not begun:
+        return []
+    lines = [line.strip().removeprefix("- ") for line in rest.splitlines()]
+    found: list[str] = []
+    for line in lines:
+        if read_reason(line).entry or not found:
+            found.append(line)
+        else:
+            found[-1] += f"\n{line}"
+    return found
+
+
+def _start(logged: LoggedCompile) -> float | None:
+    micros = number(logged.metrics, "start_time_us")
+    seconds = number(logged.metrics, "start_time")
+    begun = [stage.began for stage in logged.stages]
+    known = micros / 1e6 if micros is not None else seconds
+    return known if known is not None else min(begun, default=None)
+
+
+_REFUSED_IN = "Recompiling function "
+
+
+def _place(logged: LoggedCompile) -> Location | None:
+    """File, line and bare name of the code object; None where this record has none."""
+    metrics = logged.metrics
+    file, name = metrics.get("co_filename"), metrics.get("co_name")
+    if isinstance(file, str) and isinstance(name, str):
+        return Location(file, whole(metrics, "co_firstlineno") or 0, name)
+    said = str(metrics.get("fail_reason") or "").partition("\n")[0]
+    if said.startswith(_REFUSED_IN):
+        function, _, place = said.removeprefix(_REFUSED_IN).partition(" in ")
+        file, _, line = place.rpartition(":")
+        return Location(file, int(line) if line.isdecimal() else 0, function)
+    return logged.stack[-1] if logged.stack else None
+
+
+def _user_stack(stack: Sequence[Location], known: _Known) -> tuple[Location, ...]:
+    """The user's lines that led to the frame; empty where the innermost is not among them.
+
+    Torch leaves out the two calls next to the frame (``dynamo_start`` of convert_frame.py, 2.6 to
+    2.14). Where torch's own code called those, no line of the user's is among them.
+    """
+    if stack and PurePath(stack[-1].file) == PurePath(known.frame.file):
+        stack = stack[:-1]
+    if not stack or not is_library_file(stack[-1].file):
+        return ()
+    return tuple(place for place in stack if not is_library_file(place.file))
+
+
+_ENTERED = ("compile_wrapper", "_fn")
+"""Functions of torch/_dynamo/eval_frame.py that enter compiled code, 2.8 to 2.14."""
+
+
+def _is_direct(stack: Sequence[Location], frame: Frame) -> bool:
+    """Whether it is what the user compiled, as far as the log's cut stack shows.
+
+    Where another compiled function is further out, it is called by that one.
+    """
+    if is_resumed(frame.raw_name.rpartition(".")[2]):
+        return False
+    outer = [place for place in stack[:-1] if place.function in _ENTERED]
+    entered = [place for place in outer if place.file.endswith("torch/_dynamo/eval_frame.py")]
+    return not entered or (len(entered) == 1 and stack[-2] == entered[0])
+
+
+def _instance(frame: Frame) -> str:
+    """Of a wrapper, the class that it wraps: more of an object no log tells."""
+    return f"{frame.name}@?" if frame.name != frame.raw_name else ""
