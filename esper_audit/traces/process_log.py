@@ -31,7 +31,8 @@ class LoggedCompile:
     are the lines of its guard tree, ``metrics`` the fields that we read of ``compilation_metrics``,
     ``breaks`` and ``errors`` are payloads as they stand. ``symbols`` are ``create_symbol`` records.
     ``later`` are metrics of its backward and of its run time. ``caches`` counts, by torch's name,
-    what the compile caches said. ``line`` is that of its first record in the file.
+    what the compile caches said. ``line`` is that of its first record in the file. ``started`` is
+    whether Dynamo's own beginning of it is in the log. A file that is not known has an empty name.
     """
 
     id: str
@@ -47,13 +48,19 @@ class LoggedCompile:
     caches: dict[str, int] = field(default_factory=dict)
     stages: list[LoggedStage] = field(default_factory=list)
     line: int = 0
+    started: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
 class ProcessLog:
-    """The log of one process. ``rank`` is None where torch.distributed was never initialised."""
+    """The log of one process. ``rank`` is None where torch.distributed was never initialised.
 
-    pid: int
+    ``pid`` is None where no record could be read: there is damage alone. ``continues`` is whether
+    it names files that only an earlier log of the same process, or of its parent, can tell.
+    ``stages`` belong to no compile.
+    """
+
+    pid: int | None
     rank: int | None = None
     files: tuple[str, ...] = ()
     torch: str = ""
@@ -62,3 +69,5 @@ class ProcessLog:
     records: int = 0
     size: int = 0
     damage: list[Damage] = field(default_factory=list)
+    stages: list[LoggedStage] = field(default_factory=list)
+    continues: bool = False

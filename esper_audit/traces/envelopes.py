@@ -1,0 +1,129 @@
+"""What is read of a record: the envelope, typed, and of the metrics only what somebody asks for.
+
+Every record has one key of its own (``torch/_logging/_internal.py``, ``trace_structured``); keys
+that are not named here are skipped without being made.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from esper_audit.traces.metrics import Metrics
+
+
+class Artifact(Struct):
+    """The record of a text that torch logs by a name."""
+
+    name: str
+    encoding: str = "string"
+
+
+class Start(Struct):
+    """``dynamo_start``."""
+
+    stack: list[dict[str, Any]] | None = None
+
+
+class Envelope(Struct):
+    """A record, as far as it is read."""
+
+    rank: int | None = None
+    frame_id: int | None = None
+    frame_compile_id: int | None = None
+    attempt: int | None = None
+    compiled_autograd_id: int | None = None
+    has_payload: str | None = None
+    named: tuple[str, int] | UnsetType = msgspec.field(name="str", default=UNSET)
+    dynamo_start: Start | UnsetType = UNSET
+    dynamo_cpp_guards_str: Any = UNSET
+    chromium_event: Any = UNSET
+    artifact: Artifact | UnsetType = UNSET
+    create_symbol: dict[str, Any] | UnsetType = UNSET
+    compilation_metrics: Metrics | UnsetType = UNSET
+    bwd_compilation_metrics: Metrics | UnsetType = UNSET
+    compilation_metrics_runtime: Metrics | UnsetType = UNSET
+    bwd_compilation_metrics_runtime: Metrics | UnsetType = UNSET
+    aot_autograd_backward_compilation_metrics: Metrics | UnsetType = UNSET
+
+    @property
+    def compile_id(self) -> str | None:
+        """The id as torch prints it; None where the record belongs to no compile."""
+        if self.frame_id is None and self.compiled_autograd_id is None:
+            return None
+        own = f"{_shown(self.frame_id)}/{_shown(self.frame_compile_id)}"
+        autograd = self.compiled_autograd_id
+        if autograd is None:
+            return own
+        return f"!{autograd}" if self.frame_id is None else f"!{autograd}/{own}"
+
+    @property
+    def later(self) -> Any:
+        """Metrics of a backward, or of a run time; UNSET of another record."""
+        for metrics in (
+            self.bwd_compilation_metrics,
+            self.compilation_metrics_runtime,
+            self.bwd_compilation_metrics_runtime,
+            self.aot_autograd_backward_compilation_metrics,
+        ):
+            if metrics is not UNSET:
+                return metrics
+        return UNSET
+
+
+class Event(Struct):
+    """The payload of a ``chromium_event``; ``ts`` and ``dur`` are in microseconds, by the clock."""
+
+    name: str
+    ph: str
+    ts: float
+    dur: float = 0.0
+    args: Any = None
+
+
+class Version(Struct):
+    """The payload of the artifact ``torch_version`` (torch 2.12 and newer)."""
+
+    pytorch_version: str = ""
+
+
+class NotJsonError(Exception):
+    """The text is no JSON."""
+
+
+class UnknownFormError(Exception):
+    """The text is JSON, but not as any known torch writes it."""
+
+
+_envelope = msgspec.json.Decoder(Envelope)
+event_decoder = msgspec.json.Decoder(Event)
+version_decoder = msgspec.json.Decoder(Version)
+
+
+def envelope_of(text: bytes) -> Envelope:
+    """The envelope; raises NotJsonError or UnknownFormError."""
+    envelope: Envelope = decoded(_envelope, text)
+    return envelope
+
+
+def decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
+    """JSON as Python writes it, with NaN; raises NotJsonError or UnknownFormError."""
+    try:
+        return decoder.decode(text)
+    except msgspec.ValidationError as error:
+        raise UnknownFormError(str(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    try:
+        return msgspec.convert(json.loads(text), decoder.type)
+    except msgspec.ValidationError as error:
+        raise UnknownFormError(str(error)) from error
+    except (ValueError, RecursionError) as error:
+        raise NotJsonError(str(error)) from error
+
+
+def _shown(number: int | None) -> str:
+    return "-" if number is None else str(number)
