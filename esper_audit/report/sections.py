@@ -208,9 +208,9 @@ class Page:
     closing: Closing = Closing()
 
 
-def words(text: str, style: Style = Style.PLAIN) -> Span:
-    """A span of one style."""
-    return Span(text, style)
+def words(text: str, style: Style = Style.PLAIN, to: str = "") -> Span:
+    """A span of one style, and where it leads."""
+    return Span(text, style, to)
 
 
 def line(*parts: str | Span, style: Style = Style.PLAIN, verbatim: bool = False) -> Line:

@@ -41,6 +41,7 @@ class Parts(HTMLParser):
         self.links: list[str] = []
         self.code: list[tuple[str, str]] = []
         self.words: list[str] = []
+        self.headings: list[str] = []
         self.wrong: list[str] = []
         self._path: list[str] = []
         self.feed(page)
@@ -55,6 +56,8 @@ class Parts(HTMLParser):
                 self.ids.append(value or "")
             elif name == "href":
                 self.links.append(value or "")
+        if tag in ("h1", "h2"):
+            self.headings.append("")
         if tag not in _OPEN:
             self._path.append(tag)
 
@@ -68,6 +71,8 @@ class Parts(HTMLParser):
             self.code.append((inside, data))
         else:
             self.words.append(data)
+        if {"h1", "h2"} & set(self._path):
+            self.headings[-1] += data
 
     def handle_comment(self, data: str) -> None:
         self.wrong.append(data)

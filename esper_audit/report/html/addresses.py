@@ -24,8 +24,8 @@ class Addresses:
         self._ids: dict[str, str] = {}
         self._placed: set[str] = set()
         self._taken = {"content", "top", "contents", "filter", "count", "next"}
-        for name in _anchors(page):
-            self._ids.setdefault(name, self.new(name))
+        for name in dict.fromkeys(_anchors(page)):
+            self._ids[name] = self.new(name)
 
     def place(self, anchor: str) -> str:
         """The id for what stands at an anchor; a second one of the same name gets an own."""

@@ -15,7 +15,8 @@ from esper_audit.report.words.numbers import several
 def card(found: Card, addresses: Addresses) -> Markup:
     """The article of a cause; its heading is one below that of its section."""
     place = addresses.place(found.anchor or found.title.text)
-    title = tag("h3", line(found.title, addresses), id=f"{place}-title")
+    named = addresses.new(f"{place}-title")
+    title = tag("h3", line(found.title, addresses), id=named)
     return tag(
         "article",
         title,
@@ -24,7 +25,7 @@ def card(found: Card, addresses: Addresses) -> Markup:
         _remedies(found, addresses),
         id=place,
         class_="card",
-        aria_labelledby=f"{place}-title",
+        aria_labelledby=named,
     )
 
 

@@ -120,7 +120,7 @@ def _is_slim(span: Span, axis: Axis) -> bool:
 def _span(drawn: tuple[Span, int], axis: Axis, addresses: Addresses) -> Markup:
     span, count = drawn
     at, end = axis.at(span.began), axis.at(span.ended)
-    more = f" and {count - 1} more" if count > 1 else ""
+    more = f" and {count - 1:,} more" if count > 1 else ""
     title = tag("title", f"{_moment(span.began)}–{_moment(span.ended)}: {span.line.text}{more}")
     style = span.style.value if span.style is not Style.PLAIN else ""
     bar = tag("rect", title, x=_percent(at), width=_percent(end - at), class_=style)
