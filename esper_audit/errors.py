@@ -34,6 +34,15 @@ class UsageError(AuditError):
     exit_code = ExitCode.USAGE
 
 
+class MissingPackageError(UsageError, ImportError):
+    """An optional package is not installed; the hint names the extra that brings it."""
+
+    def __init__(self, package: str, extra: str = "") -> None:
+        hint = f"pip install '{f'esper-audit[{extra}]' if extra else package}'"
+        super().__init__(f"{package} is not installed.", hint)
+        self.add_note(hint)  # for a traceback, where Python code called us
+
+
 class IncompleteError(AuditError):
     """The audit started but could not be brought to an end."""
 

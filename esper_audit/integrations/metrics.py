@@ -28,6 +28,7 @@ from esper_audit.data.clean import clean_lines
 from esper_audit.data.expectations import ProgramBudget
 from esper_audit.errors import UsageError
 from esper_audit.report.complaints import Excess, excess
+from esper_audit.report.words.numbers import several
 
 PREFIX = "esper_audit/"
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -149,7 +150,9 @@ class StepMetrics:
         if not self._is_live or self.recording is None or not self.budget.is_set:
             return
         if self._may_be_over():
-            self._tell(excess(self.recording.result, self.budget, folder()))
+            found = excess(self.recording.result, self.budget, folder())
+            if found is not None and found.is_proven:
+                self._tell(found, self._place)
 
     def _may_be_over(self) -> bool:
         """Whether it is worth judging: counting is cheap, judging is not."""
@@ -177,7 +180,12 @@ class StepMetrics:
         self._is_live = False
         self.recording.__exit__(*(sys.exc_info() if failed else (None, None, None)))
         if not failed and self.budget.is_set:
-            self._tell(excess(self.recording.result, self.budget, folder()), at_end=True)
+            self._tell_at_end(excess(self.recording.result, self.budget, folder()))
+
+    @quiet
+    def hand(self, write: Callable[..., object], *args: Any, **kwargs: Any) -> None:
+        """Hand metrics to a framework; what it raises does not reach the training."""
+        write(*args, **kwargs)
 
     def __enter__(self) -> StepMetrics:
         self.begin()
@@ -193,18 +201,34 @@ class StepMetrics:
 
     # --- what it says ---
 
-    def _tell(self, found: Excess | None, at_end: bool = False) -> None:
-        if found is None or found.kinds <= self._told or not (found.is_proven or at_end):
+    def _tell_at_end(self, found: Excess | None) -> None:
+        late = self.budget.recompiles_after_warm_up is not None
+        is_short = late and self._steps <= (self.warm_up_steps or 0)
+        if found is not None and not found.is_proven and is_short and self._steps:
+            steps = several(self._steps, "step")
+            self._warn(
+                f"Not completed: all {steps} were warm-up (warm_up_steps={self.warm_up_steps}),"
+                " so nothing is known of the time after it."
+            )
+        elif found is not None:
+            self._tell(found, "")
+
+    def _tell(self, found: Excess, place: str) -> None:
+        """Once of each budget: its causes may be many, and each has a step of its own."""
+        if found.kinds <= self._told:
             return
         self._told |= found.kinds
         rank = "" if self.rank is None else f"rank {self.rank}"
-        where = ", ".join(filter(None, [rank, "" if at_end else self._place]))
-        text = clean_lines(f"{where}: {found.text}" if where else found.text)
+        where = ", ".join(filter(None, [rank, place]))
+        text = f"{where}: {found.text}" if where else found.text
         if self.on_excess == "raise":
             self.end(failed=True)
-            raise RecompileError(text)
+            raise RecompileError(clean_lines(text))
+        self._warn(text)
+
+    def _warn(self, text: str) -> None:
         try:
-            warnings.warn(text, RecompileWarning, stacklevel=_outside())
+            warnings.warn(clean_lines(text), RecompileWarning, stacklevel=_outside())
         except RecompileWarning:  # warnings are errors, as with python -W error
             self.end(failed=True)
             raise
@@ -226,9 +250,23 @@ def _check_number(name: str, value: object) -> None:
     raise UsageError(f"{name} takes a whole number, not {value!r}.", "Give 0 or more, or None.")
 
 
+_FRAMEWORKS = (
+    "esper_audit",
+    "lightning",
+    "pytorch_lightning",
+    "transformers",
+    "accelerate",
+    "torch",
+)
+
+
 def _outside() -> int:
-    """How many frames up the code that is not ours is, as of the caller."""
+    """How many frames up the user's own code is, as of the caller; filters may hide a library's."""
     frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith(__package__):
+    while frame.f_back is not None and _is_of_framework(frame.f_globals.get("__name__", "")):
         frame, level = frame.f_back, level + 1
     return level
+
+
+def _is_of_framework(module: str) -> bool:
+    return module.partition(".")[0] in _FRAMEWORKS

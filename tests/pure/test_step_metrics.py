@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 import warnings
 from dataclasses import replace
 from types import SimpleNamespace
@@ -194,3 +196,12 @@ def test_a_wrong_argument_is_told_at_once(given, said):
     with pytest.raises(UsageError) as refused:
         StepMetrics(**given)
     assert str(refused.value) == said and refused.value.hint
+
+
+def test_a_framework_that_is_missing_is_told_with_the_extra_that_brings_it(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: None)
+    monkeypatch.delitem(sys.modules, "esper_audit.integrations.lightning", raising=False)
+    with pytest.raises(ImportError, match="lightning is not installed") as refused:
+        importlib.import_module("esper_audit.integrations.lightning")
+    assert isinstance(refused.value, UsageError)
+    assert refused.value.hint == "pip install 'esper-audit[lightning]'"
