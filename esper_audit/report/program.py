@@ -12,6 +12,7 @@ from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import EAGER, Counts, count
 from esper_audit.diagnosis.frames import is_telling
 from esper_audit.diagnosis.ranks import is_readable
+from esper_audit.report import blame
 from esper_audit.report.blocks import NO_REASON, NOT_RECORDED, details, is_not_recorded, subject
 from esper_audit.report.closings import program_closing
 from esper_audit.report.ranks import (
@@ -158,8 +159,11 @@ def _sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[Secti
         if group:
             shown = len(group) if verbosity > 0 else most
             yield replace(_findings(title, group, report.root, shown, way), anchor=anchor)
+    writers = blame.of_program(report) if verbosity > 0 else None
+    if writers is not None:
+        yield writers
     if notes := dict.fromkeys(_notes(report)):
-        yield Section("Notes", bullets(*notes))
+        yield Section("Notes", bullets(*notes), anchor=Part.NOTES)
 
 
 def distinct_findings(audits: Sequence[ProgramAudit]) -> list[Finding]:

@@ -11,6 +11,7 @@ from esper_audit.data.findings import Finding, Pattern
 from esper_audit.data.jobs import was_run
 from esper_audit.data.verdicts import AuditVerdict, ClaimStatus
 from esper_audit.diagnosis import is_control
+from esper_audit.report import blame
 from esper_audit.report.answer import alternatives, answer
 from esper_audit.report.blocks import NO_REASON, others_wrote, who_wrote
 from esper_audit.report.cells import FAILED, REUSED, Cell, cell
@@ -94,6 +95,9 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
         yield Section("Wrong output", bullets(*wrong))
     if found := causes(failed):
         yield _causes(found, report.root, len(found) if verbosity > 0 else MOST_CAUSES)
+    writers = blame.of_run(report) if verbosity > 0 else None
+    if writers is not None:
+        yield writers
     if other := [audit for audit in failed if cell(audit).text.endswith(FAILED)]:
         lines = [f"{audit_title(audit)}: {all_in_words(audit.reasons)}" for audit in other]
         yield Section("Other failures", bullets(*lines, *_breaks(other, report.root)))
@@ -112,7 +116,7 @@ def _sections(report: Report, verbosity: int) -> Iterator[Section]:
     ]:
         yield Section("Advice", bullets(*advised))
     if notes := list(_notes(report)):
-        yield Section("Notes", bullets(*notes))
+        yield Section("Notes", bullets(*notes), anchor=Part.NOTES)
 
 
 def _eager(audits: Sequence[Audit], verbosity: int) -> list[str]:
@@ -159,11 +163,11 @@ def _is_all_reused(cells: Sequence[Cell]) -> bool:
 def _steps(audits: Sequence[Audit], verbosity: int) -> Section:
     several_backends = len({audit.backend for audit in audits}) > 1
     rows = tuple((line(audit_title(audit, several_backends)), strip(audit)) for audit in audits)
-    told = map(evidence, audits) if verbosity > 0 else ()
-    return Section("Steps", (Table(rows), *told), (line(STEP_LEGEND),), anchor=Part.STEPS)
+    evidence = map(_evidence, audits) if verbosity > 0 else ()
+    return Section("Steps", (Table(rows), *evidence), (line(STEP_LEGEND),), anchor=Part.STEPS)
 
 
-def evidence(audit: Audit) -> Item:
+def _evidence(audit: Audit) -> Item:
     """Each step of an audit, and what its verdict rests on."""
     lines = []
     for step in audit.steps:

@@ -27,6 +27,9 @@ class Part(StrEnum):
     FRAMES = "frames"
     EAGER = "eager"
     COMPARED = "compared"
+    WRITERS = "writers"
+    COSTS = "costs"
+    NOTES = "notes"
 
 
 class Style(StrEnum):
