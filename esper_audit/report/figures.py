@@ -57,6 +57,7 @@ class Timeline:
     summary: Line
     unit: str
     lanes: tuple[Lane, ...]
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,7 @@ class GuardTable:
     frame: str
     entries: tuple[str, ...]
     rows: tuple[GuardRow, ...]
+    anchor: str = ""
 
 
 @dataclass(frozen=True, slots=True)

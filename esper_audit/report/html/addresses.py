@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from esper_audit.report.figures import Card
+from esper_audit.report.figures import HeatMap
 from esper_audit.report.sections import Page
 
 _LEADS = re.compile(
@@ -57,5 +57,5 @@ def _anchors(page: Page) -> Iterator[str]:
     for section in page.sections:
         yield section.anchor or section.title
         for figure in section.figures:
-            if isinstance(figure, Card):
+            if not isinstance(figure, HeatMap) and figure.anchor:
                 yield figure.anchor

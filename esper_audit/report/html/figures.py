@@ -30,7 +30,8 @@ def figure(found: Figure, title: str, addresses: Addresses) -> Markup:
         case _:
             drawn = timeline(found, title, addresses)
     said = tag("figcaption", line(found.summary, addresses))
-    return tag("figure", said, drawn)
+    anchor = "" if isinstance(found, HeatMap) else found.anchor
+    return tag("figure", said, drawn, id=addresses.place(anchor) if anchor else None)
 
 
 def _heat_map(found: HeatMap, title: str, addresses: Addresses) -> Markup:
