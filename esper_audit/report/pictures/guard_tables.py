@@ -1,0 +1,131 @@
+"""For each frame with recompiles, its guards by its cache entries: what each wanted, what came."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from esper_audit.data.compiles import GUARDS_FAILED, Compile, GuardFailure
+from esper_audit.data.places import Frame
+from esper_audit.report.figures import GuardRow, GuardTable
+from esper_audit.report.pictures.known_values import entries
+from esper_audit.report.sections import Line, Style, line, words
+from esper_audit.report.words.guards import came, shortened, source_words, wanted
+from esper_audit.report.words.numbers import agree, several
+
+MOST_FRAMES = 20
+MOST_ENTRIES = 24
+MOST_GUARDS = 30
+
+_Subject = tuple[str, ...]
+_Column = int
+"""The sequence of the attempt that a column is of."""
+
+
+@dataclass
+class _Guards:
+    """What is known of one frame's guards, while its attempts are gone through."""
+
+    frame: Frame
+    columns: dict[_Column, str] = field(default_factory=dict)
+    counts: list[int] = field(default_factory=list)
+    rows: dict[_Subject, GuardFailure] = field(default_factory=dict)
+    wanted: dict[tuple[_Subject, _Column], str] = field(default_factory=dict)
+    came: dict[tuple[_Subject, _Column], str] = field(default_factory=dict)
+    made: int = 0
+    seconds: float = 0.0
+
+
+def guard_tables(recordings: Iterable[Sequence[Compile]]) -> list[tuple[Frame, GuardTable]]:
+    """Of each recording the frames whose guards failed, those that cost most seconds first."""
+    found = [guards for compiles in recordings for guards in _by_frame(compiles)]
+    found.sort(key=lambda guards: -guards.seconds)
+    return [(guards.frame, _table(guards)) for guards in found]
+
+
+def frames_with_guards(recordings: Iterable[Sequence[Compile]]) -> dict[str, str]:
+    """An anchor for each frame that has a table, by frame key."""
+    keys = dict.fromkeys(frame.key for frame, _ in guard_tables(recordings)[:MOST_FRAMES])
+    return {key: f"guards-{number}" for number, key in enumerate(keys, 1)}
+
+
+def _by_frame(compiles: Sequence[Compile]) -> list[_Guards]:
+    by_key: dict[str, _Guards] = {}
+    named: dict[str, int] = defaultdict(int)
+    for attempt, before in entries(compiles):
+        guards = by_key.setdefault(attempt.frame.key, _Guards(attempt.frame))
+        if attempt.succeeded or attempt.guard_failures:
+            named[attempt.id] += 1
+            guards.columns[attempt.sequence] = _name(attempt, named[attempt.id])
+        guards.made += attempt.succeeded
+        if attempt.guard_count is not None:
+            guards.counts.append(attempt.guard_count)
+        if attempt.outcome in GUARDS_FAILED:
+            guards.seconds += attempt.seconds.total
+        for failure in attempt.guard_failures:
+            _note(guards, attempt, failure, before.get(failure.cache_entry))
+    return [guards for guards in by_key.values() if guards.rows]
+
+
+def _name(attempt: Compile, number: int) -> str:
+    """``0/2``; of one of several with that id, after a reset, which; of none made, that too."""
+    again = f" ({number})" if number > 1 else ""
+    none = " not made" if not attempt.succeeded else ""
+    return f"{attempt.id}{again}{none}"
+
+
+def _note(guards: _Guards, attempt: Compile, failure: GuardFailure, entry: Compile | None) -> None:
+    subject = (*failure.subject, *_of_settings(failure))
+    guards.rows.setdefault(subject, failure)
+    guards.came[subject, attempt.sequence] = came(failure)
+    if entry is not None:
+        guards.wanted[subject, entry.sequence] = wanted(failure)
+
+
+def _of_settings(failure: GuardFailure) -> tuple[str, ...]:
+    """Two settings of torch have one source."""
+    return () if failure.torch_source else (failure.kind, *failure.fields)
+
+
+def _table(guards: _Guards) -> GuardTable:
+    columns = list(guards.columns)[:MOST_ENTRIES]
+    rows = tuple(
+        _row(guards, subject, failure, columns)
+        for subject, failure in list(guards.rows.items())[:MOST_GUARDS]
+    )
+    names = tuple(shortened(guards.columns[column]) for column in columns)
+    return GuardTable(line(_told(guards, len(columns), len(rows))), guards.frame.name, names, rows)
+
+
+def _row(
+    guards: _Guards, subject: _Subject, failure: GuardFailure, columns: Sequence[_Column]
+) -> GuardRow:
+    cells = tuple(_cell(guards, subject, column) for column in columns)
+    told = {cell.text for cell in cells if cell.text}
+    return GuardRow(line(source_words(failure)), cells, len(told) > 1)
+
+
+def _cell(guards: _Guards, subject: _Subject, column: _Column) -> Line:
+    """What the entry wants; where no lookup told that, what came in the call it was made for."""
+    wants = guards.wanted.get((subject, column))
+    if wants is not None:
+        return line(wants)
+    value = guards.came.get((subject, column))
+    return line(words(value, Style.MUTED)) if value is not None else line()
+
+
+def _told(guards: _Guards, columns: int, rows: int) -> str:
+    failed, most = len(guards.rows), max(guards.counts, default=0)
+    parts = [f"{several(failed, 'guard')} failed, over {several(guards.made, 'cache entry')}."]
+    if most > failed:
+        rest = most - failed
+        parts.append(
+            f"The other {several(rest, 'guard')} of an entry {agree(rest, 'was', 'were')} not seen"
+            f" to fail: {agree(rest, 'it is', 'they are')} counted and not listed."
+        )
+    more = len(guards.columns) - columns
+    left = [several(failed - rows, "more guard")] if failed > rows else []
+    left += [several(more, "more entry")] if more else []
+    parts += [f"{' and '.join(left)} left out."] if left else []
+    return " ".join(parts)
