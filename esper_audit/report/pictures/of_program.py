@@ -1,0 +1,114 @@
+"""The page of a program with its figures: frames by cost, what was compiled when, causes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from esper_audit.data.audits import ProgramAudit, ProgramReport
+from esper_audit.data.findings import Finding, FrameSummary
+from esper_audit.diagnosis.kinds import EAGER
+from esper_audit.diagnosis.ranks import is_readable
+from esper_audit.report.pictures import heat
+from esper_audit.report.pictures.anchors import Anchors, cause_key, numbered
+from esper_audit.report.pictures.assembling import (
+    about_section,
+    guard_section,
+    in_order,
+    with_cards,
+    with_figure,
+)
+from esper_audit.report.pictures.cards import MOST_CARDS, CardMaker, began
+from esper_audit.report.pictures.clock import of_program
+from esper_audit.report.pictures.costs import costs
+from esper_audit.report.pictures.environment import environment
+from esper_audit.report.pictures.guard_tables import frames_with_guards
+from esper_audit.report.program import distinct_findings, frame_rows, shown_frames
+from esper_audit.report.sections import Page, Part, Section
+from esper_audit.report.words.programs import frame_names
+
+
+def program_pictures(report: ProgramReport, page: Page) -> Page:
+    """The sections of a program, with their figures, and those of a page alone."""
+    found = [finding for finding in distinct_findings(report.audits) if finding.pattern is not None]
+    eager = _eager(report)
+    compiles = [audit.recording.compiles for audit in report.audits]
+    anchors = Anchors(
+        frames=frames_with_guards(compiles),
+        causes=numbered("cause", map(cause_key, (*found, *eager))),
+    )
+    sections = [
+        drawn
+        for section in page.sections
+        for drawn in _drawn(section, report, (found, eager), anchors)
+    ]
+    sections += guard_section(compiles, anchors)
+    sections += _costs(report, anchors)
+    sections += about_section(finding.id for finding in (*found, *eager))
+    first = next(filter(is_readable, report.audits), report.audits[0])
+    recordings = [audit.recording for audit in report.audits]
+    sections.append(environment(first.recording.environment, recordings, report.root))
+    return replace(page, sections=in_order(sections))
+
+
+def _eager(report: ProgramReport) -> list[Finding]:
+    """What runs eagerly or failed to compile: causes that no guard tells."""
+    return [
+        finding
+        for finding in distinct_findings(report.audits)
+        if finding.pattern is None and (finding.id in EAGER or finding.attempts)
+    ]
+
+
+def _drawn(
+    section: Section,
+    report: ProgramReport,
+    found: tuple[Sequence[Finding], Sequence[Finding]],
+    anchors: Anchors,
+) -> Iterator[Section]:
+    """The section, with its figure; after the frames comes what was compiled when."""
+    maker = CardMaker(report.root, anchors, began(a.recording.began_at for a in report.audits))
+    causes, eager = found
+    if section.anchor == Part.FRAMES:
+        yield _frames(section, report, anchors)
+        yield from _clock(report, anchors)
+    elif section.anchor == Part.CAUSES:
+        yield with_cards(section, [maker.of_finding(finding) for finding in causes[:MOST_CARDS]])
+    elif section.anchor == Part.EAGER:
+        yield with_cards(section, [maker.of_finding(finding) for finding in eager[:MOST_CARDS]])
+    else:
+        yield section
+
+
+def _frames(section: Section, report: ProgramReport, anchors: Anchors) -> Section:
+    """Of one process a heat map; of several ranks the table stays: it tells where they differ."""
+    if len(report.audits) > 1:
+        return section
+    frames = _costliest(report.audits[0])
+    names = frame_names([frame.frame for frame in frames])
+    return with_figure(section, heat.of_frames(frames, frame_rows(frames, names), anchors))
+
+
+def _costliest(audit: ProgramAudit) -> list[FrameSummary]:
+    return sorted(shown_frames(audit.frames), key=lambda frame: -frame.seconds)
+
+
+def _clock(report: ProgramReport, anchors: Anchors) -> Iterator[Section]:
+    drawn = of_program(report, anchors)
+    if drawn is not None:
+        yield Section("What was compiled when", (), figures=(drawn,))
+
+
+def _costs(report: ProgramReport, anchors: Anchors) -> Iterator[Section]:
+    """Seconds of causes are those of all ranks; a share of the time is told of one process."""
+    recordings = [audit.recording for audit in report.audits]
+    seconds: dict[tuple[str, ...], tuple[Finding, float]] = {}
+    for finding in (finding for audit in report.audits for finding in audit.findings):
+        if finding.pattern is not None:
+            first, told = seconds.get(cause_key(finding), (finding, 0.0))
+            seconds[cause_key(finding)] = (first, told + finding.seconds)
+    ordered = sorted(seconds.values(), key=lambda told: -told[1])
+    whole = recordings[0].seconds if len(recordings) == 1 else None
+    made = costs(recordings, ordered, anchors, whole)
+    if made is not None:
+        yield made

@@ -1,0 +1,117 @@
+"""The page of a run with its figures: heat map, cause cards, guards, a timeline for each audit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+from esper_audit.data.audits import Audit, Report
+from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.report.cells import cell
+from esper_audit.report.figures import Timeline
+from esper_audit.report.pictures import heat
+from esper_audit.report.pictures.anchors import Anchors, cause_key, numbered
+from esper_audit.report.pictures.assembling import (
+    about_section,
+    guard_section,
+    in_order,
+    with_cards,
+    with_figure,
+)
+from esper_audit.report.pictures.cards import MOST_CARDS, CardMaker, began
+from esper_audit.report.pictures.costs import costs
+from esper_audit.report.pictures.environment import environment
+from esper_audit.report.pictures.guard_tables import frames_with_guards
+from esper_audit.report.pictures.steps import of_replay
+from esper_audit.report.run import audit_title, is_telling
+from esper_audit.report.sections import Line, Page, Part, Section, Span, line, words
+from esper_audit.report.shared_causes import Cause, causes
+from esper_audit.report.words.numbers import several
+from esper_audit.report.words.reasons import all_in_words
+
+MOST_TIMELINES = 120
+
+
+def run_pictures(report: Report, page: Page) -> Page:
+    """The sections of a run, those that are drawn with their figures, and those of a page alone."""
+    failed = [audit for audit in report.audits if is_telling(audit, report)]
+    found = causes(failed)
+    shown = _shown(report, failed)
+    compiles = [audit.recording.compiles for audit in failed]
+    anchors = Anchors(
+        audits={id(audit): f"audit-{number}" for number, audit in enumerate(shown, 1)},
+        frames=frames_with_guards(compiles),
+        causes=numbered("cause", (cause_key(cause.finding) for cause in found)),
+    )
+    drawn = (_drawn(section, report, found, anchors) for section in page.sections)
+    sections = [section for section in drawn if section.anchor != Part.STEPS]
+    sections += guard_section(compiles, anchors)
+    sections += _timelines(shown, len(report.audits), anchors)
+    sections += _costs(report, found, anchors)
+    sections += about_section(cause.finding.id for cause in found)
+    recordings = [audit.recording for audit in report.audits]
+    sections.append(environment(report.environment, recordings, report.root))
+    return replace(page, sections=in_order(sections))
+
+
+def _shown(report: Report, failed: Sequence[Audit]) -> list[Audit]:
+    """Those that failed first, as far as there is room; in the order of the report."""
+    telling = {id(audit) for audit in failed}
+    ordered = sorted(report.audits, key=lambda audit: id(audit) not in telling)
+    kept = {id(audit) for audit in [audit for audit in ordered if audit.steps][:MOST_TIMELINES]}
+    return [audit for audit in report.audits if id(audit) in kept]
+
+
+def _drawn(section: Section, report: Report, found: Sequence[Cause], anchors: Anchors) -> Section:
+    if section.anchor == Part.SCENARIOS:
+        return with_figure(section, heat.of_audits(report, anchors))
+    if section.anchor == Part.CAUSES:
+        begins = began(audit.recording.began_at for audit in report.audits)
+        maker = CardMaker(report.root, anchors, begins)
+        return with_cards(section, [maker.of_cause(cause) for cause in found[:MOST_CARDS]])
+    return section
+
+
+def _timelines(shown: Sequence[Audit], total: int, anchors: Anchors) -> Iterator[Section]:
+    """A section for each scenario, with a timeline for each of its audits."""
+    by_scenario: dict[str, list[Audit]] = {}
+    for audit in shown:
+        by_scenario.setdefault(audit.scenario, []).append(audit)
+    several_backends = len({audit.backend for audit in shown}) > 1
+    for scenario, audits in by_scenario.items():
+        drawn = (_timeline(audit, several_backends, anchors) for audit in audits)
+        notes = _left_out(len(shown), total) if scenario == next(iter(by_scenario)) else ()
+        yield Section(
+            f"Steps of {scenario}",
+            (),
+            notes,
+            tuple(figure for figure in drawn if figure is not None),
+        )
+
+
+def _left_out(shown: int, total: int) -> tuple[Line, ...]:
+    left = total - shown
+    return (line(f"steps of {several(left, 'more audit')} left out"),) if left else ()
+
+
+def _timeline(audit: Audit, with_backend: bool, anchors: Anchors) -> Timeline | None:
+    found = of_replay(audit, anchors)
+    if found is None:
+        return None
+    said = cell(audit)
+    why = all_in_words(audit.reasons) if audit.verdict is not AuditVerdict.PASSED else ""
+    head: list[str | Span] = [
+        words(audit_title(audit, with_backend)),
+        ": ",
+        words(said.text, said.style),
+        f" ({why}). " if why else ". ",
+    ]
+    summary = line(*head, *found.summary.spans)
+    return replace(found, summary=summary, anchor=anchors.of_audit(audit))
+
+
+def _costs(report: Report, found: Sequence[Cause], anchors: Anchors) -> list[Section]:
+    told = [(cause.finding, cause.seconds) for cause in found]
+    whole = sum(audit.wall_seconds for audit in report.audits)
+    made = costs([audit.recording for audit in report.audits], told, anchors, whole)
+    return [made] if made is not None else []
