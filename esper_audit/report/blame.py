@@ -10,7 +10,7 @@ from esper_audit.data.reasons import Why
 from esper_audit.data.verdicts import AuditVerdict
 from esper_audit.diagnosis import is_control
 from esper_audit.diagnosis.blame import Blame, Blames, blames
-from esper_audit.report.lanes import names_of
+from esper_audit.report.ranks import short_names
 from esper_audit.report.sections import Line, Part, Section, Style, Table, line
 from esper_audit.report.words.guards import shortened
 from esper_audit.report.words.numbers import several
@@ -37,8 +37,8 @@ def of_run(report: Report) -> Section | None:
 
 def of_program(report: ProgramReport) -> Section | None:
     """Of all ranks; None where no line is known."""
-    names = names_of(report)
-    found = blames((names[id(audit)], audit.recording.compiles) for audit in report.audits)
+    named = zip(short_names(report), report.audits, strict=True)
+    found = blames((name, audit.recording.compiles) for name, audit in named)
     head = "ranks" if len(report.audits) > 1 else ""
     return _section(found, report.root, _Words(head, ", ".join))
 

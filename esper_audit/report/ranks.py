@@ -44,6 +44,12 @@ def _part_name(audit: ProgramAudit, found: RankClass, verbosity: int, several_ru
     return f"{whole} ({told})" if told else whole
 
 
+def short_names(report: ProgramReport) -> list[str]:
+    """What each audit is called where its program is known: ``rank 3``, ``ranks 0 to 2``."""
+    several_runs = len({found.run for _, found in report.parts}) > 1
+    return [_head(place, part, several_runs) for place, part in enumerate(report.parts)]
+
+
 def class_sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[Section]:
     """A row for each class, where any stands for more than one rank, or there are many."""
     parts = report.parts

@@ -11,10 +11,10 @@ from esper_audit.data.findings import Finding, Since
 from esper_audit.diagnosis.causes import findings_of
 from esper_audit.diagnosis.kinds import EAGER
 from esper_audit.report.figures import Lane, Span, Timeline
-from esper_audit.report.lanes import names_of
 from esper_audit.report.pictures.anchors import Anchors
 from esper_audit.report.pictures.attempts import attempt_line, attempt_style
 from esper_audit.report.pictures.known_values import known_values
+from esper_audit.report.ranks import short_names
 from esper_audit.report.sections import Style, line
 from esper_audit.report.words.changes import sources
 from esper_audit.report.words.guards import shortened
@@ -158,10 +158,10 @@ def _of_ranks(report: ProgramReport, audits: Sequence[ProgramAudit], anchors: An
     begins = [audit.recording.began_at for audit in audits]
     known = [begin for begin in begins if begin is not None]
     first = min(known) if len(known) == len(begins) else None
-    names = names_of(report)
+    named = zip(short_names(report), report.audits, strict=True)
+    shown = [(name, audit) for name, audit in named if audit.recording.compiles][:MOST_LANES]
     lanes = tuple(
-        _lane(names[id(audit)], _compiles(audit, anchors, _shift(audit, first)))
-        for audit in audits[:MOST_LANES]
+        _lane(name, _compiles(audit, anchors, _shift(audit, first))) for name, audit in shown
     )
     clock = "" if first is not None else " Each rank's clock begins with its own recording."
     return Timeline(line(f"{_told(audits)}{clock}{_more_lanes(audits)}"), "s", lanes)
