@@ -139,7 +139,8 @@ class Finding:
 
     ``compiles`` are recompiles, ``refused`` those that torch refused. Of attempts that failed or
     were refused: ``attempts`` is how many, ``refused_by`` what refused them, and ``raised`` says
-    that their error reached the caller; else the code ran eagerly instead. ``limit`` is the limit
+    that their error reached the caller; else the code ran eagerly instead, and None where a trace
+    log does not tell. ``limit`` is the limit
     that was hit, as torch names it. ``unanswered``: calls that matched no cache entry, and nothing
     was compiled. ``breaks`` are the graph breaks of a finding of them. ``until``: when what
     began at ``since`` was over; None where it held to the end. ``calls`` are the calls of compiled
@@ -176,7 +177,7 @@ class Finding:
     refused: Count = 0
     attempts: Count = 0
     refused_by: str = ""
-    raised: bool = False
+    raised: bool | None = False
     limit: str = ""
     unanswered: Count = 0
     breaks: BreakGroup | None = None

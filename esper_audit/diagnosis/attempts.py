@@ -31,6 +31,8 @@ def attempt_findings(recording: Recording) -> tuple[Finding, ...]:
 
 def _finding(group: Sequence[Compile], recording: Recording) -> Finding:
     first = group[0]
+    # A trace log says that torch raised, where torch never runs the code instead.
+    is_untold = recording.trace_log is not None and not any(attempt.raised for attempt in group)
     found = Finding(
         id=Diagnosis.COMPILE_FAILED,
         frame=first.frame,
@@ -42,7 +44,7 @@ def _finding(group: Sequence[Compile], recording: Recording) -> Finding:
         attempts=sum(attempt.count for attempt in group),
         refused=sum(attempt.count for attempt in group if is_refused(attempt)),
         refused_by=first.refused_by,
-        raised=any(attempt.raised for attempt in group),
+        raised=None if is_untold else any(attempt.raised for attempt in group),
         seconds=sum(attempt.seconds.total for attempt in group),
         since=since(first),
         limit_hit=bool(first.limit),

@@ -28,11 +28,12 @@ def root_causes(
     steps: Sequence[JudgedStep] = (),
     *,
     after_warm_up_only: bool = True,
+    runs_known: bool = True,
 ) -> tuple[Finding, ...]:
     """One finding for each frame, diagnosis and guard source that cost recompiles.
 
     Those that cost most come first. Where steps are known, only those after warm-up count, unless
-    told otherwise.
+    told otherwise. ``runs_known``: the recording tells how often compiled code ran.
     """
     grouped: dict[tuple[str, ...], list[Case]] = defaultdict(list)
     for compile_, diagnosis, failure in cases(compiles):
@@ -42,7 +43,8 @@ def root_causes(
             failure = _named(diagnosis, failure)
             grouped[frame.key, diagnosis, *failure.subject].append((compile_, failure))
     findings = [
-        _finding(Diagnosis(key[1]), group, compiles, steps) for key, group in _merged(grouped)
+        _finding(Diagnosis(key[1]), group, compiles, steps, runs_known)
+        for key, group in _merged(grouped)
     ]
     return tuple(sorted(findings, key=lambda finding: -finding.seconds))
 
@@ -111,6 +113,7 @@ def _finding(
     group: Sequence[Case],
     compiles: Sequence[Compile],
     steps: Sequence[JudgedStep],
+    runs_known: bool,
 ) -> Finding:
     first, failure = group[0]
     sources = tuple(source for source, _ in dict.fromkeys(guard.subject for _, guard in group))
@@ -118,7 +121,7 @@ def _finding(
     shared = diagnosis is Diagnosis.OTHER_INSTANCE
     limit_hit = any(attempt.limit_hit for attempt, _ in group)
     recompiles = [attempt for attempt, _ in group if attempt.outcome is Outcome.RECOMPILED]
-    pattern = pattern_of(diagnosis, group, compiles, steps)
+    pattern = pattern_of(diagnosis, group, compiles, steps, runs_known=runs_known)
     seconds = sum(attempt.seconds.total for attempt, _ in group)
     write = first_write(group)
     call = first.stack[-1] if first.stack else None

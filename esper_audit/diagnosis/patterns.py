@@ -65,8 +65,14 @@ def pattern_of(
     group: Group,
     compiles: Sequence[Compile],
     steps: Sequence[JudgedStep],
+    *,
+    runs_known: bool = True,
 ) -> Pattern:
-    """The pattern of the recompiles in ``group``, among all compiles and steps of a recording."""
+    """The pattern of the recompiles in ``group``, among all compiles and steps of a recording.
+
+    ``runs_known`` is False of a trace log. It does not tell whether calls reused compiled code
+    meanwhile, so only a limit that was hit shows that there were too many values.
+    """
     if diagnosis is Diagnosis.CONCURRENT_COMPILE:
         return Pattern.SINGLE  # no value made any of them
     recompiles = [compile_ for compile_, _ in group if compile_.outcome in _AGAIN]
@@ -75,7 +81,8 @@ def pattern_of(
     is_calm = bool(recompiles) and _is_calm(recompiles, compiles, steps)
     new = len(_never_back(values))
     if _is_open(diagnosis, group) and (
-        (new >= _STORM and not is_calm) or (at_limit and new and len(values) >= _AT_LIMIT)
+        (new >= _STORM and runs_known and not is_calm)
+        or (at_limit and new and len(values) >= _AT_LIMIT)
     ):
         return Pattern.STORM
     if new == len(values) > 1 and is_calm and diagnosis in _ANY_VALUE:
@@ -99,7 +106,8 @@ def _values(diagnosis: Diagnosis, group: Group) -> dict[object, bool]:
     found: dict[object, bool] = {}
     last: object = None
     for place, (compile_, failure) in enumerate(group):
-        value = compile_.sequence if diagnosis in _NEW_OBJECTS else failure.actual
+        is_told = diagnosis not in _NEW_OBJECTS and failure.actual
+        value = failure.actual if is_told else compile_.sequence
         later = (other for other, guard in group[place + 1 :] if guard.actual != failure.actual)
         is_back = _ran_after(compile_, later) or (value in found and value != last)
         found[value] = found.get(value, False) or is_back

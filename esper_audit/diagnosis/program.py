@@ -43,7 +43,11 @@ def judge_program(recording: Recording, budget: ProgramBudget | None = None) -> 
 
 
 def _causes(recording: Recording) -> Iterator[Finding]:
-    found = root_causes(recording.compiles, after_warm_up_only=False)
+    found = root_causes(
+        recording.compiles,
+        after_warm_up_only=False,
+        runs_known=recording.trace_log is None,
+    )
     for finding in found:
         is_asked = finding.no_writer is not None and finding.no_writer.why is Why.NOT_RECORDED
         if recording.trace_log is not None and is_asked:

@@ -26,6 +26,11 @@ from esper_audit.report.words.paths import place, source_line, writer
 from esper_audit.report.words.reasons import in_words
 
 NO_REASON = "torch gives no reason"
+_INSTEAD = {
+    True: "the call raised an error",
+    False: "the code ran eagerly instead",
+    None: "the log does not say whether the call raised an error or the code ran eagerly",
+}
 _WRITERS = 3
 """Lines that wrote one value that are shown."""
 
@@ -90,7 +95,7 @@ def attempts(finding: Finding) -> list[str]:
     """Of failed and refused compiles: how many there were, and what ran instead."""
     if not finding.attempts:
         return []
-    instead = "the call raised an error" if finding.raised else "the code ran eagerly instead"
+    instead = _INSTEAD[finding.raised]
     times = several(finding.attempts, "attempt")
     if finding.id is Diagnosis.COMPILE_REFUSED:
         by = f" by {finding.refused_by}" if finding.refused_by else ""

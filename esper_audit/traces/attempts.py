@@ -80,6 +80,11 @@ class Ended:
         return self.error in _UNSUPPORTED
 
     @property
+    def raised(self) -> bool:
+        """Whether torch raises for sure: a refusal always reaches the caller."""
+        return bool(self.refused_by)
+
+    @property
     def runs_after(self) -> RunsAfter:
         """What torch does with later calls, where the log says so."""
         if self.limit and not self.refused_by:

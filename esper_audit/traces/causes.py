@@ -15,7 +15,7 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from esper_audit.data.compiles import GuardFailure, ValueKind
@@ -27,7 +27,6 @@ from esper_audit.torch_text.guard_text import (
     location_in,
     presence_in,
     tensor_fields,
-    wanted_value,
 )
 from esper_audit.torch_text.guard_values import GLOBAL_STATE, Values, of_fields, same_field
 from esper_audit.torch_text.plain_sources import is_inside, key_of, one_way
@@ -36,7 +35,7 @@ from esper_audit.torch_text.relations import split_expression
 from esper_audit.torch_text.told_once import told_once
 from esper_audit.traces.guard_trees import Guard, GuardTree
 from esper_audit.traces.held import held
-from esper_audit.traces.said import said_by_torch
+from esper_audit.traces.said import keys_of, said_by_torch
 from esper_audit.traces.stated import StatedValues
 
 _CODE = ".__code__"
@@ -136,16 +135,10 @@ def _of_keys(
     judged: _Judged, owner: str, guard: Guard, values: StatedValues
 ) -> Iterator[GuardFailure]:
     """Of a dictionary whose keys differ: told of the dictionary."""
-    wanted, now = (_keys_text(tree.keys(owner)) for tree in (judged.entry.tree, values.tree))
-    found = Values(wanted, now, ValueKind.COLLECTION, ValueKind.COLLECTION)
+    texts = keys_of(owner, judged.entry.tree, values.tree)
+    found = Values(*texts, ValueKind.COLLECTION, ValueKind.COLLECTION)
     made = replace(guard, kind="DICT_KEYS_MATCH", source=owner)
     yield failure_of(judged.entry.id, made, found)
-
-
-def _keys_text(texts: Mapping[int, str]) -> str:
-    wanted = [wanted_value(texts[number]) for number in sorted(texts)]
-    known = [text for text in wanted if text is not None]
-    return f"[{', '.join(known)}]" if len(known) == len(wanted) else f"{len(wanted)} keys"
 
 
 def failure_of(entry: str, guard: Guard, found: Values) -> GuardFailure:

@@ -162,6 +162,7 @@ class Compiles:
             limit=ended.limit,
             refused_by=ended.refused_by,
             unsupported=ended.unsupported,
+            raised=ended.raised,
             detail=ended.detail,
             hints=ended.hints,
             stopped_at=ended.stopped_at,
@@ -310,6 +311,8 @@ def _user_stack(stack: Sequence[Location], known: _Known) -> tuple[Location, ...
 
 _ENTERED = ("compile_wrapper", "_fn")
 """Functions of torch/_dynamo/eval_frame.py that enter compiled code, 2.8 to 2.14."""
+_EVAL_FRAME = "torch/_dynamo/eval_frame.py"
+_MODULE_CALLS = ("torch/nn/modules/module.py", "torch/_dynamo/external_utils.py")
 
 
 def _is_direct(stack: Sequence[Location], frame: Frame) -> bool:
@@ -319,9 +322,9 @@ def _is_direct(stack: Sequence[Location], frame: Frame) -> bool:
     """
     if is_resumed(frame.raw_name.rpartition(".")[2]):
         return False
-    outer = [place for place in stack[:-1] if place.function in _ENTERED]
-    entered = [place for place in outer if place.file.endswith("torch/_dynamo/eval_frame.py")]
-    return not entered or (len(entered) == 1 and stack[-2] == entered[0])
+    outer = [place for place in stack[:-1] if not place.file.endswith(_MODULE_CALLS)]
+    entered = [place.function in _ENTERED and place.file.endswith(_EVAL_FRAME) for place in outer]
+    return not any(entered) or (entered[-1] and sum(entered) == 1)
 
 
 def _instance(frame: Frame) -> str:

@@ -40,7 +40,14 @@ from esper_audit.torch_text.guard_values import (
 from esper_audit.torch_text.relations import split_expression
 from esper_audit.torch_text.truth import is_true
 from esper_audit.traces.guard_trees import Guard
-from esper_audit.traces.stated import UNKNOWN_SIZE, Stated, StatedValues, class_in
+from esper_audit.traces.stated import (
+    UNKNOWN_SIZE,
+    Stated,
+    StatedValues,
+    class_in,
+    kind_of_object,
+    object_name,
+)
 
 _VIEWED = "ADInplaceOrView"
 NOT_EMPTY = "not empty"
@@ -135,7 +142,8 @@ def _type(guard: Guard, values: StatedValues) -> Answer:
     if found.type_id is not None and found.type_id == type_id(guard.text):
         return True
     if not wanted or not actual:
-        return None
+        differ = found.type_id is not None and type_id(guard.text) is not None
+        return Values("the type it was compiled with", "another type") if differ else None
     if wanted.rpartition(".")[2] == actual.rpartition(".")[2] and found.type_id is None:
         return True
     wanted, actual = (name.removeprefix("builtins.") for name in (wanted, actual))
@@ -162,16 +170,17 @@ def _type_by_value(found: Stated) -> str:
 def _object(guard: Guard, values: StatedValues) -> Answer:
     """Of an object that is told by its address: another is there, and nobody knows which."""
     found, wanted = values.of(guard.source), object_id(guard.text)
-    name = class_in(guard.text).rpartition(".")[2] or "object"
-    expected, kind = f"the {name} it was compiled with", kind_of_type(class_in(guard.text))
+    name = object_name(class_in(guard.text))
+    expected, kind = f"the {name} it was compiled with", kind_of_object(guard.text)
     if kind is ValueKind.NONE:
         expected = "None"
     if found.object_id is not None and wanted is not None:
         if found.object_id == wanted:
             return True
-        other = found.short_type or name
-        actual = f"another {name}" if other == name else found.text or f"{other} object"
-        return Values(expected, actual, kind, found.kind or kind)
+        other = object_name(found.type) if found.type else name
+        alike = other == name
+        actual = f"another {name}" if alike else found.text or f"{other} object"
+        return Values(expected, actual, kind, kind if alike else found.kind or kind)
     if found.kind is None or found.kind is kind:
         return None
     return Values(expected, found.text, kind, found.kind)

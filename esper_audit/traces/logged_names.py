@@ -29,7 +29,8 @@ class LoggedNames:
         """The failure, its source in the user's terms, and whose state it is."""
         failure = of_one_value(failure, self._values.seen)
         source = in_user_terms(failure.source, self)
-        captured = failure.torch_source in {f"L['{name}']" for name in self._code.captured}
+        names = () if self._wraps() else self._code.captured
+        captured = failure.torch_source in {f"L['{name}']" for name in names}
         return replace(
             failure,
             source=source,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
 from esper_audit.data.compiles import GuardFailure, ValueKind
@@ -22,6 +23,7 @@ from esper_audit.torch_text.guard_text import (
     wanted_value,
 )
 from esper_audit.torch_text.guard_values import Values, as_texts, of_fields, of_presence
+from esper_audit.torch_text.plain_sources import key_of
 from esper_audit.torch_text.recompile_reasons import (
     RecompileReason,
     TensorReason,
@@ -34,7 +36,13 @@ from esper_audit.torch_text.recompile_reasons import (
 from esper_audit.torch_text.relations import ONE_TENSOR, SEPARATE_TENSORS, split_expression
 from esper_audit.torch_text.sources import guard_name
 from esper_audit.traces.guard_trees import Guard, GuardTree
-from esper_audit.traces.stated import UNKNOWN_SIZE, StatedValues, class_in
+from esper_audit.traces.stated import (
+    UNKNOWN_SIZE,
+    StatedValues,
+    class_in,
+    kind_of_object,
+    object_name,
+)
 
 Make = Callable[[str, Guard, Values], GuardFailure]
 """Makes the failure of a guard of an entry."""
@@ -72,7 +80,30 @@ def _said(
         guards = [_guard(guard_name(body_of(part)), part, tree) for part in text.split("; ")]
     known = [guard for guard in guards if guard is not None] or [_from_text(text, tree)]
     for guard in known:
-        yield guard, _with_length(wanted_of(guard), guard, tree, values)
+        key = key_of(guard.source)
+        if key is not None:
+            yield _keys(key[0], guard, tree, values)
+        else:
+            yield guard, _with_length(wanted_of(guard), guard, tree, values)
+
+
+def _keys(owner: str, guard: Guard, tree: GuardTree, values: StatedValues) -> tuple[Guard, Values]:
+    """Of a dictionary whose keys differ: told of the dictionary."""
+    found = Values(*keys_of(owner, tree, values.tree), ValueKind.COLLECTION, ValueKind.COLLECTION)
+    return replace(guard, kind="DICT_KEYS_MATCH", source=owner), found
+
+
+def keys_of(owner: str, before: GuardTree, now: GuardTree) -> tuple[str, str]:
+    """The keys of a dictionary as texts, in the trees of two entries."""
+    return _keys_text(before.keys(owner)), _keys_text(now.keys(owner))
+
+
+def _keys_text(texts: Mapping[int, str]) -> str:
+    wanted = [wanted_value(texts[number]) for number in sorted(texts)]
+    known = [text for text in wanted if text is not None]
+    if len(known) != len(wanted):
+        return f"{len(wanted)} keys"
+    return f"[{', '.join(known)}]" if known else ""
 
 
 def _with_length(found: Values, guard: Guard, tree: GuardTree, values: StatedValues) -> Values:
@@ -101,7 +132,7 @@ def _special(text: str, tree: GuardTree) -> tuple[Guard, Values] | None:
         return _named("TORCH_FUNCTION_MODE_STACK", "", text), of_fields(fields)
     if text.startswith(_DUPLICATE):
         found = Values(SEPARATE_TENSORS, ONE_TENSOR, ValueKind.TENSOR, ValueKind.TENSOR)
-        return _named("NO_TENSOR_ALIASING", _duplicates(text), text), found
+        return _named("NO_TENSOR_ALIASING", _duplicates(text, tree), text), found
     source, is_key = unreadable_source(text)
     if source:
         missing = ValueKind.NO_KEY if is_key else ValueKind.GONE
@@ -114,13 +145,15 @@ def _named(kind: str, source: str, text: str) -> Guard:
     return Guard(kind, source, text, text)
 
 
-def _duplicates(text: str) -> str:
+def _duplicates(text: str, tree: GuardTree) -> str:
     """``Duplicate tensors found: ["L['a']", "L['b']"]`` as ``L['a'] is L['b']``."""
     try:
         found = ast.literal_eval(text.partition(": ")[2].partition("]")[0] + "]")
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return "<inputs>"
-    return " is ".join(map(str, found[:2])) if isinstance(found, list) and found else "<inputs>"
+    if not isinstance(found, list) or not found:
+        return "<inputs>"
+    return " is ".join(_source_named(str(name), tree) for name in found[:2])
 
 
 def _source_named(name: str, tree: GuardTree) -> str:
@@ -238,10 +271,11 @@ def wanted_of(guard: Guard) -> Values:
         return _unknown(wanted_length(text) or body_of(text))
     if reading is Reading.TYPE:
         name = class_in(text).removeprefix("builtins.")
-        return Values(name, "", kind_of_type(name))
+        return Values(name or "the type it was compiled with", "", kind_of_type(name))
     if reading is Reading.OBJECT:
-        name = class_in(text).rpartition(".")[2] or "object"
-        return Values(f"the {name} it was compiled with", f"another {name}")
+        name = object_name(class_in(text))
+        kind = kind_of_object(text)
+        return Values(f"the {name} it was compiled with", f"another {name}", kind, kind)
     if reading is Reading.NOT_NONE:
         weak = is_weak(text) or guard.kind == "WEAKREF_ALIVE"
         pair = ("alive", "freed") if weak else ("a tensor", "None")
@@ -250,9 +284,37 @@ def wanted_of(guard: Guard) -> Values:
         return of_presence(presence)
     if reading is Reading.TENSOR:
         return Values(wanted_tensor(text), "", ValueKind.TENSOR, ValueKind.TENSOR)
+    if reading is Reading.SETTING:
+        return of_fields(wanted_setting(guard))
     if reading is Reading.RELATION or guard.kind == _EXPRESSION:
         return _relation(body_of(text))
     return Values(body_of(text), "")
+
+
+_LAYER = re.compile(r"\('(?P<name>\w+)', \d+")
+
+
+def wanted_setting(guard: Guard) -> dict[str, tuple[str, str]]:
+    """What a guard on one of torch's settings wants, by name; nothing that its text leaves out."""
+    wanted = wanted_value(guard.text) or ""
+    if guard.kind == "DEFAULT_DEVICE":
+        return {"default_device": (_device(wanted), "")}
+    if guard.kind == "DUAL_LEVEL_MATCH":
+        return {"forward_mode_level": ("none" if wanted == "-1" else wanted, "")}
+    if guard.kind == "FUNCTORCH_STACK_MATCH":
+        layers = " + ".join(match["name"] for match in _LAYER.finditer(body_of(guard.text)))
+        return {"functorch_transforms": (layers or "none", "")}
+    if guard.kind == "AUTOGRAD_SAVED_TENSORS_HOOKS":
+        is_none = body_of(guard.text).endswith("== None")
+        return {"saved_tensors_hooks": ("none" if is_none else "those it was compiled with", "")}
+    return {}
+
+
+def _device(text: str) -> str:
+    """``cpu:0`` of ``device(type='cpu', index=0)``; "none" of None."""
+    if not text.startswith("device("):
+        return "none"
+    return ":".join(part.partition("=")[2].strip("'") for part in text[7:-1].split(", "))
 
 
 def _relation(body: str) -> Values:

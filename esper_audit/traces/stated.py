@@ -238,6 +238,21 @@ def _add(found: Stated, guard: Guard) -> None:
 _HINT = re.compile(r"\(HINT: type (?P<type>\w+)\)\s*$")
 
 
+_FUNCTIONS = ("function", "builtin_function_or_method", "code", "method", "method_descriptor")
+_ENUM = re.compile(r"type=<(?:enum|flag) '")
+
+
+def object_name(kind: str) -> str:
+    """What an object of a class is called where no more is known: ``function``, ``Mode``."""
+    name = kind.rpartition(".")[2]
+    return "function" if name in _FUNCTIONS else name or "object"
+
+
+def kind_of_object(text: str) -> ValueKind:
+    """What an object is that is guarded by its address."""
+    return ValueKind.ENUM if _ENUM.search(text) else kind_of_type(class_in(text))
+
+
 def class_in(text: str) -> str:
     """The class that a guard names, in full or (2.8) by its last name alone."""
     hint = _HINT.search(text)

@@ -18,6 +18,7 @@ from esper_audit.torch_text.guard_kinds import Reading, reading_of
 _SHOWN = 4
 _KEYS = ("DICT_KEYS_MATCH", "MAPPING_KEYS_MATCH")
 _COUNTED_IN = {"LENGTH_CHECK": "item", "TUPLE_ITERATOR_LEN": "item", "DICT_LENGTH": "key"}
+_UNTOLD = "not known"
 _SWITCHES = {"True": "on", "False": "off"}
 
 
@@ -67,7 +68,7 @@ def _changed_settings(finding: Finding) -> str:
 
 
 def _pair(expected: str, actual: str) -> str:
-    return f"{_switch(expected)} -> {_switch(actual)}" if expected else "changed"
+    return f"{_switch(expected)} -> {_switch(actual) or _UNTOLD}" if expected else "changed"
 
 
 def fields_in_words(fields: Mapping[str, str]) -> str:
@@ -86,6 +87,8 @@ def _value(finding: Finding, value: str) -> str:
 
 def guarded(kind: str, value: str) -> str:
     """A value as a guard of this kind reads it: of one of a length, ``3 items``."""
+    if not value:
+        return _UNTOLD  # by a trace log, of an attempt that made no cache entry
     noun = _COUNTED_IN.get(kind)
     if noun is None or not value.isdecimal():
         return short(value)
