@@ -46,7 +46,7 @@ def comparison_page(report: ComparisonReport, verbosity: int = 0) -> Page:
     if verbosity < 0 or not shown:
         return Page(headline)
     rows = tuple(
-        (line(f"{r.subject.title} {r.subject.way}".strip()), _state(r.before), _state(r.after))
+        (line(f"{r.subject.title} {r.subject.way}".strip()), side(r.before), side(r.after))
         for r in shown
     )
     table = Table(rows, ("audit", f"A: {report.first}", f"B: {report.second}"))
@@ -72,7 +72,7 @@ def _cause(result: ComparedAudit, change: Change, root: str) -> Item:
     return item(about_cause(change, root), item(said))
 
 
-def _state(entry: Entry | None) -> Line:
+def side(entry: Entry | None) -> Line:
     """Verdict and counts of one side, for a cell."""
     if entry is None:
         return line("absent", style=Style.MUTED)

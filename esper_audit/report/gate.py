@@ -51,6 +51,11 @@ _WORDS = {
 _MARKS = {ChangeKind.WORSE: "+", ChangeKind.NEW: "+", ChangeKind.IMPROVED: "-"}
 
 
+def kind_words(kind: ChangeKind) -> str:
+    """How a state relates to the accepted one, in a word or two."""
+    return _WORDS.get(kind, kind.value)
+
+
 def gate_answer(report: GateReport) -> str:
     """One sentence: whether the state is the accepted one."""
     file = _file(report)

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from esper_audit.data.audits import ProgramReport, Report
+from esper_audit.data.changes import ComparisonReport, GateReport
+from esper_audit.data.remedies import FixReport
 from esper_audit.data.storage import Document
+from esper_audit.report.pictures.of_changes import comparison_pictures, gate_pictures
+from esper_audit.report.pictures.of_fix import fix_pictures
 from esper_audit.report.pictures.of_program import program_pictures
 from esper_audit.report.pictures.of_run import run_pictures
 from esper_audit.report.sections import Page
@@ -21,5 +25,11 @@ def with_figures(document: Document, page: Page, verbosity: int = 0) -> Page:
             return run_pictures(document, page)
         case ProgramReport():
             return program_pictures(document, page)
+        case ComparisonReport():
+            return comparison_pictures(document, page)
+        case GateReport():
+            return gate_pictures(document, page)
+        case FixReport():
+            return fix_pictures(document, page)
         case _:
             return page
