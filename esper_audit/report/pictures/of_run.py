@@ -24,7 +24,7 @@ from esper_audit.report.pictures.environment import environment
 from esper_audit.report.pictures.guard_tables import frames_with_guards
 from esper_audit.report.pictures.steps import of_replay
 from esper_audit.report.run import audit_title, is_telling
-from esper_audit.report.sections import Line, Page, Part, Section, Span, line, words
+from esper_audit.report.sections import Line, Page, Part, Section, Span, Table, line, words
 from esper_audit.report.shared_causes import Cause, causes
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import all_in_words
@@ -43,8 +43,7 @@ def run_pictures(report: Report, page: Page) -> Page:
         frames=frames_with_guards(compiles),
         causes=numbered("cause", (cause_key(cause.finding) for cause in found)),
     )
-    drawn = (_drawn(section, report, found, anchors) for section in page.sections)
-    sections = [section for section in drawn if section.anchor != Part.STEPS]
+    sections = [_drawn(section, report, found, anchors) for section in page.sections]
     sections += guard_section(compiles, anchors)
     sections += _timelines(shown, len(report.audits), anchors)
     sections += _costs(report, found, anchors)
@@ -69,24 +68,31 @@ def _drawn(section: Section, report: Report, found: Sequence[Cause], anchors: An
         begins = began(audit.recording.began_at for audit in report.audits)
         maker = CardMaker(report.root, anchors, begins)
         return with_cards(section, [maker.of_cause(cause) for cause in found[:MOST_CARDS]])
+    if section.anchor == Part.STEPS:
+        return _steps(section, report.audits, anchors)
     return section
 
 
+def _steps(section: Section, audits: Sequence[Audit], anchors: Anchors) -> Section:
+    """A mark for each step; the title leads to the timeline, which tells the evidence of each."""
+    tables = [block for block in section.body if isinstance(block, Table)]
+    rows = [row for table in tables for row in table.rows]
+    if len(rows) == len(audits):
+        pairs = zip(rows, audits, strict=True)
+        rows = [(_led(row[0], anchors.of_audit(audit)), *row[1:]) for row, audit in pairs]
+    return replace(section, body=(Table(tuple(rows)),))
+
+
+def _led(name: Line, anchor: str) -> Line:
+    return Line(tuple(replace(span, to=anchor) for span in name.spans))
+
+
 def _timelines(shown: Sequence[Audit], total: int, anchors: Anchors) -> Iterator[Section]:
-    """A section for each scenario, with a timeline for each of its audits."""
-    by_scenario: dict[str, list[Audit]] = {}
-    for audit in shown:
-        by_scenario.setdefault(audit.scenario, []).append(audit)
     several_backends = len({audit.backend for audit in shown}) > 1
-    for scenario, audits in by_scenario.items():
-        drawn = (_timeline(audit, several_backends, anchors) for audit in audits)
-        notes = _left_out(len(shown), total) if scenario == next(iter(by_scenario)) else ()
-        yield Section(
-            f"Steps of {scenario}",
-            (),
-            notes,
-            tuple(figure for figure in drawn if figure is not None),
-        )
+    drawn = (_timeline(audit, several_backends, anchors) for audit in shown)
+    figures = tuple(figure for figure in drawn if figure is not None)
+    if figures:
+        yield Section("Steps on a timeline", (), _left_out(len(shown), total), figures)
 
 
 def _left_out(shown: int, total: int) -> tuple[Line, ...]:
