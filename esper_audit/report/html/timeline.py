@@ -35,6 +35,10 @@ _SHORTEST, _LONGEST = 1e-12, 1e100
 """Of an axis with ticks: floats have none to tell apart outside of these."""
 
 
+_LETTERS = 3
+"""That a percent of a wide window holds: more would be cut off, and makes a page large."""
+
+
 @dataclass(frozen=True, slots=True)
 class Axis:
     """From the first moment to the last; ``at`` says where a moment is, in per cent."""
@@ -126,7 +130,7 @@ def _span(drawn: tuple[Span, int], axis: Axis, addresses: Addresses) -> Markup:
     bar = tag("rect", title, x=_percent(at), width=_percent(end - at), class_=style)
     words = NOTHING
     if end - at >= _READABLE:
-        said = tag("text", span.line.text, x=4, y=14)
+        said = tag("text", span.line.text[: int((end - at) * _LETTERS) + 1], x=4, y=14)
         words = tag("svg", said, x=_percent(at), width=_percent(end - at))
     return linked(Markup(bar + words), span.to, addresses, drawn=True)
 

@@ -29,7 +29,7 @@ from esper_audit.report.shared_causes import Cause, causes
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.reasons import all_in_words
 
-MOST_TIMELINES = 120
+MOST_TIMELINES = 80
 
 
 def run_pictures(report: Report, page: Page) -> Page:
