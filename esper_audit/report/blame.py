@@ -39,8 +39,13 @@ def of_program(report: ProgramReport) -> Section | None:
     """Of all ranks; None where no line is known."""
     named = zip(short_names(report), report.audits, strict=True)
     found = blames((name, audit.recording.compiles) for name, audit in named)
-    head = "ranks" if len(report.audits) > 1 else ""
-    return _section(found, report.root, _Words(head, ", ".join))
+    are_alike = any(part.size > 1 for _, part in report.parts)
+    head = "ranks" if are_alike or len(report.audits) > 1 else ""
+    note = _OF_ONE if are_alike else ""
+    return _section(found, report.root, _Words(head, ", ".join, note=note))
+
+
+_OF_ONE = "ranks that did the same count as one of them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class _Words:
     where: str
     told: Callable[[Sequence[str]], str]
     unknown: str = ""
+    note: str = ""
 
 
 def _counted(names: Sequence[str]) -> str:
@@ -71,7 +77,8 @@ def _section(found: Blames, root: str, said: _Words) -> Section | None:
     heads = (*_HEADS, *head, "recompiles", *tried, "seconds")
     shown = found.lines[:MOST_LINES]
     rows = (*(_row(blame, root, said, bool(tried)) for blame in shown), _total(found, len(head)))
-    notes = [line(_SHARED)] if found.is_shared else []
+    notes = [line(said.note)] if said.note else []
+    notes += [line(_SHARED)] if found.is_shared else []
     left = len(found.lines) - MOST_LINES
     notes += [line(f"{several(left, 'more line')} left out")] if left > 0 else []
     numbers = frozenset(range(len(_HEADS) + len(head), len(heads)))
