@@ -37,11 +37,10 @@ def program_pictures(report: ProgramReport, page: Page) -> Page:
         frames=frames_with_guards(compiles),
         causes=numbered("cause", map(cause_key, (*found, *eager))),
     )
-    sections = [
-        drawn
-        for section in page.sections
-        for drawn in _drawn(section, report, (found, eager), anchors)
-    ]
+    sections = [_drawn(section, report, (found, eager), anchors) for section in page.sections]
+    frames = [place for place, section in enumerate(sections) if section.anchor == Part.FRAMES]
+    after = max(frames, default=-1) + 1
+    sections[after:after] = _clock(report, anchors)
     sections += guard_section(compiles, anchors)
     sections += _costs(report, anchors)
     sections += about_section(finding.id for finding in (*found, *eager))
@@ -65,19 +64,15 @@ def _drawn(
     report: ProgramReport,
     found: tuple[Sequence[Finding], Sequence[Finding]],
     anchors: Anchors,
-) -> Iterator[Section]:
-    """The section, with its figure; after the frames comes what was compiled when."""
+) -> Section:
+    """The section, with its figures."""
     maker = CardMaker(report.root, anchors, began(a.recording.began_at for a in report.audits))
     causes, eager = found
     if section.anchor == Part.FRAMES:
-        yield _frames(section, report, anchors)
-        yield from _clock(report, anchors)
-    elif section.anchor == Part.CAUSES:
-        yield with_cards(section, [maker.of_finding(finding) for finding in causes[:MOST_CARDS]])
-    elif section.anchor == Part.EAGER:
-        yield with_cards(section, [maker.of_finding(finding) for finding in eager[:MOST_CARDS]])
-    else:
-        yield section
+        return _frames(section, report, anchors)
+    told = {str(Part.CAUSES): causes, str(Part.EAGER): eager}.get(section.anchor, ())
+    cards = [maker.of_finding(finding) for finding in told[:MOST_CARDS]]
+    return with_cards(section, cards) if cards else section
 
 
 def _frames(section: Section, report: ProgramReport, anchors: Anchors) -> Section:
