@@ -197,6 +197,8 @@ class ProgramRun:
             self._recorder.__exit__(None, None, None)
         program = replace(self._program, ended=ending.words, exit_code=ending.code)
         recording = encodable(replace(self.recording(), program=program))
+        if self._journal is not None:
+            self._journal.end(recording)
         try:
             self._verdict_code = self._finished(recording, ending)
         except AuditError as error:  # the program's own exit code stands, where it is not 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from esper_audit.data.compiles import Compile, DeferredWork, SkippedFrame, Stanc
 from esper_audit.data.files import is_file
 from esper_audit.data.misfits import misfit
 from esper_audit.data.notices import HookError
+from esper_audit.data.numbers import Seconds
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.recording import UNKNOWN, Program, Recording
 from esper_audit.data.steps import Lookups
@@ -35,6 +36,14 @@ _NAMES: dict[type, str] = {
     DeferredWork: "deferred",
     HookError: "hook_errors",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How the program ended, and after how many seconds of recording."""
+
+    program: Program
+    seconds: Seconds
 
 
 def may_replace(path: Path) -> bool:
@@ -90,6 +99,12 @@ class Journal:
             event = replace(event, graph_runs=None)
         self._write({_NAMES[type(event)]: event, "lookups": lookups})
 
+    def end(self, recording: Recording) -> None:
+        """Add how the program ended: who reads along learns it though the file goes."""
+        if recording.program is not None:
+            ended = Ended(recording.program, recording.seconds)
+            self._write({"ended": ended, "lookups": recording.lookups})
+
     def _write(self, line: dict[str, Any]) -> None:
         if self._file is None or os.getpid() != self._pid:
             return
@@ -133,6 +148,7 @@ class _Lines:
         self.found: dict[str, dict[Any, Any]] = {name: {} for name in _NAMES.values()}
         self.lost: list[tuple[int, str]] = []
         self._lookups = Lookups()
+        self._ended: Ended | None = None
         self._lines = 0
 
     def add(self, number: int, line: bytes, name: str) -> None:
@@ -145,29 +161,27 @@ class _Lines:
 
     def _take(self, line: object, name: str) -> None:
         """Raises where a line is neither the head nor an event."""
-        if not isinstance(line, dict):
-            raise ValueError("it is no JSON object")
-        if "schema_version" in line and self.head is None:
-            if check_head(line, name) != KIND:
-                raise ValueError("it is no head of a journal")
-            self.head = _checked(line, Recording)
+        event, lookups = event_of(line, name, is_first=self.head is None)
+        if isinstance(event, Recording):
+            self.head = event
             return
-        known = next(((cls, name) for cls, name in _NAMES.items() if name in line), None)
-        if known is None:
-            raise ValueError("it holds no event of this format")
-        event: Event = _checked(line[known[1]], known[0])
-        self.found[known[1]][self._key(event)] = event
-        self._lookups = _checked(line.get("lookups", {}), Lookups)
+        self._lookups = lookups
+        if isinstance(event, Ended):
+            self._ended = event
+        else:
+            self.found[_NAMES[type(event)]][self._key(event)] = event
 
     def _key(self, event: Event) -> object:
         """What a later event of the same key stands in for."""
         if isinstance(event, Compile):
-            return event.sequence, event.id, event.frame.key
+            return compile_key(event)
         return (event.at, event.stance) if isinstance(event, Stance) else self._lines
 
     def recording(self) -> Recording:
         events: dict[str, Any] = {name: tuple(found.values()) for name, found in self.found.items()}
         head = self.head or Recording(environment=UNKNOWN)
+        if self._ended is not None:
+            head = replace(head, program=self._ended.program, seconds=self._ended.seconds)
         return replace(
             head,
             **events,
@@ -184,6 +198,33 @@ class _Lines:
             yield Reason(
                 why=Why.LINES_LOST, count=len(self.lost), total=self._lines, text=why, step=number
             )
+
+
+def event_of(
+    line: object, name: str, *, is_first: bool
+) -> tuple[Recording | Event | Ended, Lookups]:
+    """What a line holds: a head where it ``is_first``, else an event, with the lookups by then.
+
+    Raises ValueError or UsageError where it is none.
+    """
+    if not isinstance(line, dict):
+        raise ValueError("it is no JSON object")
+    if "schema_version" in line and is_first:
+        if check_head(line, name) != KIND:
+            raise ValueError("it is no head of a journal")
+        return _checked(line, Recording), Lookups()
+    lookups = _checked(line.get("lookups", {}), Lookups)
+    if "ended" in line:
+        return _checked(line["ended"], Ended), lookups
+    known = next(((cls, name) for cls, name in _NAMES.items() if name in line), None)
+    if known is None:
+        raise ValueError("it holds no event of this format")
+    return _checked(line[known[1]], known[0]), lookups
+
+
+def compile_key(compile_: Compile) -> object:
+    """Of a compile that comes again, with more known of it, the same."""
+    return compile_.sequence, compile_.id, compile_.frame.key
 
 
 def _checked(value: Any, cls: type[T]) -> T:
