@@ -19,7 +19,7 @@ def agree(number: int, one: str, many: str) -> str:
 
 
 def _plural(noun: str) -> str:
-    if noun.endswith("class"):
+    if noun.endswith("ss"):
         return f"{noun}es"
     return f"{noun[:-1]}ies" if noun.endswith(("ry", "dy")) else f"{noun}s"
 

@@ -1,0 +1,112 @@
+"""The words of a watch: what still runs, what ended, what a compile was."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from esper_audit.data.compiles import Compile, Outcome, RunsAfter
+from esper_audit.program.heard import Happened, Life, ProcessState
+from esper_audit.program.watching import Kind, WatchState
+from esper_audit.report.words.changes import short
+from esper_audit.report.words.findings import limit_words
+from esper_audit.report.words.programs import first_line, program_name
+from esper_audit.torch_text.reasons import gist
+
+_MOST_RANGES = 4
+
+_OUTCOMES = {
+    Outcome.COMPILED: "compile",
+    Outcome.RECOMPILED: "recompile",
+    Outcome.SKIPPED: "no compile",
+    Outcome.FAILED: "failed compile",
+    Outcome.LIMIT: "limit hit",
+    Outcome.REFUSED: "refused",
+}
+
+
+def waiting_words(state: WatchState) -> str:
+    """What is missing yet."""
+    if state.kind is Kind.PROCESS:
+        if not state.alive:
+            return f"process {state.name} has ended; it wrote no recording"
+        return (
+            f"process {state.name} writes no recording yet: waiting until it imports torch._dynamo"
+        )
+    if state.kind is Kind.FOLDER:
+        return f"waiting for recordings in {state.name}"
+    return f"waiting for {state.name}"
+
+
+def life_words(process: ProcessState) -> str:
+    """Whether it still runs, and how it ended."""
+    match process.life:
+        case Life.WAITING:
+            return "waiting"
+        case Life.RUNNING:
+            return (
+                "running" if not process.ended else f"{_ended(process)}; its report is being made"
+            )
+        case Life.SILENT:
+            return "no process here writes it: it died, or runs on another machine"
+        case Life.DIED:
+            return "died before it could save (crash or kill)"
+        case _:
+            return _ended(process)
+
+
+def news_words(process: ProcessState) -> str:
+    """What a line says of a process that began, ended, or began again in the same place."""
+    if process.life is Life.RUNNING and not process.ended:
+        again = "a new run began" if process.runs > 1 else "running"
+        return f"{again}, torch {process.audit.recording.environment.torch}"
+    return life_words(process)
+
+
+def name_words(group: Sequence[ProcessState]) -> str:
+    """``train.py``, ``train.py (ranks 0 to 7)``."""
+    program = group[0].audit.recording.program
+    if len(group) == 1 or program is None:
+        return program_name(program)
+    ranks = [process.rank for process in group if process.rank is not None]
+    return f"{program_name(replace(program, rank=None))} ({rank_list(ranks)})"
+
+
+def _ended(process: ProcessState) -> str:
+    program = process.audit.recording.program
+    how = first_line(program.ended) if program is not None else ""
+    return f"ended with {how}" if how else "ended"
+
+
+def happened_words(happened: Happened) -> str:
+    """``recompile 0/3 of Blend.forward: self.alpha: 0.5 -> 0.1 (float-specialized); 0.45 s``."""
+    compile_, failure = happened.compile, happened.failure
+    told = [f"{_OUTCOMES[compile_.outcome]} {compile_.id} of {compile_.frame.name}"]
+    if failure is not None and happened.diagnosis is not None:
+        old, new = short(failure.expected), short(failure.actual)
+        change = f": {old} -> {new}" if old or new else ""
+        told[0] += f": {failure.source}{change} ({happened.diagnosis.value})"
+    return "; ".join([*told, *_why(happened), f"{compile_.seconds.total:.2f} s"])
+
+
+def _why(happened: Happened) -> list[str]:
+    compile_: Compile = happened.compile
+    told = [limit_words(compile_.limit)] if compile_.limit_hit else []
+    if not told and not compile_.succeeded and compile_.reason:
+        told.append(gist(compile_.reason))
+    if compile_.runs_after is RunsAfter.EAGER:
+        told.append("now eager")
+    return told
+
+
+def rank_list(ranks: Sequence[int]) -> str:
+    """``rank 3``, ``ranks 0 to 5, 7``, ``ranks 0, 2, 4, 6, … (32 ranks)``."""
+    if len(ranks) == 1:
+        return f"rank {ranks[0]}"
+    ordered = sorted(ranks)
+    breaks = [place for place, (a, b) in enumerate(pairwise(ordered), 1) if b != a + 1]
+    runs = [ordered[a:b] for a, b in pairwise([0, *breaks, len(ordered)])]
+    shown = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
+    more = f", … ({len(ordered)} ranks)" if len(shown) > _MOST_RANGES else ""
+    return f"ranks {', '.join(shown[:_MOST_RANGES])}{more}"
