@@ -21,6 +21,7 @@ COMMANDS = {
     "fix": "Try remedies for what fails, and show those that were proven as diffs.",
     "compare": "Show two saved audits side by side.",
     "exec": "Run a program as python would, and report what torch.compile did in it.",
+    "watch": "Show what a program compiles while it runs, without touching it.",
     "scan": "Find lines that may recompile or run eagerly, without running or importing any code.",
     "list": "List the scenarios, their questions and their parameters.",
     "show": "Print the last audit, or a saved file, again, in any format.",

@@ -33,6 +33,11 @@ NOT_RUN = {
         "tests/live/test_ranks.py runs ranks"
     ),
     "esper-audit show ranks": "tests/live/test_ranks.py runs ranks",
+    "esper-audit watch $(pgrep -f train.py)": "tests/live/test_watching_live.py watches a process",
+    "torchrun --nproc-per-node 8 --no-python esper-audit exec --save ranks/ train.py": (
+        "tests/live/test_ranks.py runs ranks"
+    ),
+    "esper-audit watch ranks/": "tests/pure/test_watching.py watches ranks",
     "esper-audit exec examples/hf_caches.py dynamic": "tests/live/test_examples.py runs it",
     "esper-audit exec --provenance examples/optimizer_schedule.py float": (
         "tests/live/test_examples.py runs it"
