@@ -90,7 +90,8 @@ class StepMetrics:
         """Named in warnings; None where there is one process."""
         self.recording: LiveRecording | None = None
         """Of the present or the last training; None before the first."""
-        self._is_live = False
+        self.is_live = False
+        """Whether it records now."""
         self._reset()
 
     def _reset(self) -> None:
@@ -107,12 +108,12 @@ class StepMetrics:
         self._reset()
         self.recording = esper_audit.record(provenance=self.provenance)
         self.recording.__enter__()
-        self._is_live = True
+        self.is_live = True
 
     @quiet
     def step(self, label: str) -> None:
         """A training step of this name begins; warm-up ends before the first one after it."""
-        if self._is_live and self._steps == self.warm_up_steps:
+        if self.is_live and self._steps == self.warm_up_steps:
             esper_audit.steady_state()
         self._steps += 1
         self.mark(label)
@@ -120,7 +121,7 @@ class StepMetrics:
     @quiet
     def mark(self, label: str) -> None:
         """Something else than a training step begins: what is compiled in it bears this name."""
-        if self._is_live:
+        if self.is_live:
             self._place = label
             esper_audit.step(label)
 
@@ -147,7 +148,7 @@ class StepMetrics:
     @quiet
     def check(self) -> None:
         """Warn, or raise RecompileError, where a budget is newly exceeded."""
-        if not self._is_live or self.recording is None or not self.budget.is_set:
+        if not self.is_live or self.recording is None or not self.budget.is_set:
             return
         if self._may_be_over():
             found = excess(self.recording.result, self.budget, folder())
@@ -175,9 +176,9 @@ class StepMetrics:
         Else a budget that is not proven to be kept is told, as of ``assert_max_recompiles``: where
         no compiled code ran, say.
         """
-        if not self._is_live or self.recording is None:
+        if not self.is_live or self.recording is None:
             return
-        self._is_live = False
+        self.is_live = False
         self.recording.__exit__(*(sys.exc_info() if failed else (None, None, None)))
         if not failed and self.budget.is_set:
             self._tell_at_end(excess(self.recording.result, self.budget, folder()))
@@ -235,7 +236,7 @@ class StepMetrics:
 
     def _give_up(self, error: Exception) -> None:
         """Our own error ends the recording, not the training."""
-        self._is_live, live = False, self._is_live
+        self.is_live, live = False, self.is_live
         try:
             if live and self.recording is not None:
                 self.recording.__exit__(None, None, None)
