@@ -12,6 +12,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol
 
+from esper_audit.data.audits import ProgramReport
 from esper_audit.data.files import is_folder, is_there
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.errors import UsageError
@@ -259,7 +260,8 @@ class Watch:
         return sorted(found, key=lambda state: (state.rank is None, state.rank or 0, state.place))
 
     def _missing(self, found: Sequence[ProcessState]) -> tuple[str, ...]:
-        return missing_ranks([state.audit for state in found if state.life is not Life.WAITING])
+        audits = tuple(state.audit for state in found if state.life is not Life.WAITING)
+        return missing_ranks(ProgramReport(audits=audits))
 
     def news(self) -> list[tuple[ProcessState, Happened]]:
         """What happened since it was asked last, of all processes, in the order of its time."""

@@ -21,7 +21,8 @@ from esper_audit.report.watch_tables import tables_of
 from esper_audit.report.words.findings import forecast_words
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.programs import program_name
-from esper_audit.report.words.watch import happened_words, life_words, rank_list, waiting_words
+from esper_audit.report.words.ranks import rank_names
+from esper_audit.report.words.watch import happened_words, life_words, waiting_words
 
 _LIFE_STYLES = {
     Life.WAITING: Style.MUTED,
@@ -142,7 +143,7 @@ def _lives(shown: Sequence[ProcessState]) -> Iterator[Span]:
 
 def _which(some: Sequence[ProcessState], of: int) -> str:
     ranks = [process.rank for process in some if process.rank is not None]
-    return f" ({rank_list(ranks)})" if ranks and len(some) < of else ""
+    return f" ({rank_names(ranks)})" if ranks and len(some) < of else ""
 
 
 def _totals(shown: Sequence[ProcessState], width: int) -> Iterator[Line]:
@@ -203,7 +204,7 @@ def _latest(shown: Sequence[ProcessState], most: int) -> list[Line]:
     made = [
         line(
             words(f"{_newest(group):8.1f} s  ", Style.MUTED),
-            f"{rank_list(_ranks(group))}  " if _ranks(group) else "",
+            f"{rank_names(_ranks(group))}  " if _ranks(group) else "",
             words(happened_words(_slowest(group)), _OUTCOME_STYLES[group[0][1].compile.outcome]),
         )
         for group in groups[:most]
@@ -221,7 +222,7 @@ def event_lines(news: Sequence[News]) -> list[str]:
 
 def _event(group: Sequence[News]) -> str:
     ranks = _ranks(group)
-    where = f"  {rank_list(ranks)}" if ranks else ""
+    where = f"  {rank_names(ranks)}" if ranks else ""
     slowest = _slowest(group)
     return clean(f"{slowest.compile.at:.1f} s{where}  {happened_words(slowest)}")
 

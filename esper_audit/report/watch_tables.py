@@ -15,7 +15,7 @@ from esper_audit.report.text.fitting import fit
 from esper_audit.report.words.findings import limit_words
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.programs import frame_names
-from esper_audit.report.words.watch import rank_list
+from esper_audit.report.words.ranks import rank_names
 
 _NARROW = 72
 """Columns from which on a table has room for all of its numbers."""
@@ -89,7 +89,7 @@ def _classes(found: Sequence[ProcessClass], width: int) -> list[Line]:
     names = frame_names([one.parts_at for one in found if one.parts_at is not None])
     cells = [
         (
-            rank_list(one.ranks) if one.ranks else several(len(one.processes), "process"),
+            rank_names(one.ranks) if one.ranks else several(len(one.processes), "process"),
             str(one.processes[0].tally.compiles),
             str(one.processes[0].tally.recompiles),
             _seconds(*one.seconds),

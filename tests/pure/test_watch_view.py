@@ -18,7 +18,6 @@ from esper_audit.data.steps import Lookups
 from esper_audit.program.heard import Heard, Life
 from esper_audit.program.watching import Kind, WatchState
 from esper_audit.report.watch import WatchView, closing_lines, event_lines, plain_lines, rows
-from esper_audit.report.words.watch import rank_list
 
 SIZES = [(80, 24), (100, 30), (140, 50), (40, 10), (20, 3), (40, 1)]
 
@@ -153,16 +152,3 @@ def test_an_event_is_one_line_whatever_its_names_hold():
     [line] = event_lines([(process, one) for one in found.news()])
     assert line.isprintable()
     assert json.dumps(line)
-
-
-@pytest.mark.parametrize(
-    ("ranks", "words"),
-    [
-        ([3], "rank 3"),
-        ([0, 1], "ranks 0, 1"),
-        ([5, 3, 4, 0], "ranks 0, 3 to 5"),
-        (range(0, 20, 2), "ranks 0, 2, 4, 6, … (10 ranks)"),
-    ],
-)
-def test_ranks_are_named_as_ranges(ranks, words):
-    assert rank_list([*ranks]) == words

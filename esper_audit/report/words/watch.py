@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 from esper_audit.data.compiles import Compile, Outcome, RunsAfter
 from esper_audit.program.heard import Happened, Life, ProcessState
@@ -12,9 +11,8 @@ from esper_audit.program.watching import Kind, WatchState
 from esper_audit.report.words.changes import short
 from esper_audit.report.words.findings import limit_words
 from esper_audit.report.words.programs import first_line, program_name
+from esper_audit.report.words.ranks import rank_names
 from esper_audit.torch_text.reasons import gist
-
-_MOST_RANGES = 4
 
 _OUTCOMES = {
     Outcome.COMPILED: "compile",
@@ -70,7 +68,7 @@ def name_words(group: Sequence[ProcessState]) -> str:
     if len(group) == 1 or program is None:
         return program_name(program)
     ranks = [process.rank for process in group if process.rank is not None]
-    return f"{program_name(replace(program, rank=None))} ({rank_list(ranks)})"
+    return f"{program_name(replace(program, rank=None))} ({rank_names(ranks)})"
 
 
 def _ended(process: ProcessState) -> str:
@@ -98,15 +96,3 @@ def _why(happened: Happened) -> list[str]:
     if compile_.runs_after is RunsAfter.EAGER:
         told.append("now eager")
     return told
-
-
-def rank_list(ranks: Sequence[int]) -> str:
-    """``rank 3``, ``ranks 0 to 5, 7``, ``ranks 0, 2, 4, 6, … (32 ranks)``."""
-    if len(ranks) == 1:
-        return f"rank {ranks[0]}"
-    ordered = sorted(ranks)
-    breaks = [place for place, (a, b) in enumerate(pairwise(ordered), 1) if b != a + 1]
-    runs = [ordered[a:b] for a, b in pairwise([0, *breaks, len(ordered)])]
-    shown = [f"{run[0]} to {run[-1]}" if len(run) > 2 else ", ".join(map(str, run)) for run in runs]
-    more = f", … ({len(ordered)} ranks)" if len(shown) > _MOST_RANGES else ""
-    return f"ranks {', '.join(shown[:_MOST_RANGES])}{more}"
