@@ -31,13 +31,13 @@ CACHES = frozenset(
     for cache in ("fx_graph_cache", "aotautograd_cache")
     for outcome in ("hit", "miss", "bypass")
 )
-ARTIFACTS = CACHES | {
+ARTIFACTS = {
     "dynamo_graph_break_reason",
     "dynamo_error",
     "recompile_reasons",
     "torch_version",
 }
-"""The artifacts that are read."""
+"""The other artifacts that are read."""
 
 _OUTERMOST = "dynamo"
 _BEGINNINGS = frozenset({"entire_frame_compile", "_compile.compile_inner"})
@@ -160,11 +160,13 @@ class Process:
             self._compile(ident, line, again=again).reasons += reasons
             return
         compiled = self._compile(ident, line)
-        if name in CACHES:
-            compiled.caches[name] = compiled.caches.get(name, 0) + 1
-        else:
-            held = compiled.errors if name == "dynamo_error" else compiled.breaks
-            held.append(self._texts.one(text.decode("utf-8", "replace")))
+        held = compiled.errors if name == "dynamo_error" else compiled.breaks
+        held.append(self._texts.one(text.decode("utf-8", "replace")))
+
+    def cache(self, envelope: Envelope, line: int, name: str) -> None:
+        """One of ``CACHES``: what is told by its name alone."""
+        caches = self._compile(envelope.compile_id or "", line).caches
+        caches[name] = caches.get(name, 0) + 1
 
     def event(self, envelope: Envelope, line: int, payload: bytes) -> None:
         """``chromium_event``: a stage where it ends, or is whole; raises UnknownFormError."""

@@ -7,6 +7,7 @@ that are not named here are skipped without being made.
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -52,13 +53,7 @@ class Envelope(Struct):
     @property
     def compile_id(self) -> str | None:
         """The id as torch prints it; None where the record belongs to no compile."""
-        if self.frame_id is None and self.compiled_autograd_id is None:
-            return None
-        own = f"{_shown(self.frame_id)}/{_shown(self.frame_compile_id)}"
-        autograd = self.compiled_autograd_id
-        if autograd is None:
-            return own
-        return f"!{autograd}" if self.frame_id is None else f"!{autograd}/{own}"
+        return _compile_id(self.compiled_autograd_id, self.frame_id, self.frame_compile_id)
 
     @property
     def later(self) -> Any:
@@ -125,5 +120,10 @@ def decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:
         raise NotJsonError(str(error)) from error
 
 
-def _shown(number: int | None) -> str:
-    return "-" if number is None else str(number)
+@lru_cache(maxsize=1 << 16)
+def _compile_id(autograd: int | None, frame: int | None, number: int | None) -> str | None:
+    """As ``torch._guards.CompileId`` prints it."""
+    if frame is None:
+        return None if autograd is None else f"!{autograd}"
+    own = f"{frame}/{'-' if number is None else number}"
+    return own if autograd is None else f"!{autograd}/{own}"

@@ -2,21 +2,18 @@
 
 A record is a line that begins as ``V1125 03:16:01.123000 PID path/in/torch.py:LINE] {json}``
 (``torch/_logging/_internal.py``, TorchLogsFormatter), and a payload: the lines after it that begin
-with a tab. Blocks are cut at each line that begins with ``V``; only a piece that holds any other
-line is read line by line. Empty lines are nothing: collectors of logs write some.
+with a tab. One search finds the lines that don't; only where one of them is no head, lines are read
+one by one. Empty lines are nothing: collectors of logs write some.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import NamedTuple
-
-import msgspec
 
 from esper_audit.data.logs import DamageKind
+from esper_audit.traces.records import ANYWHERE, Record, goes_on, is_whole, record_of
 
 MOST_OPEN = 8 << 20
 """Bytes of a record that are kept before they are read line by line."""
@@ -25,36 +22,13 @@ MOST_PAYLOAD = 64 << 20
 MOST_PREFIX = 200
 """What a launcher writes before each line is shorter."""
 
-_HEAD = re.compile(rb"\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (?=\{)")
-"""Of a piece, without the ``V`` that it was cut at."""
-ANYWHERE = re.compile(rb"[VIWEC]\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\n{]{0,1000}?:\d+\] (?=\{)")
-_CHECKSUM = re.compile(rb'"has_payload": ?"([0-9a-f]{32})"')
-_BRACE = b'] {"'
+_LINES = re.compile(
+    rb"\n(?:V\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (\{[^\n]*)|[^\t\n][^\n]*)"
+)
+"""Lines that begin with no tab: heads, and whatever else stands there."""
+_MOST_TORN = 64
+_MOST_PREFIXES = 4096
 _SAME_DIGIT = bytes.maketrans(b"123456789", b"000000000")
-
-
-class Record(NamedTuple):
-    """A record as it stands in the log.
-
-    ``payloads`` are what its payload may be: where a line that belongs to nobody stands among its
-    lines, it may end there or go on after it. The checksum tells. They are without their first tab;
-    :func:`plain` takes out the others, as most payloads are read by nobody.
-    """
-
-    line: int
-    pid: int
-    text: bytes
-    payloads: tuple[bytes, ...]
-
-
-def plain(payload: bytes) -> bytes:
-    """What torch was given to log."""
-    return payload.replace(b"\n\t", b"\n")
-
-
-def checksum(payload: bytes) -> str:
-    """What torch writes as ``has_payload``."""
-    return hashlib.md5(payload, usedforsecurity=False).hexdigest()
 
 
 @dataclass(slots=True)
@@ -74,14 +48,15 @@ class _Open:
         for group in self.groups:
             if group:
                 lines += group
-                payloads.append(b"\n\t".join(lines))
+                payloads.append(b"\n\t" + b"\n\t".join(lines))
         return Record(self.line, self.pid, self.text, tuple(payloads))
 
 
 class Lines:
     """Cuts what it is fed into records, and tells each, and each line that is none.
 
-    ``record`` is called with each record, ``damaged`` with a kind, a line and what stands there.
+    ``record`` is called with each record, and may ask to :meth:`split` it; ``damaged`` is called
+    with a kind, a line and what stands there.
     """
 
     def __init__(
@@ -94,14 +69,16 @@ class Lines:
         self._tail: list[bytes] = []  # of a line that has not ended
         self._tail_size = 0
         self._line = 1  # of what comes next
-        self._parts: list[bytes] = []  # whole lines, from a head to the next
+        self._head: tuple[int, bytes] | None = None  # the process and the text of a record
+        self._began = 0  # the line before the rest, or of the head
+        self._rest: list[bytes] = []  # the lines after it, each with the line's end before it
         self._size = 0
-        self._head: re.Match[bytes] | None = None  # of the first of them
-        self._began = 1
-        self._odd = False
+        self._regular = True  # all of them begin with a tab
         self._open: dict[bytes, _Open] = {}  # by the prefix of a launcher; mostly none
+        self._timed: set[bytes] = set()  # prefixes that differ in digits alone, as times do
         self._last = b""
         self._orphaned = False
+        self._splitting = False
 
     def feed(self, data: bytes) -> None:
         """The next bytes of the log."""
@@ -109,7 +86,7 @@ class Lines:
         if cut < 0:
             self._unended(data)
             return
-        block = b"".join((*self._tail, data[:cut]))
+        block = b"".join((b"\n", *self._tail, data[:cut]))
         self._tail, self._tail_size = [data[cut + 1 :]], len(data) - cut - 1
         self._block(block)
 
@@ -118,17 +95,17 @@ class Lines:
         rest = b"".join(self._tail)
         self._tail, self._tail_size = [], 0
         if rest:
-            self._block(rest)
+            self._block(b"\n" + rest)
         self._flush()
         self._finish_all()
 
     def settle(self) -> None:
         """Tell the last record now, if it is whole: for long, nothing may come after it."""
-        if self._tail_size or self._head is None or self._open:
+        if self._tail_size or self._head is None or self._open or not self._regular:
             return
-        piece = b"\n".join(self._parts)
-        if piece.count(b"\n") == piece.count(b"\n\t") and _is_whole(self._as_record(piece)):
+        if is_whole(self._as_record(self._head)):
             self._flush()
+            self._began = self._line - 1
 
     def _unended(self, data: bytes) -> None:
         if self._tail_size <= MOST_PAYLOAD < self._tail_size + len(data):
@@ -139,87 +116,106 @@ class Lines:
         else:
             self._tail.append(data)
 
-    # --- pieces: from one line that begins with V to the next ---
+    # --- pieces: from one head to the next ---
 
     def _block(self, block: bytes) -> None:
-        pieces = block.split(b"\nV")
-        begins = block[:1] == b"V"
-        odd = block.count(_BRACE) > len(pieces) - (not begins)
-        if not begins:
-            self._add(pieces[0], odd)
-        else:
-            pieces[0] = pieces[0][1:]
-        for piece in pieces if begins else pieces[1:]:
-            head = _HEAD.match(piece)
-            if head is None:
-                self._add(b"V" + piece, odd)
+        """Whole lines, a line's end before each."""
+        done = 0
+        counted = 0
+        line = self._line - 1
+        for found in _LINES.finditer(block):
+            start, end = found.span()
+            if start > done:
+                self._rest.append(block[done:start])
+            done = end
+            pid, text = found.groups()
+            if text is None:
+                self._rest.append(found[0])
+                self._regular = False
                 continue
             self._flush()
-            self._head, self._parts, self._began = head, [piece], self._line
-            self._size, self._odd = len(piece), odd
-            self._line += piece.count(b"\n") + 1
-
-    def _add(self, lines: bytes, odd: bool) -> None:
-        """Lines that go on with what is open."""
-        if not self._parts:
-            self._began = self._line
-        self._parts.append(lines)
-        self._size += len(lines)
-        self._odd = True if self._odd else odd
-        self._line += lines.count(b"\n") + 1
+            line += block.count(b"\n", counted, start + 1)
+            counted = start + 1
+            self._head = (int(pid), text)
+            self._began = line
+        if done < len(block):
+            self._rest.append(block[done:])
+        self._line = line + 1 + block.count(b"\n", counted)
+        self._size += len(block) - done
         if self._size > MOST_OPEN:
-            self._read_lines(b"\n".join(self._parts))
-            self._parts, self._head, self._size = [], None, 0
+            self._read_lines()
 
     def _flush(self) -> None:
-        if not self._parts:
+        if self._head is None or not self._regular:
+            if self._rest or self._head:
+                self._read_lines()
             return
-        piece = self._parts[0] if len(self._parts) == 1 else b"\n".join(self._parts)
-        if self._head is None or piece.count(b"\n") != piece.count(b"\n\t"):
-            self._read_lines(piece)
-        else:
+        if self._open:
             self._finish_all()
-            self._tell(self._as_record(piece))
-        self._parts, self._head, self._size, self._odd = [], None, 0, False
-
-    def _as_record(self, piece: bytes) -> Record:
-        assert self._head is not None
-        start = self._head.end()
-        end = piece.find(b"\n", start)
-        pid = int(self._head[1])
-        if end < 0:
-            return Record(self._began, pid, piece[start:], ())
-        return Record(self._began, pid, piece[start:end], (piece[end + 2 :],))
-
-    def _tell(self, record: Record) -> None:
-        """Tell a record, and those that begin inside of its lines: two processes wrote at once."""
         self._orphaned = False
-        while self._odd:
-            lines = b"\n\t".join((record.text, *record.payloads[-1:]))
-            found = ANYWHERE.search(lines)
-            if found is None or _is_whole(record):
+        record = self._as_record(self._head)
+        self._rest, self._head, self._size = [], None, 0
+        # A record that was torn leaves a line without a tab: only the last line of a regular one
+        # can go on with another, where the end of that line is missing.
+        if not record.payloads or not goes_on(record.payloads[0]) or not self._torn(record):
+            self._record(record)
+
+    def _as_record(self, head: tuple[int, bytes]) -> Record:
+        rest = self._rest
+        if not rest:
+            return Record(self._began, head[0], head[1], ())
+        payload = rest[0] if len(rest) == 1 else b"".join(rest)
+        if payload[1:2] != b"\t":  # empty lines before it, or alone
+            payload = payload.lstrip(b"\n")
+            payload = b"\n" + payload if payload else b""
+        return Record(self._began, head[0], head[1], (payload,) if payload else ())
+
+    def _torn(self, record: Record) -> bool:
+        return not is_whole(record) and self.split(record)
+
+    def split(self, record: Record) -> bool:
+        """Tell the records that begin inside of the lines of one, and what is left of it.
+
+        Two processes wrote at once, or the end of a line is missing. False where none begins there.
+        """
+        lines = record.text + (record.payloads[-1] if record.payloads else b"")
+        found = None if self._splitting else ANYWHERE.search(lines)
+        if found is None:
+            return False
+        self._splitting = True
+        self._record(record_of(record.line, record.pid, lines[: found.start()]))
+        for _ in range(_MOST_TORN):
+            line = record.line + lines.count(b"\n", 0, found.start())
+            rest = record_of(line, int(found[1]), lines[found.end() :])
+            again = ANYWHERE.search(lines, found.end())
+            if again is None or is_whole(rest):
                 break
-            before = lines[: found.start()]
-            self._record(_record_of(record.line, record.pid, before.removesuffix(b"\n\t")))
-            line = record.line + before.count(b"\n")
-            record = _record_of(line, int(found[1]), lines[found.end() :])
-        self._record(record)
+            self._record(record_of(line, int(found[1]), lines[found.end() : again.start()]))
+            found = again
+        self._record(rest)
+        self._splitting = False
+        return True
 
     # --- line by line: what is damaged, and what a launcher has put a prefix before ---
 
-    def _read_lines(self, piece: bytes) -> None:
+    def _read_lines(self) -> None:
+        """Read what is open line by line; its last record stays open."""
         line = self._began
         if self._head is not None:
             self._finish_all()
-            text, _, piece = piece.partition(b"\n")
-            self._begin(b"", line, int(self._head[1]), text[self._head.end() :])
-            line += 1
-        for number, text in enumerate(piece.split(b"\n"), line):
+            self._begin(b"", line, *self._head)
+        for number, text in enumerate(b"".join(self._rest).split(b"\n"), line):
             if text.strip(b"\r") and not self._continues(text, number):
                 self._odd_line(text, number)
+        self._rest, self._head, self._size, self._regular = [], None, 0, True
+        self._began = self._line - 1
 
     def _begin(self, prefix: bytes, line: int, pid: int, text: bytes) -> None:
+        alike = prefix.translate(_SAME_DIGIT)
+        prefix = alike if alike in self._timed else prefix
         self._finish(prefix)
+        if len(self._open) > _MOST_PREFIXES:
+            self._finish_all()
         self._orphaned = False
         self._open[prefix] = _Open(line, pid, text)
         self._last = prefix
@@ -229,7 +225,7 @@ class Lines:
         tab = text.find(b"\t", 0, MOST_PREFIX)
         if tab < 0:
             return False
-        record = self._open.get(text[:tab].translate(_SAME_DIGIT))
+        record = self._open_record(text[:tab])
         if record is None:
             return self._is_orphan(text, line) if tab == 0 else False
         record.size += len(text)
@@ -238,6 +234,21 @@ class Lines:
         else:
             record.groups = [[b""]]  # there is one, and it is not kept
         return True
+
+    def _open_record(self, prefix: bytes) -> _Open | None:
+        """The record whose lines have this prefix, or one that has other digits: a time."""
+        record = self._open.get(prefix)
+        if record is None and prefix:
+            alike = prefix.translate(_SAME_DIGIT)
+            keys = [key for key in self._open if key.translate(_SAME_DIGIT) == alike]
+            if keys and alike not in keys:
+                self._timed.add(alike)
+                self._open[alike] = self._open.pop(keys[-1])
+                for key in keys[:-1]:
+                    self._finish(key)
+            record = self._open.get(alike)
+            self._last = alike if record else self._last
+        return record
 
     def _is_orphan(self, text: bytes, line: int) -> bool:
         """A payload whose record is not there or is damaged: one damage, however many lines."""
@@ -253,7 +264,7 @@ class Lines:
         if found is None or torn:
             self._stray(before, line)
         if found is not None:
-            prefix = b"" if torn else before.translate(_SAME_DIGIT)
+            prefix = b"" if torn else before
             self._begin(prefix, line, int(found[1]), text[found.end() :])
 
     def _stray(self, text: bytes, line: int) -> None:
@@ -267,26 +278,11 @@ class Lines:
     def _finish(self, prefix: bytes) -> None:
         record = self._open.pop(prefix, None)
         if record is not None:
-            self._odd = True
-            self._tell(record.record())
+            told = record.record()
+            inside = any(ANYWHERE.search(payload) for payload in told.payloads)
+            if not inside or not self._torn(told):
+                self._record(told)
 
     def _finish_all(self) -> None:
         for prefix in list(self._open):
             self._finish(prefix)
-
-
-def _record_of(line: int, pid: int, lines: bytes) -> Record:
-    text, end, payload = lines.partition(b"\n\t")
-    return Record(line, pid, text, (payload,) if end else ())
-
-
-def _is_whole(record: Record) -> bool:
-    """Whether nothing is missing of a record, as far as it can be told."""
-    told = _CHECKSUM.search(record.text)
-    if told is not None:
-        return any(checksum(plain(held)).encode() == told[1] for held in record.payloads)
-    try:
-        msgspec.json.decode(record.text)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return False
-    return not record.payloads

@@ -18,8 +18,8 @@ from esper_audit.data.files import is_folder, is_there
 from esper_audit.data.logs import Damage, DamageKind
 from esper_audit.data.text import encodable
 from esper_audit.errors import AuditError, UsageError
-from esper_audit.traces.lines import ANYWHERE
 from esper_audit.traces.opening import BrokenError, blocks, filesystem, is_url, opened
+from esper_audit.traces.records import ANYWHERE
 
 SNIFFED = 1 << 18
 """Bytes at the beginning of a file in which a log has its first record."""

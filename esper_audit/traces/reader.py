@@ -14,10 +14,11 @@ from collections.abc import Callable
 from msgspec import UNSET
 
 from esper_audit.data.logs import Damage, DamageKind
-from esper_audit.traces.collecting import ARTIFACTS, Process, Texts
+from esper_audit.traces.collecting import ARTIFACTS, CACHES, Process, Texts
 from esper_audit.traces.envelopes import Envelope, NotJsonError, UnknownFormError, envelope_of
-from esper_audit.traces.lines import Lines, Record, checksum, plain
+from esper_audit.traces.lines import Lines
 from esper_audit.traces.process_log import LoggedCompile, ProcessLog
+from esper_audit.traces.records import Reading, Record, plain, right_reading
 
 MOST_TEXT = 120
 """Characters of what is damaged that are shown."""
@@ -39,6 +40,7 @@ class Reader:
         self._last: Process | None = None
         self._found: dict[tuple[int, DamageKind], Damage] = {}
         self._closing = False
+        self._reading: Reading = plain
         self._told: dict[int, int] = {}
 
     def feed(self, data: bytes) -> None:
@@ -89,7 +91,8 @@ class Reader:
         try:
             envelope = envelope_of(record.text)
         except NotJsonError:
-            self._note_record(DamageKind.NOT_JSON, record)
+            if not self._lines.split(record):
+                self._note_record(DamageKind.NOT_JSON, record)
             return
         except UnknownFormError:
             self._process(record.pid, None).log.records += 1
@@ -125,20 +128,33 @@ class Reader:
             self._note_record(DamageKind.NO_PAYLOAD, record)
             return
         artifact = envelope.artifact.name if envelope.artifact is not UNSET else ""
+        if artifact in CACHES and not self._closing:
+            process.cache(envelope, record.line, artifact)
+            return
         guards = envelope.dynamo_cpp_guards_str is not UNSET
         event = envelope.chromium_event is not UNSET
         wanted = guards or event or artifact in ARTIFACTS
         if not wanted and not self._closing:
             return
-        payload = _right(record, envelope.has_payload or "")
-        if payload is None:
-            self._note_record(DamageKind.OTHER_PAYLOAD, record)
-        elif event:
+        found = right_reading(record, envelope.has_payload or "", self._reading)
+        if found is None:
+            self._other_payload(process, record)
+            return
+        payload, self._reading = found
+        if event:
             process.event(envelope, record.line, payload)
         elif guards:
             process.guards(envelope, record.line, payload.decode("utf-8", "replace"))
+        elif artifact in CACHES:
+            process.cache(envelope, record.line, artifact)
         elif artifact in ARTIFACTS:
             process.artifact(envelope, record.line, artifact, payload)
+
+    def _other_payload(self, process: Process, record: Record) -> None:
+        process.log.records -= 1  # its first part is told again
+        if not self._lines.split(record):
+            process.log.records += 1
+            self._note_record(DamageKind.OTHER_PAYLOAD, record)
 
     # --- processes ---
 
@@ -223,15 +239,3 @@ class Reader:
             for (owner, _), damage in self._found.items()
             if owner == id(log) or (first and owner == 0)
         ]
-
-
-def _right(record: Record, told: str) -> bytes | None:
-    """The payload that the checksum is of; a transfer may have put ``\\r`` at the lines' ends."""
-    for held in record.payloads:
-        payload = plain(held)
-        if checksum(payload) == told:
-            return payload
-        unix = payload.replace(b"\r\n", b"\n").removesuffix(b"\r")
-        if unix != payload and checksum(unix) == told:
-            return unix
-    return None
