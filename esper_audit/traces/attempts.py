@@ -35,11 +35,6 @@ class Ended:
         self.said = str(self._metrics.get("fail_reason") or "")
         self.limit = self._limit()
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the log has its end: one that is cut off has not."""
-        return bool(self._metrics)
-
     def _limit(self) -> str:
         """The limit that was hit: torch names it in what is then an error."""
         is_limit = "recompile limit" in self.said or "cache_size" in self.said
@@ -90,7 +85,7 @@ class Ended:
         if self.limit and not self.refused_by:
             return RunsAfter.CACHED_ONLY
         given_up = any(text.startswith(_GIVEN_UP) for text in self._logged.breaks)
-        is_empty = self.is_known and not self.error and not self.made_entry
+        is_empty = not self.error and not self.made_entry
         return RunsAfter.EAGER if given_up or is_empty else RunsAfter.COMPILE
 
     @property

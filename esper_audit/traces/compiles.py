@@ -9,6 +9,7 @@ from typing import Any
 
 from esper_audit.data.compiles import Compile, GuardFailure
 from esper_audit.data.files import is_file
+from esper_audit.data.notices import Unrecognized
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.stages import Stage
 from esper_audit.data.steps import Phase
@@ -37,6 +38,9 @@ _SETTINGS = (
 )
 _OLD_NAMES = {EACH: "cache_size_limit", ACCUMULATED: "accumulated_cache_size_limit"}
 """Names before 2.6, which some logs of 2.6 still have."""
+
+
+_UNFINISHED = "it began at line {line} of the log, which does not have its end"
 
 
 @dataclass(slots=True)
@@ -69,6 +73,16 @@ class Compiles:
         self.began = min(starts, default=None)
 
     # --- of the whole log ---
+
+    def unfinished(self) -> Iterator[Unrecognized]:
+        """Compiles that began, and whose end the log does not have."""
+        for logged in self._log.compiles:
+            if logged.started and not (logged.metrics or logged.guards):
+                place = _place(logged)
+                name = f" of {place.function}" if place is not None else ""
+                yield Unrecognized(
+                    f"compile {logged.id}{name}", _UNFINISHED.format(line=logged.line)
+                )
 
     def first(self, name: str) -> Any:
         """The first value of a field of the metrics."""
@@ -114,7 +128,8 @@ class Compiles:
     # --- its compiles ---
 
     def compiles(self) -> Iterator[Compile]:
-        for sequence, logged in enumerate(self._log.compiles):
+        ended = [logged for logged in self._log.compiles if logged.metrics or logged.guards]
+        for sequence, logged in enumerate(ended):
             if logged.id in self._seen:  # torch numbers anew after torch._dynamo.reset()
                 self._seen.clear()
                 self._frames.clear()
@@ -153,7 +168,7 @@ class Compiles:
             graph_breaks=graph_breaks_of(logged, known.place),
             restarts=tuple(sorted(map(str, metrics.get("restart_reasons") or ()))),
             stack=_user_stack(logged.stack, known),
-            reason=ended.reason if ended.is_known else "the log ends before this compile does",
+            reason=ended.reason,
             runs_after=ended.runs_after,
             instance=_instance(frame),
             at=round(at, 6),

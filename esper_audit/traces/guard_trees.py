@@ -52,13 +52,14 @@ class GuardTree:
     """All guards of one cache entry, and what its managers say of their sources.
 
     ``types`` are class names by source, ``dicts`` the sources of dictionaries that are guarded key
-    by key, and ``sources`` all that are read.
+    by key, and ``sources`` all that are read, ``written`` these as torch writes them.
     """
 
     guards: list[Guard] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
     dicts: set[str] = field(default_factory=set)
     sources: set[str] = field(default_factory=set)
+    written: set[str] = field(default_factory=set)
     lines: set[str] = field(default_factory=set)
     of_source: dict[str, list[Guard]] = field(default_factory=dict)
 
@@ -127,6 +128,7 @@ def _whole_lines(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
 def _add_manager(tree: GuardTree, manager: re.Match[str]) -> None:
     source = one_way(manager["source"])
     tree.sources.add(source)
+    tree.written.add(manager["source"])
     if manager["type"]:
         tree.types[source] = manager["type"]
     if _DICT_MANAGER in manager["kind"]:

@@ -52,7 +52,7 @@ def recording_of(log: ProcessLog, root: str = "") -> Recording:
         ),
         compiles=compiles,
         deferred=tuple(_deferred(log)),
-        unrecognized=tuple(unrecognized(compiles)),
+        unrecognized=(*unrecognized(compiles), *made.unfinished()),
         lost=tuple(LostEvidence(name, torch, lost, key) for key, name, lost in _LOST),
         program=Program(argv=(made.script(),), rank=log.rank),
         seconds=made.seconds(),

@@ -123,14 +123,15 @@ class StatedValues:
 
     def is_there(self, source: str) -> bool | None:
         """Whether the attribute or the item exists; None where that is not known."""
-        way = one_way(source)
-        return True if way in self.tree.sources else self._presence.get(way)
+        # As it is written: a module's buffers and its submodules are two dictionaries.
+        return True if source in self.tree.written else self._presence.get(source)
 
     def has_items(self, source: str) -> bool:
         """Whether some item of a container is there, for sure."""
-        start = f"{one_way(source)}["
-        held = any(way.startswith(start) for way in self.tree.sources)
-        return held or any(there and way.startswith(start) for way, there in self._presence.items())
+        held = any(item.startswith(f"{source}[") for item in self.tree.written)
+        return held or any(
+            is_there and item.startswith(f"{source}[") for item, is_there in self._presence.items()
+        )
 
     def seen(self, node: ast.expr) -> Seen | None:
         """The value that an expression of a guard reads."""
@@ -210,7 +211,7 @@ def _presences(tree: GuardTree) -> Iterable[tuple[str, bool]]:
         if reading_of(guard.kind) is Reading.PRESENCE:
             found = presence_in(guard.text)
             if found is not None:
-                yield one_way(found.source), found.expected is ValueKind.PRESENT
+                yield found.source, found.expected is ValueKind.PRESENT
 
 
 def _add(found: Stated, guard: Guard) -> None:
