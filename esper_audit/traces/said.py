@@ -36,6 +36,7 @@ from esper_audit.torch_text.recompile_reasons import (
 from esper_audit.torch_text.relations import ONE_TENSOR, SEPARATE_TENSORS, split_expression
 from esper_audit.torch_text.sources import guard_name
 from esper_audit.traces.guard_trees import Guard, GuardTree
+from esper_audit.traces.held import held
 from esper_audit.traces.stated import (
     UNKNOWN_SIZE,
     StatedValues,
@@ -84,7 +85,9 @@ def _said(
         if key is not None:
             yield _keys(key[0], guard, tree, values)
         else:
-            yield guard, _with_length(wanted_of(guard), guard, tree, values)
+            answer = held(guard, values)  # of an entry whose tree is in the log of a parent
+            found = answer if isinstance(answer, Values) else wanted_of(guard)
+            yield guard, _with_length(found, guard, tree, values)
 
 
 def _keys(owner: str, guard: Guard, tree: GuardTree, values: StatedValues) -> tuple[Guard, Values]:
