@@ -26,6 +26,7 @@ import esper_audit
 from esper_audit.api import LiveRecording, RecompileError, RecompileWarning, folder
 from esper_audit.data.clean import clean_lines
 from esper_audit.data.expectations import ProgramBudget
+from esper_audit.diagnosis import Totals
 from esper_audit.errors import UsageError
 from esper_audit.report.complaints import Excess, excess
 from esper_audit.report.words.numbers import several
@@ -132,18 +133,11 @@ class StepMetrics:
             return {}
         totals = self.recording.totals
         new, self._reported = totals.recompiles - self._reported, totals.recompiles
-        found = {
-            "compiles": totals.compiles,
-            "recompiles": totals.recompiles,
-            "new_recompiles": new,
-            "recompiles_after_warm_up": totals.recompiles_after_warm_up,
-            "compile_seconds": totals.seconds,
-            "recompile_seconds": totals.recompile_seconds,
-            "limits_hit": totals.limits,
-            "graph_breaks": totals.graph_breaks,
-            "eager_frames": self.recording.eager_frames,
+        found = counted(totals) | {
+            f"{PREFIX}new_recompiles": float(new),
+            f"{PREFIX}eager_frames": float(self.recording.eager_frames),
         }
-        return {f"{PREFIX}{name}": float(value) for name, value in found.items()}
+        return dict(sorted(found.items()))
 
     @quiet
     def check(self) -> None:
@@ -243,6 +237,20 @@ class StepMetrics:
         finally:
             last = traceback.format_exception_only(error)[-1].strip()
             print(clean_lines(f"esper-audit: no longer recording: {last}"), file=sys.stderr)
+
+
+def counted(totals: Totals, prefix: str = PREFIX) -> dict[str, float]:
+    """Totals as metrics, by name."""
+    found = {
+        "compiles": totals.compiles,
+        "recompiles": totals.recompiles,
+        "recompiles_after_warm_up": totals.recompiles_after_warm_up,
+        "compile_seconds": totals.seconds,
+        "recompile_seconds": totals.recompile_seconds,
+        "limits_hit": totals.limits,
+        "graph_breaks": totals.graph_breaks,
+    }
+    return {f"{prefix}{name}": float(value) for name, value in found.items()}
 
 
 def _check_number(name: str, value: object) -> None:
