@@ -14,7 +14,7 @@ from test_program_report import WRITE
 from test_program_report import report as program_report
 
 from esper_audit.data.compiles import Outcome
-from esper_audit.data.places import Location
+from esper_audit.data.places import Frame, Location
 from esper_audit.report.figures import Card, GuardTable, HeatMap
 
 # --- guards by cache entries ---
@@ -127,3 +127,35 @@ def test_each_case_of_remedies_has_a_card_with_all_that_was_tried():
     assert found.rows[0][1][0].line.text == "★ proven"
     assert found.rows[0][1][0].to == "case-1"
     assert "1 of 2 failed cases has a proven remedy" in found.summary.text
+
+
+def test_a_line_of_ones_own_is_shown_before_one_of_a_library(tmp_path):
+    path = tmp_path / "train.py"
+    path.write_text("".join(f"own_{n}\n" for n in range(1, 20)))
+    library = Location("/usr/lib/python3/site-packages/torch/nn/linear.py", 134, "forward")
+    call = Location(str(path), 9, "main")
+    found = failure(actual="0.6", user_line=library)
+    again = compiled(1, Outcome.RECOMPILED, guard_failures=(found,), stack=(call,))
+    card, _ = card_of(program_report((FIRST, again), root=str(tmp_path)))
+    assert card.code.text.split("\n")[card.marked - card.first] == "own_9"
+
+
+def test_callables_behind_one_wrapper_share_a_table_of_their_entries():
+    def of(name, number, *failures):
+        frame = Frame(name, "/t/external_utils.py", 69, f"external_utils.py:inner({name})", "inner")
+        outcome = Outcome.RECOMPILED if number else Outcome.COMPILED
+        return compiled(
+            number,
+            outcome,
+            id=f"0/{number}",
+            frame=frame,
+            guard_failures=failures,
+            cache_entries_before=number,
+            instance=f"{name}@{number}",
+        )
+
+    other = failure("0/0", "fn", expected="Linear", actual="GELU", own=True)
+    found, rows = table_of(of("Linear", 0), of("GELU", 1, other))
+    assert (found.frame, found.entries) == ("inner", ("0/0", "0/1"))
+    assert rows == {"fn": ["Linear", "GELU"]}
+    assert all(row.varied for row in found.rows)

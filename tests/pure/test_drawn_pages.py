@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import html_parts
 import pytest
@@ -23,6 +24,12 @@ from esper_audit.diagnosis import count
 from esper_audit.report.build import page
 from esper_audit.report.figures import HeatMap, Timeline
 from esper_audit.report.formats import Format, render
+from esper_audit.report.pictures.cards import MOST_CARDS
+from esper_audit.report.pictures.clock import MOST_COMPILES
+from esper_audit.report.pictures.guard_tables import MOST_FRAMES
+from esper_audit.report.pictures.of_run import MOST_TIMELINES
+
+DOCUMENT = Path(__file__).parents[2] / "docs/how-to/look-at-a-page.md"
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
@@ -93,3 +100,19 @@ def test_counts_of_the_page_are_those_of_the_headline():
     assert [cell.line.text for cell in cells[:4]] == ["3", "2", "40", "0.3"]
     costs = next(section for section in drawn(document).sections if section.anchor == "costs")
     assert costs.body[0].line.text.startswith("0.3 s of compiling")
+
+
+def test_the_document_tells_the_bounds_of_a_page():
+    said = DOCUMENT.read_text()
+    bounds = (MOST_TIMELINES, "timelines"), (MOST_CARDS, "cards"), (MOST_FRAMES, "tables of guards")
+    assert all(f"{most} {what}" in said for most, what in bounds)
+    assert f"{MOST_COMPILES} compiles in a lane" in said
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_the_document_names_every_part_that_is_drawn(name):
+    said = " ".join(DOCUMENT.read_text().split())
+    told = page(DOCUMENTS[name], 1).sections
+    own = [section for section in drawn(DOCUMENTS[name]).sections if section not in told]
+    titles = {section.title.split(" after ")[0].partition(": ")[0] for section in own}
+    assert {title for title in titles if title not in said} == set()

@@ -11,7 +11,7 @@ from test_program import limit, made
 from test_program_report import report as program_report
 
 from esper_audit.data.audits import ProgramReport
-from esper_audit.data.compiles import Stance
+from esper_audit.data.compiles import Outcome, Stance
 from esper_audit.data.stages import Seconds, Stage
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import StepVerdict
@@ -136,3 +136,10 @@ def test_each_rank_has_a_lane_on_one_clock():
     unknown = ProgramReport(audits=(of_rank(100.0, 1.0), of_rank(None, 1.0)))
     assert spans(unknown, "rank 1") == [(1.0, 2.0)]
     assert "clock begins with its own" in figures(unknown, Timeline)[0].summary.text
+
+
+def test_a_failed_compile_that_raised_is_not_shown_as_eager():
+    failed = compiled(None, Outcome.FAILED, reason="Oops: no", at=1.0)
+    assert spans(program_report((*made(), failed)), "eager") == [(1.0, 3.0)]
+    raised = program_report((*made(), replace(failed, raised=True)))
+    assert "eager" not in lanes(raised)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from esper_audit.data.compiles import Compile
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.report.figures import Card, Figure
-from esper_audit.report.pictures.anchors import Anchors
 from esper_audit.report.pictures.cards import meanings
 from esper_audit.report.pictures.guard_tables import MOST_FRAMES, guard_tables
 from esper_audit.report.sections import Part, Section, line
@@ -25,19 +24,13 @@ def with_cards(section: Section, cards: Sequence[Card]) -> Section:
     return replace(section, body=section.body[len(cards) :], figures=tuple(cards))
 
 
-def guard_section(recordings: Iterable[Sequence[Compile]], anchors: Anchors) -> Iterator[Section]:
+def guard_section(recordings: Iterable[Sequence[Compile]]) -> Iterator[Section]:
     """The guards of each frame that recompiled; nothing where none did."""
     found = guard_tables(recordings)
-    placed: set[str] = set()
-    drawn: list[Figure] = []
-    for frame, table in found[:MOST_FRAMES]:
-        anchor = anchors.of_frame(frame.key)
-        drawn.append(replace(table, anchor="" if anchor in placed else anchor))
-        placed.add(anchor)
     left = len(found) - MOST_FRAMES
     notes = [line(f"guards of {several(left, 'more frame')} left out")] if left > 0 else []
-    if drawn:
-        yield Section(_GUARDS, (), (*notes, line(_HOW_TO_READ)), tuple(drawn))
+    if found:
+        yield Section(_GUARDS, (), (*notes, line(_HOW_TO_READ)), tuple(found[:MOST_FRAMES]))
 
 
 _GUARDS = "Guards by cache entry"

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from esper_audit.data.diagnoses import MEANINGS, Diagnosis
 from esper_audit.data.findings import Finding
-from esper_audit.data.places import Location
+from esper_audit.data.places import Location, is_cell
 from esper_audit.report.figures import Card
 from esper_audit.report.manual import Rule
 from esper_audit.report.pictures.anchors import Anchors, about
@@ -20,7 +20,7 @@ from esper_audit.report.words.commands import explained
 from esper_audit.report.words.excerpts import CHANGED, missing_words
 from esper_audit.report.words.findings import forecast_words
 from esper_audit.report.words.guards import shortened
-from esper_audit.report.words.paths import place
+from esper_audit.report.words.paths import is_own, place
 from esper_audit.source.excerpts import Excerpt, SourceLines
 
 MOST_CARDS = 40
@@ -72,7 +72,7 @@ class CardMaker:
 
     def _excerpt(self, finding: Finding) -> tuple[Excerpt | None, list[str]]:
         """The lines around the one to look at, and what a reader must know of them."""
-        where = line_of(finding)
+        where = line_of(finding, self._root)
         if where is None:
             return None, []
         found = self._sources.around(where, self._began_at)
@@ -85,10 +85,15 @@ def _muted(text: str) -> Line:
     return line(text, style=Style.MUTED)
 
 
-def line_of(finding: Finding) -> Location | None:
-    """The line that made the guard; else the one where it went wrong, or that led there."""
+def line_of(finding: Finding, root: str = "") -> Location | None:
+    """The line that made the guard; else the one where it went wrong, or that led there.
+
+    A line of the project's own comes before one of a library, which its user can't change.
+    """
     known = (finding.user_line, finding.stopped_at, finding.written_by, finding.called_from)
-    return next((found for found in known if found is not None), None)
+    found = [line for line in known if line is not None]
+    own = (line for line in found if is_cell(line.file) or is_own(line.file, root))
+    return next(own, found[0] if found else None)
 
 
 def _led(title: Line, diagnosis: Diagnosis) -> Line:

@@ -115,8 +115,12 @@ def _stages(audit: ProgramAudit) -> Iterator[Span]:
 
 
 def _eager(audit: ProgramAudit, anchors: Anchors) -> Iterator[Span]:
-    """From when a frame runs eagerly until it is compiled again, or the end."""
-    for finding in [found for found in audit.findings if found.id in EAGER][:MOST_SPANS]:
+    """From when a frame runs eagerly until it is compiled again, or the end.
+
+    Where a failed compile raised an error, the call did not run at all.
+    """
+    eager = [found for found in audit.findings if found.id in EAGER and not found.raised]
+    for finding in eager[:MOST_SPANS]:
         if finding.since is None:
             continue
         began = _moment(finding.since)

@@ -23,7 +23,7 @@ def environment(
     rows += [(name, value) for name, value in settings[:MOST_SETTINGS]]
     left = len(settings) - MOST_SETTINGS
     notes = (line(f"{left:,} more settings left out"),) if left > 0 else ()
-    table = Table(tuple(_row(*row) for row in rows if row[1]), ("environment", ""))
+    table = Table(tuple(_row(*row) for row in rows if row[1]), ("what", "value"))
     return Section("Environment", (table,), notes)
 
 

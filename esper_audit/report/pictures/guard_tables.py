@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from esper_audit.data.compiles import GUARDS_FAILED, Compile, GuardFailure
 from esper_audit.data.places import Frame
+from esper_audit.diagnosis.sharing import shared_frame
 from esper_audit.report.figures import GuardRow, GuardTable
-from esper_audit.report.pictures.known_values import entries
+from esper_audit.report.pictures.known_values import Code, code_of, entries
 from esper_audit.report.sections import Line, Style, line, words
 from esper_audit.report.words.guards import came, shortened, source_words, wanted
 from esper_audit.report.words.numbers import agree, several
@@ -25,9 +26,13 @@ _Column = int
 
 @dataclass
 class _Guards:
-    """What is known of one frame's guards, while its attempts are gone through."""
+    """What is known of one frame's guards, while its attempts are gone through.
+
+    ``keys`` are those of all frames that share its cache entries.
+    """
 
     frame: Frame
+    keys: dict[str, None] = field(default_factory=dict)
     columns: dict[_Column, str] = field(default_factory=dict)
     counts: list[int] = field(default_factory=list)
     rows: dict[_Subject, GuardFailure] = field(default_factory=dict)
@@ -37,24 +42,34 @@ class _Guards:
     seconds: float = 0.0
 
 
-def guard_tables(recordings: Iterable[Sequence[Compile]]) -> list[tuple[Frame, GuardTable]]:
+def guard_tables(recordings: Iterable[Sequence[Compile]]) -> list[GuardTable]:
     """Of each recording the frames whose guards failed, those that cost most seconds first."""
-    found = [guards for compiles in recordings for guards in _by_frame(compiles)]
-    found.sort(key=lambda guards: -guards.seconds)
-    return [(guards.frame, _table(guards)) for guards in found]
+    return [
+        replace(_table(guards), anchor=f"guards-{number}")
+        for number, guards in enumerate(_costliest(recordings), 1)
+    ]
 
 
 def frames_with_guards(recordings: Iterable[Sequence[Compile]]) -> dict[str, str]:
-    """An anchor for each frame that has a table, by frame key."""
-    keys = dict.fromkeys(frame.key for frame, _ in guard_tables(recordings)[:MOST_FRAMES])
-    return {key: f"guards-{number}" for number, key in enumerate(keys, 1)}
+    """The anchor of the first table of each frame that has one, by frame key."""
+    anchors: dict[str, str] = {}
+    for number, guards in enumerate(_costliest(recordings)[:MOST_FRAMES], 1):
+        for key in guards.keys:
+            anchors.setdefault(key, f"guards-{number}")
+    return anchors
+
+
+def _costliest(recordings: Iterable[Sequence[Compile]]) -> list[_Guards]:
+    found = [guards for compiles in recordings for guards in _by_frame(compiles)]
+    return sorted(found, key=lambda guards: -guards.seconds)
 
 
 def _by_frame(compiles: Sequence[Compile]) -> list[_Guards]:
-    by_key: dict[str, _Guards] = {}
+    by_code: dict[Code, _Guards] = {}
     named: dict[str, int] = defaultdict(int)
     for attempt, before in entries(compiles):
-        guards = by_key.setdefault(attempt.frame.key, _Guards(attempt.frame))
+        guards = by_code.setdefault(code_of(attempt), _Guards(shared_frame(attempt.frame)))
+        guards.keys.update(dict.fromkeys((attempt.frame.key, guards.frame.key)))
         if attempt.succeeded or attempt.guard_failures:
             named[attempt.id] += 1
             guards.columns[attempt.sequence] = _name(attempt, named[attempt.id])
@@ -65,7 +80,7 @@ def _by_frame(compiles: Sequence[Compile]) -> list[_Guards]:
             guards.seconds += attempt.seconds.total
         for failure in attempt.guard_failures:
             _note(guards, attempt, failure, before.get(failure.cache_entry))
-    return [guards for guards in by_key.values() if guards.rows]
+    return [guards for guards in by_code.values() if guards.rows]
 
 
 def _name(attempt: Compile, number: int) -> str:
@@ -101,9 +116,9 @@ def _table(guards: _Guards) -> GuardTable:
 def _row(
     guards: _Guards, subject: _Subject, failure: GuardFailure, columns: Sequence[_Column]
 ) -> GuardRow:
+    """A guard that failed has varied, whatever is known of its values."""
     cells = tuple(_cell(guards, subject, column) for column in columns)
-    told = {cell.text for cell in cells if cell.text}
-    return GuardRow(line(source_words(failure)), cells, len(told) > 1)
+    return GuardRow(line(source_words(failure)), cells, varied=True)
 
 
 def _cell(guards: _Guards, subject: _Subject, column: _Column) -> Line:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from esper_audit.data.compiles import Compile, GuardFailure
 from esper_audit.data.findings import Finding
 from esper_audit.diagnosis.causes import is_about
+from esper_audit.diagnosis.sharing import shared_frame
 from esper_audit.report.words.guards import came, wanted
 from esper_audit.torch_text.guard_kinds import Reading, reading_of
 
@@ -20,14 +21,24 @@ _EXACT = (Reading.VALUE, Reading.SWITCH, Reading.LENGTH)
 Known = tuple[Compile, str]
 
 
+Code = tuple[str, int, str]
+
+
+def code_of(attempt: Compile) -> Code:
+    """The code object, to which cache entries belong."""
+    frame = attempt.frame
+    return frame.file, frame.line, frame.raw_name
+
+
 def entries(compiles: Sequence[Compile]) -> Iterator[tuple[Compile, Mapping[str, Compile]]]:
     """Each attempt on a frame, with the compiles that made the cache entries before it, by id.
 
-    A frame's ids start over where torch is reset: then its entries are gone.
+    A frame's ids start over where torch is reset: then its entries are gone. Callables behind one
+    wrapper share its entries.
     """
-    known: dict[str, dict[str, Compile]] = {}
+    known: dict[Code, dict[str, Compile]] = {}
     for attempt in compiles:
-        before = known.setdefault(attempt.frame.key, {})
+        before = known.setdefault(code_of(attempt), {})
         if not attempt.cache_entries_before:
             before.clear()
         yield attempt, before
@@ -39,7 +50,7 @@ def known_values(finding: Finding, compiles: Sequence[Compile]) -> list[Known]:
     """The known values of what a cause is about, in order: one for each compile of its frame."""
     found: dict[int, Known] = {}
     for attempt, before in entries(compiles):
-        if attempt.frame.key != finding.frame.key:
+        if finding.frame.key not in (attempt.frame.key, shared_frame(attempt.frame).key):
             continue
         for failure in _of(finding, attempt):
             found[attempt.sequence] = (attempt, came(failure))

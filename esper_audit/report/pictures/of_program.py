@@ -41,7 +41,7 @@ def program_pictures(report: ProgramReport, page: Page) -> Page:
     frames = [place for place, section in enumerate(sections) if section.anchor == Part.FRAMES]
     after = max(frames, default=-1) + 1
     sections[after:after] = _clock(report, anchors)
-    sections += guard_section(compiles, anchors)
+    sections += guard_section(compiles)
     sections += _costs(report, anchors)
     sections += about_section(finding.id for finding in (*found, *eager))
     first = next(filter(is_readable, report.audits), report.audits[0])

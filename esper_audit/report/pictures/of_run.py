@@ -44,7 +44,7 @@ def run_pictures(report: Report, page: Page) -> Page:
         causes=numbered("cause", (cause_key(cause.finding) for cause in found)),
     )
     sections = [_drawn(section, report, found, anchors) for section in page.sections]
-    sections += guard_section(compiles, anchors)
+    sections += guard_section(compiles)
     sections += _timelines(shown, len(report.audits), anchors)
     sections += _costs(report, found, anchors)
     sections += about_section(cause.finding.id for cause in found)
