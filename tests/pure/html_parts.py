@@ -10,7 +10,7 @@ TAGS = frozenset(
         r"\w+",
         """
         html head meta title style script body a header nav main section h1 h2 h3 p b span div
-        ul ol li label input output button table caption thead tbody tr th td details summary pre
+        ul ol li label input output button table caption thead tbody tfoot tr th td details summary pre
         code mark figure figcaption article svg rect line text
         """,
     )

@@ -25,7 +25,17 @@ from esper_audit.report.html.document import html
 from esper_audit.report.html.figures import heat_step
 from esper_audit.report.html.markup import Markup, tag, text
 from esper_audit.report.pictures import with_figures
-from esper_audit.report.sections import Closing, Next, Page, Section, Style, item, line, words
+from esper_audit.report.sections import (
+    Closing,
+    Next,
+    Page,
+    Section,
+    Style,
+    Table,
+    item,
+    line,
+    words,
+)
 
 RUN = DOCUMENTS["run"]
 HEADLINE = (item("Yes."),)
@@ -180,6 +190,18 @@ def test_many_lines_under_an_item_are_folded():
     few, many = (item("head", *map(str, range(count))) for count in (10, 11))
     assert "details" not in shown(Section("Steps", (few,))).tags
     assert shown(Section("Steps", (many,))).tags.count("details") == 1
+
+
+def test_rows_that_sum_up_stay_below_what_is_sorted():
+    strong, muted = (
+        (line(words(f"{style}", style)), line(words("9", style)))
+        for style in (Style.STRONG, Style.MUTED)
+    )
+    rows = ((line("b"), line("2")), strong, (line("a"), line("1")), muted, strong)
+    made = html(Page(HEADLINE, (Section("Costs", (Table(rows, ("frame", "s")),)),)), RUN)
+    assert made.index("<tfoot>") > made.index(">a<")
+    assert made[made.index("<tfoot>") :].count("<tr>") == 2
+    assert "<tfoot>" not in html(Page(HEADLINE, (Section("Costs", (Table(rows),)),)), RUN)
 
 
 def test_commands_follow_what_they_are_for():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import groupby
+from itertools import groupby, takewhile
 
 from esper_audit.report.html.addresses import Addresses
 from esper_audit.report.html.markup import NOTHING, Markup, tag, text, together, verbatim
@@ -102,8 +102,22 @@ def table(found: Table, title: str, addresses: Addresses) -> Markup:
             for place, name in enumerate(found.heads)
         )
         head = tag("thead", tag("tr", *cells))
-    rows = (tag("tr", *_cells(found, row, addresses)) for row in found.rows)
-    return scrolling(title, head, tag("tbody", *rows), class_="" if found.heads else "plain")
+    body = len(found.rows) - _sums(found)
+    rows = [tag("tr", *_cells(found, row, addresses)) for row in found.rows]
+    foot = tag("tfoot", *rows[body:]) if rows[body:] else NOTHING
+    parts = (head, tag("tbody", *rows[:body]), foot)
+    return scrolling(title, *parts, class_="" if found.heads else "plain")
+
+
+def _sums(found: Table) -> int:
+    """How many rows at the end sum up the others, so that sorting leaves them there."""
+    rows = reversed(found.rows if found.heads else ())
+    return sum(1 for _ in takewhile(_is_sum, rows))
+
+
+def _is_sum(row: Sequence[Line]) -> bool:
+    spans = [span for cell in row for span in cell.spans if span.text]
+    return bool(spans) and all(span.style in (Style.STRONG, Style.MUTED) for span in spans)
 
 
 def _cells(found: Table, row: Sequence[Line], addresses: Addresses) -> Iterator[Markup]:

@@ -94,7 +94,9 @@ _VARIED = {True: "varied", False: ""}
 
 
 def _guard_cells(row: GuardRow, addresses: Addresses) -> Iterator[Markup]:
-    sign = tag("span", "≠ ", class_="bad", title="varied") if row.varied else NOTHING
+    sign = (
+        tag("span", "≠\N{NO-BREAK SPACE}", class_="bad", title="varied") if row.varied else NOTHING
+    )
     yield tag("th", sign, line(row.source, addresses), scope="row")
     for wanted in row.wanted:
         yield tag("td", line(wanted, addresses) or tag("span", "–", class_="muted"))
