@@ -101,8 +101,9 @@ def _answer(page: Page, addresses: Addresses) -> Iterator[Markup]:
         said = (mark, text(headline.line.text))
         yield tag("p", *said, class_="answer") if place else tag("h1", *said)
         yield items(headline.under, addresses)
-    if page.closing.verdict is not None:
-        yield tag("p", line(page.closing.verdict, addresses), class_="verdict")
+    verdict = page.closing.verdict
+    if verdict is not None and verdict.text not in {said.line.text for said in page.headline}:
+        yield tag("p", line(verdict, addresses), class_="verdict")
 
 
 def _contents(sections: list[tuple[str, Section]]) -> Markup:

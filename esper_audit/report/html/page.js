@@ -25,6 +25,8 @@
       entry.hidden = query !== "" && !text.includes(query);
       found += !entry.hidden;
     }
+    // Sums are of all rows.
+    for (const sums of all("tfoot")) sums.hidden = query !== "";
     for (const details of opened) details.open = false;
     opened = [];
     for (const { holder, held } of holders) {
@@ -89,7 +91,7 @@
   }
 
   function follow() {
-    const target = byId(decodeURIComponent(location.hash.slice(1)));
+    const target = byId(location.hash.slice(1));
     if (!target) return;
     if (target.closest("[hidden]")) clear();
     unfoldTo(target);

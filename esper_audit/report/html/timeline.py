@@ -152,8 +152,8 @@ def _moment(number: float) -> str:
 
 def _table(found: Timeline, title: str, addresses: Addresses) -> Markup:
     rows = [(lane.name, span) for lane in found.lanes for span in lane.spans]
-    heads = ("lane", "from", "to", "what")
-    head = tag("tr", *(tag("th", name, scope="col") for name in heads))
+    heads = {"lane": "", "from": "n", "to": "n", "what": ""}
+    head = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in heads.items()))
     body = (_row(name, span, addresses) for name, span in rows[:_MOST_ROWS])
     left = len(rows) - _MOST_ROWS
     rest = tag("p", f"{left:,} more are in the JSON of this report.") if left > 0 else NOTHING
