@@ -114,12 +114,13 @@ def fix(
     from esper_audit.cli.places import check_places
     from esper_audit.data.config import config_for
     from esper_audit.diagnosis import Door, parse_kinds
-    from esper_audit.report.formats import parse_outputs, saved
+    from esper_audit.report.formats import check_drawable, parse_outputs, saved
 
     if fixing.force and not fixing.apply:
         raise UsageError("--force is for --apply, which is not given.", "Add --apply.")
     chosen = tuple(paths or ())
     outputs = (*saved(save), *parse_outputs(words.output or ()))
+    check_drawable(None, (words.format, *(output.format for output in outputs)))
     shelf = shelf_here()
     if fixing.exec_:
         target = _target(chosen, fixing, replaying)

@@ -102,7 +102,7 @@ def gate(
     from esper_audit.diagnosis import Door, parse_kinds
     from esper_audit.gating import Baseline, accepting, failing_kinds, load_audit, saved_among
     from esper_audit.gating import gate as hold
-    from esper_audit.report.formats import parse_outputs, saved
+    from esper_audit.report.formats import check_drawable, parse_outputs, saved
 
     started = time.monotonic()
     scenarios = tuple(paths or ())
@@ -110,6 +110,7 @@ def gate(
     config = config_for(() if recorded else scenarios)
     path = gating.baseline or Path(config.baseline)
     outputs, kept = parse_outputs(words.output or ()), saved(gating.save)
+    check_drawable(None, (words.format, *(output.format for output in outputs)))
     fail_on = failing_kinds(parse_kinds(gating.fail_on, Door.GATE), gating.allow_improvement)
     baseline = Baseline(path, load_baseline(path))
     check_places([*outputs, *kept], [path, *with_recordings(recorded), *map(Path, scenarios)])

@@ -42,7 +42,8 @@ OutputOption = Annotated[
         "-o",
         metavar="[FORMAT=]FILE",
         help="Also write the report to FILE. Without FORMAT=, the suffix decides: .json, .md,"
-        " .html, .xml (junit), .sarif or .txt (plain). May be repeated.",
+        " .html, .trace.json (chrome-trace), .xml (junit), .sarif or .txt (plain). May be"
+        " repeated.",
     ),
 ]
 QuietOption = Annotated[bool, _report("-q", "--quiet", help="Print only the answer.")]

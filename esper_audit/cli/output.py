@@ -21,7 +21,14 @@ from esper_audit.data.files import is_file, is_there
 from esper_audit.data.last_audit import Shelf
 from esper_audit.data.storage import Document, write_atomically
 from esper_audit.data.written import Written
-from esper_audit.report.formats import Format, Output, print_document, print_lines, render
+from esper_audit.report.formats import (
+    Format,
+    Output,
+    check_drawable,
+    print_document,
+    print_lines,
+    render,
+)
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
 
@@ -128,6 +135,7 @@ def finish(
     something was not ``written``, by now or before. On ``shelf``, the report is kept for `show`:
     after its files, which may need the last space on a disk.
     """
+    check_drawable(document, (words.format, *(output.format for output in outputs)))
     written = written or Written()
     write_files(document, outputs, words.verbosity, written)
     kept = keep(document, shelf)

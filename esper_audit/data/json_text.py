@@ -20,6 +20,11 @@ def json_text(value: Any, indent: int = 1) -> str:
     return _IN_JSON.sub(_escaped_in_json, text)
 
 
+def escaped_json(value: Any) -> str:
+    """JSON of a value on one line; equal when it is read, and steers no terminal either."""
+    return _IN_JSON.sub(_escaped_in_json, to_json(value).decode())
+
+
 def _escaped_in_json(found: re.Match[str]) -> str:
     """As JSON writes a character in ASCII: by one or two units of UTF-16."""
     units = found[0].encode("utf-16-be", "surrogatepass").hex()

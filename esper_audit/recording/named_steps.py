@@ -19,12 +19,12 @@ class NamedSteps:
     def begin(self, label: str, at: float) -> None:
         """The step of this name begins, so many seconds after the recording did."""
         if len(self._begun) <= MOST:  # one more, for the end of the last
-            self._begun.append((label, at))
+            self._begun.append((label, round(at, 6)))
 
     def all(self) -> tuple[NamedStep, ...]:
         """Up to now, in order."""
         ends = [at for _, at in self._begun[1:]]
         return tuple(
-            NamedStep(index, label, round(at, 6), None if end is None else round(end - at, 6))
+            NamedStep(index, label, at, None if end is None else round(end - at, 6))
             for index, ((label, at), end) in enumerate(zip_longest(self._begun, ends))
         )[:MOST]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import io
+from pathlib import Path, PurePath
 
 from rich.console import Console
 from rich.text import Text
@@ -14,7 +16,7 @@ from esper_audit.data.remedies import FixReport
 from esper_audit.data.scans import ScanReport
 from esper_audit.data.storage import Document
 from esper_audit.errors import UsageError
-from esper_audit.report.formats import Format, print_document, render
+from esper_audit.report.formats import Format, check_drawable, print_document, render
 from esper_audit.report.text.terminal import WIDTH
 
 _COMMANDS: dict[type[Document], str] = {
@@ -25,19 +27,40 @@ _COMMANDS: dict[type[Document], str] = {
     FixReport: "fix",
     ScanReport: "scan",
 }
-_EXPORTS = (".svg", ".html", ".txt")
+_TIMELINE = ".trace.json"
+_EXPORTS = (".svg", ".html", ".txt", _TIMELINE)
+_MERGED = (".json", ".json.gz")
 
 
-def export_report(report: Document, suffix: str, width: int, verbosity: int = 0) -> str:
-    """The report as the text of an .svg, .html or .txt file.
+def export_beside(report: Document, profile: Path, name: str) -> bytes:
+    """A trace of torch.profiler with the compiles of the report in it, for a file of this name."""
+    from esper_audit.report.timeline.beside import beside
+
+    if not name.lower().endswith(_MERGED):
+        raise UsageError(
+            f"A trace can't be exported as {name!r}.",
+            f"Give a file that ends in {' or '.join(_MERGED)}.",
+        )
+    data = beside(report, profile).encode()
+    return gzip.compress(data, mtime=0) if name.lower().endswith(".gz") else data
+
+
+def export_report(report: Document, name: str, width: int, verbosity: int = 0) -> str:
+    """The report as the text of an .svg, .html, .txt or .trace.json file of this name.
 
     ``width`` is that of pictures and texts in columns; a page of HTML is as wide as its window.
     """
-    if suffix not in _EXPORTS:
+    suffix = next((known for known in _EXPORTS if name.endswith(known)), "")
+    if not suffix:
+        unknown = PurePath(name).suffix
+        said = repr(unknown) if unknown else "a file without suffix"
         raise UsageError(
-            f"A report can't be exported as {repr(suffix) if suffix else 'a file without suffix'}.",
+            f"A report can't be exported as {said}.",
             f"Give a file that ends in {', '.join(_EXPORTS)}.",
         )
+    if suffix == _TIMELINE:
+        check_drawable(report, [Format.CHROME_TRACE])
+        return render(report, Format.CHROME_TRACE)
     if suffix == ".html":
         return render(report, Format.HTML, verbosity)
     console = Console(record=True, width=width, file=io.StringIO(), highlight=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from esper_audit.data.storage import Document
     from esper_audit.report.sections import Page
 
-_NAME = re.compile(r"[A-Za-z]+")
+_NAME = re.compile(r"[A-Za-z-]+")
 
 
 class MadeOf(Enum):
@@ -59,6 +59,12 @@ class Format(StrEnum):
     PLAIN = "plain", MadeOf.PAGE, "text.plain:plain", (".txt",)
     JSON = "json", MadeOf.DOCUMENT, "ci.saved:saved", (".json",)
     MARKDOWN = "markdown", MadeOf.PAGE, "text.markdown:markdown", (".md",)
+    CHROME_TRACE = (
+        "chrome-trace",
+        MadeOf.DOCUMENT,
+        "timeline.chrome_trace:chrome_trace",
+        (".trace.json",),
+    )
     HTML = "html", MadeOf.PICTURES, "html.document:html", (".html",)
     JUNIT = "junit", MadeOf.CASES, "ci.junit:junit", (".xml",)
     SARIF = "sarif", MadeOf.CASES, "ci.sarif:sarif", (".sarif", ".sarif.json")
@@ -69,8 +75,8 @@ class Format(StrEnum):
 SUFFIXES = {suffix: form for form in Format for suffix in form.suffixes}
 """What a file's name says of its format; the longest suffix counts."""
 
-_ALSO = {(Format.SARIF, Format.JSON)}
-"""A format that a suffix of another one may hold, too: SARIF is JSON."""
+_ALSO = {(Format.SARIF, Format.JSON), (Format.CHROME_TRACE, Format.JSON)}
+"""A format that a suffix of another one may hold, too: SARIF is JSON, and so is a timeline."""
 
 
 @dataclass(frozen=True)
@@ -135,6 +141,21 @@ def _check_suffix(form: Format, file: str) -> None:
         raise UsageError(
             f"--output: {file!r} would hold {form}, but the suffix {suffix} means {meant}.",
             f"Write {meant}={file}, or give the file another suffix.",
+        )
+
+
+def check_drawable(document: Document | None, forms: Iterable[Format]) -> None:
+    """Raise UsageError where a timeline is asked for and the document holds no recording.
+
+    None stands for a document that is yet to be made, and will hold none.
+    """
+    from esper_audit.data.audits import ProgramReport, Report
+
+    if Format.CHROME_TRACE in forms and not isinstance(document, Report | ProgramReport):
+        raise UsageError(
+            f"The format {Format.CHROME_TRACE} draws recordings, and this report holds none.",
+            "Draw what run, exec or import has saved: esper-audit show FILE --format"
+            f" {Format.CHROME_TRACE}.",
         )
 
 
