@@ -190,7 +190,7 @@ def doubt_of(audits: Audits) -> Reason | None:
     """Why the audit as a whole proves nothing, whatever its parts say."""
     for audit in audits:
         if isinstance(audit, ProgramReport):
-            missing = missing_ranks(audit)
+            missing = () if is_logged(audit) else missing_ranks(audit)
             if missing:
                 return Reason(why=Why.RANKS_MISSING, names=missing)
         elif audit.interrupted:
@@ -206,7 +206,11 @@ def compare_saved(first: Path, second: Path) -> ComparisonReport:
     audits = [load_audit(path) for path in (first, second)]
     alike = first.name == second.name
     names = [str(path) if alike else path.name for path in (first, second)]
-    sides = [Side(name, measure([audit])) for name, audit in zip(names, audits, strict=True)]
+    called = _one_name(audits)
+    sides = [
+        Side(name, measure([audit], logs_prove=True, called=called))
+        for name, audit in zip(names, audits, strict=True)
+    ]
     before, after = align(*sides)
     return ComparisonReport(
         root=audits[1].root or encodable(str(Path.cwd())),
@@ -214,7 +218,39 @@ def compare_saved(first: Path, second: Path) -> ComparisonReport:
         second=encodable(after.name),
         results=compare(before.audits, after.audits),
         doubt=_doubt_of_sides(sides, audits),
+        notes=tuple(
+            Reason(why=Why.SIDE_LOGGED, text=encodable(side.name))
+            for side, audit in zip(sides, audits, strict=True)
+            if is_logged(audit)
+        ),
     )
+
+
+def is_logged(audit: Report | ProgramReport) -> bool:
+    """Whether it is made of trace logs."""
+    if isinstance(audit, Report):
+        return False
+    return any(one.recording.trace_log is not None for one in audit.audits)
+
+
+def _one_name(audits: Audits) -> str:
+    """What to call the program of both sides, where a trace log knows but a script of it.
+
+    Empty where they can be told apart by their own names, or have several.
+    """
+    if not any(map(is_logged, audits)):
+        return ""
+    named = [_names_of(audit) for audit in audits]
+    if named[0] == named[1] or any(len(names) != 1 for names in named):
+        return ""
+    return min(min(named[0]), min(named[1]), key=len)
+
+
+def _names_of(audit: Report | ProgramReport) -> set[str]:
+    if isinstance(audit, Report):
+        return set()
+    programs = [one.recording.program for one in audit.audits]
+    return {program.name or " ".join(program.argv) for program in programs if program is not None}
 
 
 def _doubt_of_sides(sides: Sequence[Side], audits: Audits) -> Reason | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from keyword import iskeyword
 from typing import Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ COMMANDS = {
     "compare": "Show two saved audits side by side.",
     "exec": "Run a program as python would, and report what torch.compile did in it.",
     "watch": "Show what a program compiles while it runs, without touching it.",
+    "import": "Read trace logs that torch wrote (TORCH_TRACE), and report as of a recording.",
     "scan": "Find lines that may recompile or run eagerly, without running or importing any code.",
     "list": "List the scenarios, their questions and their parameters.",
     "show": "Print the last audit, or a saved file, again, in any format.",
@@ -50,7 +52,8 @@ class Commands(TyperGroup):
         if name not in COMMANDS:
             close = did_you_mean(name, COMMANDS)
             raise UsageError(f"No such command {name!r}{close}.", "" if close else _meant(name))
-        return import_module(f"esper_audit.cli.{name}").COMMAND
+        module = f"{name}_" if iskeyword(name) else name
+        return import_module(f"esper_audit.cli.{module}").COMMAND
 
     def get_help_option(self, ctx: Any) -> Any:
         return helping(super().get_help_option(ctx))

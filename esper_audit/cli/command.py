@@ -20,6 +20,7 @@ _HEADINGS = (
     "How code is compiled",
     "How scenarios are replayed",
     "How the program is recorded",
+    "How logs are read",
     "Remedies",
     "Baseline",
     "What fails",

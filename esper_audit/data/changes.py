@@ -82,8 +82,8 @@ class Subject:
 
     @property
     def environment(self) -> str:
-        """``torch 2.13.0, cpu``."""
-        return f"torch {self.torch}, {self.device}"
+        """``torch 2.13.0, cpu``; without a device where it is not known."""
+        return f"torch {self.torch}{self.device and f', {self.device}'}"
 
     @property
     def title(self) -> str:
@@ -199,7 +199,7 @@ class GateReport:
 class ComparisonReport:
     """Two saved audits side by side; a result is worse or improved from the first to the second.
 
-    ``doubt``: why one of them proves nothing.
+    ``doubt``: why one of them proves nothing. ``notes``: what a side can't tell.
     """
 
     root: str = ""
@@ -207,6 +207,7 @@ class ComparisonReport:
     second: str
     results: tuple[ComparedAudit, ...] = ()
     doubt: Reason | None = None
+    notes: tuple[Reason, ...] = ()
 
     @property
     def verdict(self) -> AuditVerdict:

@@ -77,6 +77,9 @@ class Why(StrEnum):
     # What leaves a recording unproven, or in doubt.
     NOTHING_COMPILED_RAN = "nothing-compiled-ran"
     ONLY_LOGGED = "only-logged"
+    LOG_DAMAGED = "log-damaged"
+    NO_LOGS = "no-logs"
+    COPIES = "copies"
     NOTHING_RAN_AFTER_WARM_UP = "nothing-ran-after-warm-up"
     WARM_UP_UNKNOWN = "warm-up-unknown"
     RECORDER_FAILED = "recorder-failed"

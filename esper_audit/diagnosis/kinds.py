@@ -41,6 +41,7 @@ class Door(StrEnum):
 
     RUN = "run"
     EXEC = "exec"
+    IMPORT = "import"
     GATE = "gate"
     PYTEST = "pytest"
 

@@ -22,7 +22,7 @@ Print = tuple[object, ...]
 
 def likeness(recording: Recording) -> str:
     """One short text for all recordings of programs that did the same."""
-    program = recording.program
+    program = recording.program if recording.trace_log is None else None
     whole = (
         (program.argv, program.name, program.exit_code) if program is not None else None,
         (recording.environment.torch, recording.environment.device, recording.complete),

@@ -16,7 +16,7 @@ from esper_audit.data.findings import Finding, FrameState
 from esper_audit.data.jobs import was_run
 from esper_audit.data.logs import RankClass
 from esper_audit.data.reasons import Reason, Why
-from esper_audit.data.recording import Environment
+from esper_audit.data.recording import Environment, Program
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import (
@@ -55,20 +55,33 @@ class Measured:
 
 
 def measure(
-    reports: Iterable[Report | ProgramReport], *, logs_prove: bool = False
+    reports: Iterable[Report | ProgramReport], *, logs_prove: bool = False, called: str = ""
 ) -> tuple[Measured, ...]:
     """Every audit of these reports.
 
-    ``logs_prove``: of a trace log, what it says is asked for, not whether compiled code ran: two
-    sides can be compared by it, no gate can pass by it.
+    Args:
+        reports: of scenarios or programs.
+        logs_prove: of a trace log, what it says is asked for, not whether compiled code ran: two
+            sides can be compared by it, no gate can pass by it.
+        called: what to call the programs, in place of their own names.
     """
     found: list[Measured] = []
     for report in reports:
         if isinstance(report, Report):
             found += [_of_audit(audit) for audit in report.audits if was_run(audit)]
         else:
-            found += _of_programs(report, logs_prove)
+            found += _of_programs(_called(report, called), logs_prove)
     return tuple(found)
+
+
+def _called(report: ProgramReport, name: str) -> ProgramReport:
+    if not name:
+        return report
+    audits = []
+    for audit in report.audits:
+        program = replace(audit.recording.program or Program(argv=()), name=name)
+        audits.append(replace(audit, recording=replace(audit.recording, program=program)))
+    return replace(report, audits=tuple(audits))
 
 
 def differs(audit: Audit, baseline: Sequence[Entry]) -> bool:

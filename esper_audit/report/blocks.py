@@ -131,7 +131,7 @@ def who_wrote(finding: Finding, root: str = "") -> str:
         is_told = bool(finding.writers[1:]) or _is_partial(finding)
         share = _share(finding, finding.writers[0]) if is_told else ""
         return _written(finding, finding.written_by, finding.called_from, share, root)
-    if is_not_recorded(finding) or _changed_nothing(finding):
+    if is_not_recorded(finding) or _changed_nothing(finding) or _is_logged(finding):
         return called
     because = "" if _is_noted(finding) else f": {in_words(finding.no_writer)}"
     return "; ".join(filter(None, [called, f"writer unknown{because}"]))
@@ -197,6 +197,10 @@ def is_not_recorded(finding: Finding) -> bool:
 def _is_noted(finding: Finding) -> bool:
     """Whether no writer of the recording is named, for a reason that its notes say once."""
     return finding.no_writer is not None and finding.no_writer.why in NO_WRITER_AT_ALL
+
+
+def _is_logged(finding: Finding) -> bool:
+    return finding.no_writer is not None and finding.no_writer.why is Why.NOT_LOGGED
 
 
 def _changed_nothing(finding: Finding) -> bool:

@@ -190,6 +190,8 @@ def _again(program: Program, words: tuple[str, ...], root: str) -> str:
 
 def _can_be_repeated(audit: ProgramAudit, program: Program) -> bool:
     """Not what a signal ended, nor what came from a pipe or the keyboard: that is read once."""
+    if audit.recording.trace_log is not None:
+        return False  # a log tells neither arguments nor folder
     is_whole = audit.recording.complete and (program.exit_code or 0) < _FIRST_SIGNAL
     source = program.argv[0] if program.argv else "-"
     return is_whole and source != "-" and not source.startswith(("/dev/", "/proc/"))

@@ -98,7 +98,7 @@ def _did(audit: ProgramAudit, name: str) -> str:
     parts = [
         f"{several(counts.compiles, 'compile')} ({several(counts.recompiles, 'recompile')})"
         f" in {_seconds(audit)}",
-        _reused(audit),
+        *_reused(audit),
     ]
     if len(troubled) > failed:
         parts.append(f"{several(len(troubled) - failed, 'frame')} now eager")
@@ -116,15 +116,15 @@ def reused(audit: ProgramAudit) -> int:
     return sum(frame.reused or 0 for frame in audit.frames)
 
 
-def _reused(audit: ProgramAudit) -> str:
+def _reused(audit: ProgramAudit) -> Iterator[str]:
     """Of an unfinished recording only lookups are known: a call may make several."""
     if audit.recording.trace_log is not None:
-        return "a trace log does not tell how often it was reused"
+        return  # a note says that nobody knows
     if not audit.recording.complete:
         told = f"in {several(audit.recording.lookups.hits, 'lookup')}"
     else:
         told = several(reused(audit), "time")
-    return f"compiled code was reused {told}"
+    yield f"compiled code was reused {told}"
 
 
 def _seconds(audit: ProgramAudit) -> str:

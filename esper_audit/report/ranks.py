@@ -8,8 +8,9 @@ from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import FrameState, FrameSummary
 from esper_audit.data.logs import RankClass
 from esper_audit.data.places import Frame
+from esper_audit.data.recording import UNKNOWN
 from esper_audit.diagnosis import count
-from esper_audit.diagnosis.ranks import is_readable, missing_ranks
+from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.report.sections import Line, Part, Section, Style, Table, line
 from esper_audit.report.words.logs import UNTOLD, damage_words
 from esper_audit.report.words.numbers import several
@@ -21,16 +22,23 @@ MOST_CLASSES = 8
 """Classes that have a sentence and a column; the others have a row, at most."""
 
 _MOST_ROWS = 12
-_HEADS = ("ranks", "compiles", "recompiles", "seconds", "slowest", "parts at")
+_NUMBERS = frozenset((1, 2, 3))
+_HEADS = ("compiles", "recompiles", "seconds", "slowest", "parts at")
 
 
 def part_names(report: ProgramReport, verbosity: int = 0) -> list[str]:
     """What each audit of a report is called: the program, and the ranks that it stands for."""
     several_runs = len({found.run for _, found in report.parts}) > 1
-    return [_part_name(audit, found, verbosity, several_runs) for audit, found in report.parts]
+    return [_part_name(report, part, verbosity, several_runs) for part in report.parts]
 
 
-def _part_name(audit: ProgramAudit, found: RankClass, verbosity: int, several_runs: bool) -> str:
+def _part_name(
+    report: ProgramReport,
+    part: tuple[ProgramAudit, RankClass],
+    verbosity: int,
+    several_runs: bool,
+) -> str:
+    audit, found = part
     program = audit.recording.program
     is_only = found.size == 1 and audit.rank is not None
     if verbosity > 0 and is_only and not several_runs:
@@ -38,7 +46,8 @@ def _part_name(audit: ProgramAudit, found: RankClass, verbosity: int, several_ru
     whole = program_name(program, with_rank=False)
     if verbosity > 0 and program is not None:
         whole = program.name or " ".join(program.argv) or whole
-    who = process_names(found) if found.ranks or audit.recording.trace_log is not None else ""
+    is_named = found.ranks or (_are_logs(report) and (len(report.parts) > 1 or found.size > 1))
+    who = process_names(found) if is_named or (verbosity > 0 and found.pids) else ""
     when = run_name(found) if several_runs else ""
     told = ", ".join(filter(None, (when, who)))
     return f"{whole} ({told})" if told else whole
@@ -63,8 +72,14 @@ def class_sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[
     rows = tuple(_row(audit, found, names, several_runs) for audit, found in parts[:most])
     left = len(parts) - len(rows)
     notes = (line(f"and {several(left, 'more class')}: see them with {way}"),) if left else ()
-    table = Table(rows, _HEADS, frozenset((1, 2, 3)))
-    yield Section("Ranks that did the same", (table,), notes)
+    noun = _noun(report)
+    table = Table(rows, (f"{noun}es" if noun == "process" else f"{noun}s", *_HEADS), _NUMBERS)
+    yield Section(f"{table.heads[0].capitalize()} that did the same", (table,), notes)
+
+
+def _noun(report: ProgramReport) -> str:
+    is_of_ranks = any(found.ranks for _, found in report.parts)
+    return "rank" if is_of_ranks or not _are_logs(report) else "process"
 
 
 def _are_logs(report: ProgramReport) -> bool:
@@ -112,7 +127,7 @@ def by_class(
     heads = ("frame", *(_head(place, part, several_runs) for place, part in enumerate(parts)))
     table = Table(rows, heads, frozenset(range(1, len(heads))), breaks=True)
     tells_reuse = not _are_logs(report)
-    title = "Frames by rank: compiles, recompiles among them"
+    title = f"Frames by {_noun(report)}: compiles, recompiles among them"
     left = len(report.parts) - len(parts)
     notes = (line(f"the {several(left, 'class')} with the fewest ranks have no column"),)
     title = f"{title}{', reuses' if tells_reuse else ''}"
@@ -181,9 +196,10 @@ def log_notes(report: ProgramReport) -> Iterator[str]:
 def log_facts(report: ProgramReport, audit: ProgramAudit) -> str:
     """How much was read, and the torch that wrote it."""
     environment = audit.recording.environment
-    torch = f"torch {environment.torch}" if environment.torch else "an unknown torch"
-    parts = [several(sum(found.size for _, found in report.parts), "trace log"), torch]
-    parts += [f"Python {environment.python}"] if environment.python else []
-    parts += [environment.device] if environment.device else []
-    read = f"{parts[0]} of {', '.join(parts[1:])}"
-    return read if is_readable(audit) else parts[0]
+    read = several(sum(found.size for _, found in report.parts), "trace log")
+    known = [
+        f"{name} {version}"
+        for name, version in (("torch", environment.torch), ("Python", environment.python))
+        if version not in ("", UNKNOWN.torch)
+    ]
+    return f"{read}; {', '.join(known) or 'the version of torch is not logged'}"

@@ -154,7 +154,7 @@ class Compiles:
             frame=frame,
             outcome=ended.outcome(before),
             step=None,
-            phase=Phase.STEADY,
+            phase=Phase.WARM_UP,  # as of a program that never says that warm-up is over
             seconds=seconds_of(metrics),
             guard_failures=failures,
             torch_reasons=tuple(logged.reasons),

@@ -13,6 +13,7 @@ from esper_audit.data.compiles import DeferredWork
 from esper_audit.data.logs import CacheUse, GraphSkip, LogSource
 from esper_audit.data.notices import LostEvidence
 from esper_audit.data.recording import Environment, Program, Recording
+from esper_audit.data.steps import Phase
 from esper_audit.data.text import encodable
 from esper_audit.recording.ledger import unrecognized
 from esper_audit.traces.attempts import (
@@ -77,9 +78,11 @@ def _deferred(log: ProcessLog) -> Iterator[DeferredWork]:
             if metrics.get("is_forward") is False:
                 micros = number(metrics, "duration_us")
                 spent = None if micros is None else micros / 1e6
-                yield DeferredWork("backward", logged.id, None, spent)
+                yield DeferredWork("backward", logged.id, None, spent, phase=Phase.WARM_UP)
             elif captured:
-                yield DeferredWork("cuda-graph", logged.id, None, captured / 1e6)
+                yield DeferredWork(
+                    "cuda-graph", logged.id, None, captured / 1e6, phase=Phase.WARM_UP
+                )
 
 
 def _caches(log: ProcessLog) -> Iterator[CacheUse]:

@@ -63,7 +63,12 @@ class Reader:
         """What is printed; a command in which something is wrong fails."""
         if command == "echo $?":
             return f"{self.code}\n"
-        program, *arguments = shlex.split(command)
+        words = shlex.split(command)
+        if words[0].startswith("TORCH_"):  # torch reads it as it is imported
+            settings = dict([words.pop(0).split("=", 1)])
+            code = [sys.executable, *words[1:]]
+            return run(code, self.folder, self.environment | settings).stdout
+        program, *arguments = words
         if program == "python":
             module = arguments[0].removesuffix(".py")
             done = run_warm([module, *arguments[1:]], self.folder, self.environment)

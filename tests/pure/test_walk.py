@@ -16,7 +16,7 @@ COMMANDS = [
     if block.language == "console"
     for command in typed(block)
 ]
-RUN = ("esper-audit", "pytest", "python", "git", "echo $?")
+RUN = ("esper-audit", "pytest", "python", "git", "echo $?", "TORCH_TRACE=")
 
 
 def test_every_document_is_followed_or_shows_no_command():

@@ -8,6 +8,13 @@ from esper_audit.data.logs import Damage, DamageKind
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.report.words.numbers import agree, several
 
+
+def _some(reason: Reason) -> str:
+    """The names, and that there are more."""
+    more = ", …" if (reason.count or 0) > len(reason.names) else ""
+    return f"{', '.join(reason.names)}{more}"
+
+
 WORDS: dict[Why, Callable[[Reason], str]] = {
     Why.ONLY_LOGGED: lambda _: (
         "a trace log does not say whether compiled code ran, so a budget can fail here, but not"
@@ -20,6 +27,15 @@ WORDS: dict[Why, Callable[[Reason], str]] = {
         f"{reason.count} of {several(reason.total or 0, 'line')} of the recording"
         f" {agree(reason.count or 0, 'is', 'are')} lost; the first is line {reason.step}:"
         f" {reason.text}"
+    ),
+    Why.LOG_DAMAGED: lambda _: "its trace log is damaged, and what is left of it holds no compile",
+    Why.NO_LOGS: lambda reason: (
+        f"{several(reason.count or 0, 'file')} {agree(reason.count or 0, 'is', 'are')} no trace"
+        f" log: {_some(reason)}."
+    ),
+    Why.COPIES: lambda reason: (
+        f"{several(reason.count or 0, 'file')} {agree(reason.count or 0, 'is', 'are')} left out as"
+        f" copies of others: {_some(reason)}."
     ),
     Why.NOT_LOGGED: lambda _: "a trace log does not say who wrote it",
     Why.SIDE_LOGGED: lambda reason: (
