@@ -39,10 +39,14 @@ def of_program(report: ProgramReport) -> Section | None:
     """Of all ranks; None where no line is known."""
     named = zip(short_names(report), report.audits, strict=True)
     found = blames((name, audit.recording.compiles) for name, audit in named)
-    are_alike = any(part.size > 1 for _, part in report.parts)
-    head = "ranks" if are_alike or len(report.audits) > 1 else ""
-    note = _OF_ONE if are_alike else ""
+    note = alike(report)
+    head = "ranks" if note or len(report.audits) > 1 else ""
     return _section(found, report.root, _Words(head, ", ".join, note=note))
+
+
+def alike(report: ProgramReport) -> str:
+    """That an audit stands for several ranks, and counts once; empty where none does."""
+    return _OF_ONE if any(part.size > 1 for _, part in report.parts) else ""
 
 
 _OF_ONE = "ranks that did the same count as one of them"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from builders import OTHER, audit, compiled, judged, program_audit
+from builders import OTHER, audit, compiled, judged, program_audit, recording
 from drawn_pictures import RUN, figures, lanes, spans
 from report_builders import failing, recompiles, report
 from test_program import limit, made
@@ -12,12 +12,14 @@ from test_program_report import report as program_report
 
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.compiles import Outcome, Stance
+from esper_audit.data.recording import Program
 from esper_audit.data.stages import Seconds, Stage
 from esper_audit.data.steps import Phase
 from esper_audit.data.verdicts import StepVerdict
-from esper_audit.diagnosis import root_causes
+from esper_audit.diagnosis import judge_program, root_causes
+from esper_audit.diagnosis.ranks import merge
 from esper_audit.report.cells import cell
-from esper_audit.report.figures import HeatMap, Timeline
+from esper_audit.report.figures import GuardTable, HeatMap, Timeline
 from esper_audit.report.program import frame_rows
 from esper_audit.report.words.programs import frame_names
 
@@ -143,3 +145,21 @@ def test_a_failed_compile_that_raised_is_not_shown_as_eager():
     assert spans(program_report((*made(), failed)), "eager") == [(1.0, 3.0)]
     raised = program_report((*made(), replace(failed, raised=True)))
     assert "eager" not in lanes(raised)
+
+
+def test_frames_of_ranks_are_hot_where_they_recompiled():
+    def of_rank(rank, recompiled):
+        program = Program(argv=("train.py",), rank=rank, world_size=2)
+        return judge_program(recording((), made(recompiled), program=program))
+
+    document = merge([of_rank(0, 0), of_rank(1, 2)])
+    [found] = figures(document, HeatMap)
+    [(name, cells)] = found.rows
+    assert name.text == "Host.forward"
+    by_head = dict(zip(found.heads, cells, strict=True))
+    assert [(head, by_head[head].heat) for head in ("rank 0", "rank 1")] == [
+        ("rank 0", 0.0),
+        ("rank 1", 1.0),
+    ]
+    [table] = figures(document, GuardTable)
+    assert table.frame == "Host.forward, rank 1"

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
-from esper_audit.data.compiles import Compile
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.report.figures import Card, Figure
 from esper_audit.report.pictures.cards import meanings
-from esper_audit.report.pictures.guard_tables import MOST_FRAMES, guard_tables
+from esper_audit.report.pictures.guard_tables import MOST_FRAMES, Recorded, guard_tables
 from esper_audit.report.sections import Part, Section, line
 from esper_audit.report.words.numbers import several
 
@@ -24,7 +23,7 @@ def with_cards(section: Section, cards: Sequence[Card]) -> Section:
     return replace(section, body=section.body[len(cards) :], figures=tuple(cards))
 
 
-def guard_section(recordings: Iterable[Sequence[Compile]]) -> Iterator[Section]:
+def guard_section(recordings: Iterable[Recorded]) -> Iterator[Section]:
     """The guards of each frame that recompiled; nothing where none did."""
     found = guard_tables(recordings)
     left = len(found) - MOST_FRAMES

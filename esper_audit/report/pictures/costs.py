@@ -35,20 +35,22 @@ def costs(
     causes: Sequence[tuple[Finding, float]],
     anchors: Anchors,
     whole: float | None,
+    note: str = "",
 ) -> Section | None:
     """None where nothing was compiled. ``causes`` with their seconds; ``whole`` is wall time."""
     compiles = [attempt for recording in recordings for attempt in recording.compiles]
     if not compiles:
         return None
     total = stage_costs(compiles).total
-    blocks: list[Block] = [item(_total(total, whole)), _stages(compiles)]
+    blocks: list[Block] = [item(_total(total, whole, len(recordings))), _stages(compiles)]
     blocks += [_frames(compiles)]
     if causes:
         again = sum(seconds_of_causes(recording.compiles) for recording in recordings)
         blocks.append(_causes(causes, again, total, anchors))
     blocks += [*_caches(recordings), *_graph_skips(recordings)]
     shared = sum(seconds for _, seconds in causes) > again + 1e-6 if causes else False
-    return Section("Costs", tuple(blocks), (line(_SHARED),) if shared else (), anchor=Part.COSTS)
+    notes = [line(text) for text in (note, _SHARED if shared else "") if text]
+    return Section("Costs", tuple(blocks), tuple(notes), anchor=Part.COSTS)
 
 
 _SHARED = (
@@ -57,9 +59,10 @@ _SHARED = (
 )
 
 
-def _total(total: float, whole: float | None) -> str:
+def _total(total: float, whole: float | None, recordings: int) -> str:
     """A share only where there is one: threads may compile at once."""
-    said = f"{total:.1f} s of compiling"
+    over = f" over {several(recordings, 'recording')}" if recordings > 1 else ""
+    said = f"{total:.1f} s of compiling{over}"
     return f"{said}, {total / whole:.0%} of {whole:.1f} s" if whole and total <= whole else said
 
 

@@ -19,6 +19,9 @@ MOST_FRAMES = 20
 MOST_ENTRIES = 24
 MOST_GUARDS = 30
 
+Recorded = tuple[str, Sequence[Compile]]
+"""A recording's name, empty where there is one alone, and its attempts."""
+
 _Subject = tuple[str, ...]
 _Column = int
 """The sequence of the attempt that a column is of."""
@@ -28,10 +31,12 @@ _Column = int
 class _Guards:
     """What is known of one frame's guards, while its attempts are gone through.
 
-    ``keys`` are those of all frames that share its cache entries.
+    ``recording`` is the name of what it was recorded in; ``keys`` are those of all frames that
+    share its cache entries.
     """
 
     frame: Frame
+    recording: str = ""
     keys: dict[str, None] = field(default_factory=dict)
     columns: dict[_Column, str] = field(default_factory=dict)
     counts: list[int] = field(default_factory=list)
@@ -42,7 +47,7 @@ class _Guards:
     seconds: float = 0.0
 
 
-def guard_tables(recordings: Iterable[Sequence[Compile]]) -> list[GuardTable]:
+def guard_tables(recordings: Iterable[Recorded]) -> list[GuardTable]:
     """Of each recording the frames whose guards failed, those that cost most seconds first."""
     return [
         replace(_table(guards), anchor=f"guards-{number}")
@@ -50,7 +55,7 @@ def guard_tables(recordings: Iterable[Sequence[Compile]]) -> list[GuardTable]:
     ]
 
 
-def frames_with_guards(recordings: Iterable[Sequence[Compile]]) -> dict[str, str]:
+def frames_with_guards(recordings: Iterable[Recorded]) -> dict[str, str]:
     """The anchor of the first table of each frame that has one, by frame key."""
     anchors: dict[str, str] = {}
     for number, guards in enumerate(_costliest(recordings)[:MOST_FRAMES], 1):
@@ -59,16 +64,16 @@ def frames_with_guards(recordings: Iterable[Sequence[Compile]]) -> dict[str, str
     return anchors
 
 
-def _costliest(recordings: Iterable[Sequence[Compile]]) -> list[_Guards]:
-    found = [guards for compiles in recordings for guards in _by_frame(compiles)]
+def _costliest(recordings: Iterable[Recorded]) -> list[_Guards]:
+    found = [guards for recorded in recordings for guards in _by_frame(*recorded)]
     return sorted(found, key=lambda guards: -guards.seconds)
 
 
-def _by_frame(compiles: Sequence[Compile]) -> list[_Guards]:
+def _by_frame(name: str, compiles: Sequence[Compile]) -> list[_Guards]:
     by_code: dict[Code, _Guards] = {}
     named: dict[str, int] = defaultdict(int)
     for attempt, before in entries(compiles):
-        guards = by_code.setdefault(code_of(attempt), _Guards(shared_frame(attempt.frame)))
+        guards = by_code.setdefault(code_of(attempt), _Guards(shared_frame(attempt.frame), name))
         guards.keys.update(dict.fromkeys((attempt.frame.key, guards.frame.key)))
         if attempt.succeeded or attempt.guard_failures:
             named[attempt.id] += 1
@@ -110,7 +115,8 @@ def _table(guards: _Guards) -> GuardTable:
         for subject, failure in list(guards.rows.items())[:MOST_GUARDS]
     )
     names = tuple(shortened(guards.columns[column]) for column in columns)
-    return GuardTable(line(_told(guards, len(columns), len(rows))), guards.frame.name, names, rows)
+    name = ", ".join(filter(None, (guards.frame.name, shortened(guards.recording))))
+    return GuardTable(line(_told(guards, len(columns), len(rows))), name, names, rows)
 
 
 def _row(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from esper_audit.data.audits import Audit, Report
 from esper_audit.data.findings import FrameSummary
@@ -12,7 +12,7 @@ from esper_audit.report.cells import Cell
 from esper_audit.report.figures import HeatCell, HeatMap
 from esper_audit.report.matrix import matrix
 from esper_audit.report.pictures.anchors import Anchors
-from esper_audit.report.sections import Line, Style, line, words
+from esper_audit.report.sections import Line, Style, Table, line, words
 from esper_audit.report.words.marks import FRAME_STYLES
 from esper_audit.report.words.numbers import agree, several
 
@@ -106,3 +106,28 @@ def _cells(
 
 
 _FEW_LEFT = 2
+
+
+def of_ranks(found: Table, by_class: Sequence[Mapping[str, FrameSummary]]) -> HeatMap | None:
+    """Frames against classes of ranks, whose cells are told as the terminal tells them.
+
+    ``by_class`` are the frames of each column, by frame key; the rows are in the order of keys.
+    """
+    keys = list(dict.fromkeys(key for own in by_class for key in own))
+    most = max((frame.recompiles for own in by_class for frame in own.values()), default=0)
+    if not keys or len(found.rows) != len(keys):
+        return None
+    rows = tuple(
+        (cells[0], tuple(_of_rank(cell, own.get(key), most) for cell, own in columns))
+        for key, cells in list(zip(keys, found.rows, strict=True))[:MOST_ROWS]
+        for columns in [list(zip(cells[1:], by_class, strict=True))]
+    )
+    said = f"{several(len(keys), 'frame')}, a column for ranks that did the same."
+    if most:
+        said += f" The darker a cell, the more recompiles; the darkest had {most:,}."
+    return HeatMap(line(f"{said}{_left_out(len(keys))}"), "frame", found.heads[1:], rows)
+
+
+def _of_rank(cell: Line, frame: FrameSummary | None, most: int) -> HeatCell:
+    heat = frame.recompiles / most if frame is not None and most else 0.0
+    return HeatCell(cell, Style.SLOW if heat else Style.PLAIN, heat)

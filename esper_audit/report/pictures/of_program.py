@@ -9,6 +9,7 @@ from esper_audit.data.audits import ProgramAudit, ProgramReport
 from esper_audit.data.findings import Finding, FrameSummary
 from esper_audit.diagnosis.kinds import EAGER
 from esper_audit.diagnosis.ranks import is_readable
+from esper_audit.report.blame import alike
 from esper_audit.report.pictures import heat
 from esper_audit.report.pictures.anchors import Anchors, cause_key, numbered
 from esper_audit.report.pictures.assembling import (
@@ -24,7 +25,8 @@ from esper_audit.report.pictures.costs import costs
 from esper_audit.report.pictures.environment import environment
 from esper_audit.report.pictures.guard_tables import frames_with_guards
 from esper_audit.report.program import distinct_findings, frame_rows, shown_frames
-from esper_audit.report.sections import Page, Part, Section
+from esper_audit.report.ranks import MOST_CLASSES, short_names
+from esper_audit.report.sections import Page, Part, Section, Table
 from esper_audit.report.words.programs import frame_names
 
 
@@ -32,7 +34,8 @@ def program_pictures(report: ProgramReport, page: Page) -> Page:
     """The sections of a program, with their figures, and those of a page alone."""
     found = [finding for finding in distinct_findings(report.audits) if finding.pattern is not None]
     eager = _eager(report)
-    compiles = [audit.recording.compiles for audit in report.audits]
+    names = short_names(report) if len(report.parts) > 1 else [""]
+    compiles = list(zip(names, (audit.recording.compiles for audit in report.audits), strict=True))
     anchors = Anchors(
         frames=frames_with_guards(compiles),
         causes=numbered("cause", map(cause_key, (*found, *eager))),
@@ -76,12 +79,18 @@ def _drawn(
 
 
 def _frames(section: Section, report: ProgramReport, anchors: Anchors) -> Section:
-    """Of one process a heat map; of several ranks the table stays: it tells where they differ."""
+    """Of one process the frames against what they cost, of several against the ranks."""
     if len(report.audits) > 1:
-        return section
+        by_class = [_by_key(audit) for audit in report.audits[:MOST_CLASSES]]
+        tables = [block for block in section.body if isinstance(block, Table)]
+        return with_figure(section, heat.of_ranks(tables[0], by_class)) if tables else section
     frames = _costliest(report.audits[0])
     names = frame_names([frame.frame for frame in frames])
     return with_figure(section, heat.of_frames(frames, frame_rows(frames, names), anchors))
+
+
+def _by_key(audit: ProgramAudit) -> dict[str, FrameSummary]:
+    return {frame.frame.key: frame for frame in shown_frames(audit.frames)}
 
 
 def _costliest(audit: ProgramAudit) -> list[FrameSummary]:
@@ -104,6 +113,6 @@ def _costs(report: ProgramReport, anchors: Anchors) -> Iterator[Section]:
             seconds[cause_key(finding)] = (first, told + finding.seconds)
     ordered = sorted(seconds.values(), key=lambda told: -told[1])
     whole = recordings[0].seconds if len(recordings) == 1 else None
-    made = costs(recordings, ordered, anchors, whole)
+    made = costs(recordings, ordered, anchors, whole, alike(report))
     if made is not None:
         yield made

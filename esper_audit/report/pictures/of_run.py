@@ -37,7 +37,9 @@ def run_pictures(report: Report, page: Page) -> Page:
     failed = [audit for audit in report.audits if is_telling(audit, report)]
     found = causes(failed)
     shown = _shown(report, failed)
-    compiles = [audit.recording.compiles for audit in failed]
+    several_backends = len({audit.backend for audit in failed}) > 1
+    titles = [audit_title(audit, several_backends) for audit in failed]
+    compiles = list(zip(titles, (audit.recording.compiles for audit in failed), strict=True))
     anchors = Anchors(
         audits={id(audit): f"audit-{number}" for number, audit in enumerate(shown, 1)},
         frames=frames_with_guards(compiles),
