@@ -21,7 +21,7 @@ def tree_of(source: str) -> ast.expr | None:
     """The tree of a source or an expression, not to be changed; None for what is none."""
     try:
         return ast.parse(source, mode="eval").body
-    except (SyntaxError, ValueError):
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
         return None
 
 

@@ -97,7 +97,7 @@ def _known(tree: ast.expr, value_of: Callable[[str], str]) -> Any:
     """The value of an expression; None where it is not known."""
     try:
         return _value(tree, value_of)
-    except (_UnknownError, ArithmeticError, TypeError, ValueError, RecursionError):
+    except (_UnknownError, ArithmeticError, TypeError, ValueError, SyntaxError, RecursionError):
         return None
 
 

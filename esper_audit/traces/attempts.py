@@ -195,6 +195,12 @@ def whole(metrics: Mapping[str, Any], name: str) -> int | None:
     return None if found is None else int(found)
 
 
+def texts(metrics: Mapping[str, Any], name: str) -> list[str]:
+    """A field that is a list of texts; none of it where it is anything else."""
+    found = metrics.get(name)
+    return [str(part) for part in found] if isinstance(found, list) else []
+
+
 def config_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
     """Dynamo's configuration, which torch writes as a text; empty where it can't be read."""
     held = metrics.get("dynamo_config")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import PurePath
 from typing import Any
 
 from esper_audit.data.compiles import Compile, GuardFailure
 from esper_audit.data.files import is_file
 from esper_audit.data.notices import Unrecognized
 from esper_audit.data.places import Frame, Location
+from esper_audit.data.reasons import said
 from esper_audit.data.stages import Stage
 from esper_audit.data.steps import Phase
 from esper_audit.torch_text.reasons import ACCUMULATED, EACH
@@ -22,15 +22,17 @@ from esper_audit.traces.attempts import (
     graph_breaks_of,
     number,
     seconds_of,
+    texts,
     whole,
 )
 from esper_audit.traces.causes import Entry, failures_of
 from esper_audit.traces.guard_trees import GuardTree, tree_of_lines
-from esper_audit.traces.log_files import is_library_file, is_torch_file, torch_folder_in
+from esper_audit.traces.log_files import is_torch_file, torch_folder_in
+from esper_audit.traces.logged_frames import instance_of, is_direct, place_of, user_stack
 from esper_audit.traces.logged_names import LoggedNames
 from esper_audit.traces.process_log import LoggedCompile, ProcessLog
 from esper_audit.traces.stated import StatedValues
-from esper_audit.traces.written_code import WrittenCode, is_resumed, written_code
+from esper_audit.traces.written_code import WrittenCode, written_code
 
 _SETTINGS = (
     *(EACH, ACCUMULATED, "automatic_dynamic_shapes", "assume_static_by_default"),
@@ -68,17 +70,19 @@ class Compiles:
         self._config: Mapping[str, Any] = {}
         self._seen: set[str] = set()
         self._frames: dict[str, _Known] = {}
+        self._unread: list[Unrecognized] = []
         self._files = tuple(dict.fromkeys(self._all_files()))
         starts = [start for start in map(_start, log.compiles) if start is not None]
         self.began = min(starts, default=None)
 
     # --- of the whole log ---
 
-    def unfinished(self) -> Iterator[Unrecognized]:
-        """Compiles that began, and whose end the log does not have."""
+    def unread(self) -> Iterator[Unrecognized]:
+        """Guards that can't be compared, and compiles whose end the log does not have."""
+        yield from self._unread
         for logged in self._log.compiles:
             if logged.started and not (logged.metrics or logged.guards):
-                place = _place(logged)
+                place = place_of(logged)
                 name = f" of {place.function}" if place is not None else ""
                 yield Unrecognized(
                     f"compile {logged.id}{name}", _UNFINISHED.format(line=logged.line)
@@ -141,7 +145,7 @@ class Compiles:
         ended, metrics = Ended(logged), logged.metrics
         known = self._of(logged)
         before = self._entries_before(logged, known)
-        failures = self._failures(logged, known) if before else ()
+        failures = self._read_failures(logged, known) if before else ()
         if ended.made_entry:
             known.lines[logged.id] = logged.guards
         start = _start(logged)
@@ -166,14 +170,14 @@ class Compiles:
             recompiles_left=left,
             accumulated_recompiles_left=self._left(ACCUMULATED, before, before, ended),
             graph_breaks=graph_breaks_of(logged, known.place),
-            restarts=tuple(sorted(map(str, metrics.get("restart_reasons") or ()))),
-            stack=_user_stack(logged.stack, known),
+            restarts=tuple(sorted(texts(metrics, "restart_reasons"))),
+            stack=user_stack(logged.stack, known.frame),
             reason=ended.reason,
             runs_after=ended.runs_after,
-            instance=_instance(frame),
+            instance=instance_of(frame),
             at=round(at, 6),
-            label=", ".join(map(str, metrics.get("recompile_user_contexts") or ())),
-            direct=_is_direct(logged.stack, known.frame),
+            label=", ".join(texts(metrics, "recompile_user_contexts")),
+            direct=is_direct(logged.stack, known.frame),
             limit=ended.limit,
             refused_by=ended.refused_by,
             unsupported=ended.unsupported,
@@ -194,7 +198,7 @@ class Compiles:
     def _of(self, logged: LoggedCompile) -> _Known:
         """The code object: torch leaves it out of an attempt that hits a limit or is refused."""
         number_of_frame = logged.id.rpartition("/")[0]
-        place = _place(logged)
+        place = place_of(logged)
         known = self._frames.get(number_of_frame)
         if known is None or (place is not None and known.frame.file != place.file):
             place = place or Location("", 0, "<unknown>")
@@ -236,6 +240,14 @@ class Compiles:
         if not isinstance(limit, int) or (ended.error and used is None and not ended.refused_by):
             return None
         return max(0, limit - (before if used is None else used) - 1)
+
+    def _read_failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
+        """None where something in the log is of a form that nobody thought of."""
+        try:
+            return self._failures(logged, known)
+        except Exception as error:
+            self._unread.append(Unrecognized(f"the guards of compile {logged.id}", said(error)))
+            return ()
 
     def _failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
         entries = list(self._entries(logged, known))
@@ -292,56 +304,3 @@ def _start(logged: LoggedCompile) -> float | None:
     begun = [stage.began for stage in logged.stages]
     known = micros / 1e6 if micros is not None else seconds
     return known if known is not None else min(begun, default=None)
-
-
-_REFUSED_IN = "Recompiling function "
-
-
-def _place(logged: LoggedCompile) -> Location | None:
-    """File, line and bare name of the code object; None where this record has none."""
-    metrics = logged.metrics
-    file, name = metrics.get("co_filename"), metrics.get("co_name")
-    if isinstance(file, str) and isinstance(name, str):
-        return Location(file, whole(metrics, "co_firstlineno") or 0, name)
-    said = str(metrics.get("fail_reason") or "").partition("\n")[0]
-    if said.startswith(_REFUSED_IN):
-        function, _, place = said.removeprefix(_REFUSED_IN).partition(" in ")
-        file, _, line = place.rpartition(":")
-        return Location(file, int(line) if line.isdecimal() else 0, function)
-    return logged.stack[-1] if logged.stack else None
-
-
-def _user_stack(stack: Sequence[Location], known: _Known) -> tuple[Location, ...]:
-    """The user's lines that led to the frame; empty where the innermost is not among them.
-
-    Torch leaves out the two calls next to the frame (``dynamo_start`` of convert_frame.py, 2.6 to
-    2.14). Where torch's own code called those, no line of the user's is among them.
-    """
-    if stack and PurePath(stack[-1].file) == PurePath(known.frame.file):
-        stack = stack[:-1]
-    if not stack or not is_library_file(stack[-1].file):
-        return ()
-    return tuple(place for place in stack if not is_library_file(place.file))
-
-
-_ENTERED = ("compile_wrapper", "_fn")
-"""Functions of torch/_dynamo/eval_frame.py that enter compiled code, 2.8 to 2.14."""
-_EVAL_FRAME = "torch/_dynamo/eval_frame.py"
-_MODULE_CALLS = ("torch/nn/modules/module.py", "torch/_dynamo/external_utils.py")
-
-
-def _is_direct(stack: Sequence[Location], frame: Frame) -> bool:
-    """Whether it is what the user compiled, as far as the log's cut stack shows.
-
-    Where another compiled function is further out, it is called by that one.
-    """
-    if is_resumed(frame.raw_name.rpartition(".")[2]):
-        return False
-    outer = [place for place in stack[:-1] if not place.file.endswith(_MODULE_CALLS)]
-    entered = [place.function in _ENTERED and place.file.endswith(_EVAL_FRAME) for place in outer]
-    return not any(entered) or (entered[-1] and sum(entered) == 1)
-
-
-def _instance(frame: Frame) -> str:
-    """Of a wrapper, the class that it wraps: more of an object no log tells."""
-    return f"{frame.name}@?" if frame.name != frame.raw_name else ""

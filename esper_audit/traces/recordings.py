@@ -7,6 +7,7 @@ lines wrote guarded state, what the steps of the program were.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterator
 
 from esper_audit.data.compiles import DeferredWork
@@ -40,6 +41,12 @@ def recording_of(log: ProcessLog, root: str = "") -> Recording:
         root: the folder from which frames of files on this machine are named; the present one
             without it.
     """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)  # of what is no Python in a damaged log
+        return _recording_of(log, root)
+
+
+def _recording_of(log: ProcessLog, root: str) -> Recording:
     # A text: it is compared with code objects' files.
     made = Compiles(log, root or os.getcwd())  # noqa: PTH109
     compiles = tuple(made.compiles())
@@ -53,7 +60,7 @@ def recording_of(log: ProcessLog, root: str = "") -> Recording:
         ),
         compiles=compiles,
         deferred=tuple(_deferred(log)),
-        unrecognized=(*unrecognized(compiles), *made.unfinished()),
+        unrecognized=(*unrecognized(compiles), *made.unread()),
         lost=tuple(LostEvidence(name, torch, lost, key) for key, name, lost in _LOST),
         program=Program(argv=(made.script(),), rank=log.rank),
         seconds=made.seconds(),
