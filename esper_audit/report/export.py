@@ -63,7 +63,7 @@ def export_report(report: Document, name: str, width: int, verbosity: int = 0) -
         return render(report, Format.CHROME_TRACE)
     if suffix == ".html":
         return render(report, Format.HTML, verbosity)
-    console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
+    console = _recording_console(width)
     print_document(report, console, verbosity)
     if suffix == ".svg":
         return console.export_svg(title=f"esper-audit {_COMMANDS[type(report)]}")
@@ -78,9 +78,16 @@ _FRAGMENT = (
 
 def html_fragment(report: Document | str, width: int = WIDTH) -> str:
     """The report, or a text, as HTML to put into a page: it has its own styles and no scripts."""
-    console = Console(record=True, width=width, file=io.StringIO(), highlight=False)
+    console = _recording_console(width)
     if isinstance(report, str):
         console.print(Text(clean_lines(report)))
     else:
         print_document(report, console)
     return console.export_html(inline_styles=True, code_format=_FRAGMENT)
+
+
+def _recording_console(width: int) -> Console:
+    """A console that keeps what is printed; in a notebook rich would show each line as well."""
+    return Console(
+        record=True, width=width, file=io.StringIO(), highlight=False, force_jupyter=False
+    )

@@ -63,6 +63,16 @@ with provisionalcompleter():
             shell.Completer.use_jedi = jedi
             found = {match.text.strip(".") for match in shell.Completer.completions(text, len(text))}
             print("listed:", *sorted(found))
+
+from IPython.core.displaypub import CapturingDisplayPublisher
+shell.display_pub = CapturingDisplayPublisher(parent=shell)
+run("""from esper_audit.integrations.notebook import live as watched, page
+with watched(every=0.01) as shown:
+    step(torch.ones(3))""")
+run("from IPython.display import display\\ndisplay(page(shown))")
+for output in shell.display_pub.outputs:
+    data, update = output["data"], output["update"]
+    print("cell:", update, data["text/plain"], data["text/html"][:7])
 '''
 
 
@@ -82,6 +92,17 @@ def test_a_session_names_its_cells_and_shows_its_recordings(tmp_path, naming):
         for names in (esper_audit.__all__, dir(esper_audit.record()))
     )
     assert listed == [module, module, own, own]
+    cells = [line for line in said.splitlines() if line.startswith("cell: ")]
+    assert cells[0].startswith(
+        "cell: False <LiveRecording: 0 compiles, 0 recompiles, 0 causes, rec"
+    )
+    assert [
+        line
+        for line in cells
+        if "True <LiveRecording: 1 compile, 1 recompile, 1 cause, end" in line
+    ]
+    assert cells[-1].startswith("cell: False <page of <LiveRecording: 1 compile, 1 recompile")
+    assert [line[-7:] for line in (cells[0], cells[-1])] == ["<pre st", "<iframe"]
     kept = (tmp_path / "kept.json").read_text()
     assert "Cell [2]:Blend.forward" in kept
     assert "ipykernel" not in kept and "ipython-input" not in kept

@@ -83,6 +83,16 @@ def test_a_notebook_shows_the_report_that_a_terminal_shows(monkeypatch):
     assert "<b>&amp;</b>" in text_of(html)
 
 
+def test_a_report_is_made_in_a_notebook_without_being_shown_line_by_line(monkeypatch):
+    def shown(*_):
+        raise AssertionError("rich has shown a line in the cell")
+
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr("rich.jupyter.display", shown)
+    live, report = started(), ProgramReport(audits=(judge_program(RECORDED),))
+    assert "self.alpha" in live._repr_html_() and "self.alpha" in render(report, Format.RICH)
+
+
 def test_a_notebook_shows_that_a_recording_has_not_begun():
     assert text_of(esper_audit.record()._repr_html_()).strip() == "<LiveRecording: not started>"
 

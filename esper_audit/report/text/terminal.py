@@ -61,6 +61,7 @@ def drawn(page: Page, width: int | None = None, *, colours: bool = True) -> str:
         width=width or WIDTH,
         highlight=False,
         force_terminal=colours,
+        force_jupyter=False,  # rich would show each line in the cell of a notebook
         no_color=not colours,
         color_system="truecolor" if colours else None,
     )
