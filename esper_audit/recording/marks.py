@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
+
+from esper_audit.data.recording import Recording
 
 
 class MarkListener(Protocol):
@@ -10,6 +12,13 @@ class MarkListener(Protocol):
 
     def mark_step(self, label: str) -> None: ...
     def mark_steady(self) -> None: ...
+
+
+@runtime_checkable
+class Records(Protocol):
+    """Who keeps what it hears."""
+
+    def recording(self) -> Recording: ...
 
 
 _listeners: list[MarkListener] = []
@@ -24,6 +33,12 @@ def forget(listener: MarkListener) -> None:
     """Tell it no longer."""
     if listener in _listeners:
         _listeners.remove(listener)
+
+
+def latest() -> Records | None:
+    """Who began to record last, and still does."""
+    found = [listener for listener in _listeners if isinstance(listener, Records)]
+    return found[-1] if found else None
 
 
 def step(label: str = "") -> None:
