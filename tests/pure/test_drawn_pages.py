@@ -90,6 +90,11 @@ def test_a_run_of_many_audits_is_bounded_and_says_what_it_leaves_out():
     assert len(text.encode()) < 1_500_000
 
 
+def test_many_audits_that_passed_are_bounded_too():
+    whole = report(*(audit(scenario=f"s{n}", parameters={}) for n in range(90)))
+    assert "steps of 10 more audits left out" in render(whole, Format.HTML)
+
+
 def test_counts_of_the_page_are_those_of_the_headline():
     document = program_report(made(2, runs=41))
     counts = count(document.audits[0].recording)

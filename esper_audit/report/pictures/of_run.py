@@ -47,8 +47,11 @@ def run_pictures(report: Report, page: Page) -> Page:
     )
     sections = [_drawn(section, report, found, anchors) for section in page.sections]
     sections += guard_section(compiles)
-    sections += _timelines(shown, len(report.audits), anchors)
+    passed, other = _parted(shown)
+    left = _left_out(len(shown), len(report.audits))
+    sections += _timelines("Steps on a timeline", other, left, anchors)
     sections += _costs(report, found, anchors)
+    sections += _timelines(_PASSED, passed, () if other else left, anchors)
     sections += about_section(cause.finding.id for cause in found)
     recordings = [audit.recording for audit in report.audits]
     sections.append(environment(report.environment, recordings, report.root))
@@ -89,12 +92,23 @@ def _led(name: Line, anchor: str) -> Line:
     return Line(tuple(replace(span, to=anchor) for span in name.spans))
 
 
-def _timelines(shown: Sequence[Audit], total: int, anchors: Anchors) -> Iterator[Section]:
-    several_backends = len({audit.backend for audit in shown}) > 1
-    drawn = (_timeline(audit, several_backends, anchors) for audit in shown)
+_PASSED = "Steps of what passed, on a timeline"
+
+
+def _parted(audits: Sequence[Audit]) -> tuple[list[Audit], list[Audit]]:
+    """Those that passed, and all others."""
+    passed = [audit for audit in audits if audit.verdict is AuditVerdict.PASSED]
+    return passed, [audit for audit in audits if audit.verdict is not AuditVerdict.PASSED]
+
+
+def _timelines(
+    title: str, audits: Sequence[Audit], notes: tuple[Line, ...], anchors: Anchors
+) -> Iterator[Section]:
+    several_backends = len({audit.backend for audit in audits}) > 1
+    drawn = (_timeline(audit, several_backends, anchors) for audit in audits)
     figures = tuple(figure for figure in drawn if figure is not None)
     if figures:
-        yield Section("Steps on a timeline", (), _left_out(len(shown), total), figures)
+        yield Section(title, (), notes, figures)
 
 
 def _left_out(shown: int, total: int) -> tuple[Line, ...]:
