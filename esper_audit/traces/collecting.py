@@ -19,6 +19,7 @@ from esper_audit.data.places import Location
 from esper_audit.traces.envelopes import (
     Envelope,
     UnknownFormError,
+    compile_of_event,
     decoded,
     event_decoder,
     version_decoder,
@@ -42,7 +43,6 @@ ARTIFACTS = {
 _OUTERMOST = "dynamo"
 _BEGINNINGS = frozenset({"entire_frame_compile", "_compile.compile_inner"})
 _LATENCY = "Guard latency = "
-_SHORT = 64
 
 
 class Texts:
@@ -168,18 +168,18 @@ class Process:
         caches = self._compile(envelope.compile_id or "", line).caches
         caches[name] = caches.get(name, 0) + 1
 
-    def event(self, envelope: Envelope, line: int, payload: bytes) -> None:
+    def event(self, ident: str | None, line: int, payload: bytes) -> None:
         """``chromium_event``: a stage where it ends, or is whole; raises UnknownFormError."""
         event = decoded(event_decoder, payload)
-        if event.ph not in ("B", "E", "X"):
-            return
-        ident = envelope.compile_id or _told(event.args) or ""
-        if event.ph == "B":
+        phase = event.ph
+        if ident is None:
+            ident = compile_of_event(payload)
+        if phase == "B":
             self._begin(ident, line, event.name, event.ts)
-        elif event.ph == "X":
-            self._stage(ident, line, event.name, event.ts, event.dur)
-        else:
+        elif phase == "E":
             self._end(ident, line, event.name, event.ts)
+        elif phase == "X":
+            self._stage(ident, line, event.name, event.ts, event.dur)
 
     # --- what they share ---
 
@@ -259,8 +259,3 @@ def reasons_of(payload: bytes) -> list[str]:
     if not isinstance(reasons, list) or not all(isinstance(reason, str) for reason in reasons):
         raise UnknownFormError("recompile_reasons")
     return reasons
-
-
-def _told(args: Any) -> str | None:
-    told = args.get("compile_id") if isinstance(args, dict) else None
-    return told if isinstance(told, str) and len(told) < _SHORT else None

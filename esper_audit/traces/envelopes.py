@@ -69,6 +69,21 @@ class Envelope(Struct):
         return UNSET
 
 
+class EventEnvelope(Struct):
+    """The same of a ``chromium_event``: most records are one."""
+
+    rank: int | None = None
+    frame_id: int | None = None
+    frame_compile_id: int | None = None
+    compiled_autograd_id: int | None = None
+    has_payload: str | None = None
+
+    @property
+    def compile_id(self) -> str | None:
+        """The id as torch prints it; None where the record belongs to no compile."""
+        return _compile_id(self.compiled_autograd_id, self.frame_id, self.frame_compile_id)
+
+
 class Event(Struct):
     """The payload of a ``chromium_event``; ``ts`` and ``dur`` are in microseconds, by the clock."""
 
@@ -76,7 +91,14 @@ class Event(Struct):
     ph: str
     ts: float
     dur: float = 0.0
-    args: Any = None
+
+
+class _Args(Struct):
+    compile_id: str | None = None
+
+
+class _EventArgs(Struct):
+    args: _Args | None = None
 
 
 class Version(Struct):
@@ -94,6 +116,8 @@ class UnknownFormError(Exception):
 
 
 _envelope = msgspec.json.Decoder(Envelope)
+_event_envelope = msgspec.json.Decoder(EventEnvelope)
+_event_args = msgspec.json.Decoder(_EventArgs)
 event_decoder = msgspec.json.Decoder(Event)
 version_decoder = msgspec.json.Decoder(Version)
 
@@ -102,6 +126,18 @@ def envelope_of(text: bytes) -> Envelope:
     """The envelope; raises NotJsonError or UnknownFormError."""
     envelope: Envelope = decoded(_envelope, text)
     return envelope
+
+
+def event_envelope_of(text: bytes) -> EventEnvelope:
+    """That of a ``chromium_event``; raises NotJsonError or UnknownFormError."""
+    envelope: EventEnvelope = decoded(_event_envelope, text)
+    return envelope
+
+
+def compile_of_event(payload: bytes) -> str:
+    """The compile that an event tells in its arguments; empty where there is none."""
+    held = decoded(_event_args, payload)
+    return (held.args.compile_id or "") if held.args else ""
 
 
 def decoded(decoder: msgspec.json.Decoder[Any], text: bytes) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from esper_audit.data.logs import DamageKind
-from esper_audit.traces.records import ANYWHERE, Record, goes_on, is_whole, record_of
+from esper_audit.traces.records import ANYWHERE, Record, is_whole, record_of
 
 MOST_OPEN = 8 << 20
 """Bytes of a record that are kept before they are read line by line."""
@@ -155,10 +155,7 @@ class Lines:
         self._orphaned = False
         record = self._as_record(self._head)
         self._rest, self._head, self._size = [], None, 0
-        # A record that was torn leaves a line without a tab: only the last line of a regular one
-        # can go on with another, where the end of that line is missing.
-        if not record.payloads or not goes_on(record.payloads[0]) or not self._torn(record):
-            self._record(record)
+        self._record(record)
 
     def _as_record(self, head: tuple[int, bytes]) -> Record:
         rest = self._rest
@@ -169,9 +166,6 @@ class Lines:
             payload = payload.lstrip(b"\n")
             payload = b"\n" + payload if payload else b""
         return Record(self._began, head[0], head[1], (payload,) if payload else ())
-
-    def _torn(self, record: Record) -> bool:
-        return not is_whole(record) and self.split(record)
 
     def split(self, record: Record) -> bool:
         """Tell the records that begin inside of the lines of one, and what is left of it.
@@ -280,7 +274,7 @@ class Lines:
         if record is not None:
             told = record.record()
             inside = any(ANYWHERE.search(payload) for payload in told.payloads)
-            if not inside or not self._torn(told):
+            if not inside or is_whole(told) or not self.split(told):
                 self._record(told)
 
     def _finish_all(self) -> None:

@@ -15,13 +15,23 @@ from msgspec import UNSET
 
 from esper_audit.data.logs import Damage, DamageKind
 from esper_audit.traces.collecting import ARTIFACTS, CACHES, Process, Texts
-from esper_audit.traces.envelopes import Envelope, NotJsonError, UnknownFormError, envelope_of
+from esper_audit.traces.envelopes import (
+    Envelope,
+    EventEnvelope,
+    NotJsonError,
+    UnknownFormError,
+    envelope_of,
+    event_envelope_of,
+)
 from esper_audit.traces.lines import Lines
 from esper_audit.traces.process_log import LoggedCompile, ProcessLog
-from esper_audit.traces.records import Reading, Record, plain, right_reading
+from esper_audit.traces.records import Reading, Record, goes_on, is_whole, plain, right_reading
 
 MOST_TEXT = 120
 """Characters of what is damaged that are shown."""
+
+
+_EVENT = b'{"chromium_event"'
 
 
 class Reader:
@@ -89,27 +99,45 @@ class Reader:
 
     def _take(self, record: Record) -> None:
         try:
-            envelope = envelope_of(record.text)
+            if record.text.startswith(_EVENT):
+                self._event(record, event_envelope_of(record.text))
+            else:
+                self._other(record, envelope_of(record.text))
         except NotJsonError:
             if not self._lines.split(record):
                 self._note_record(DamageKind.NOT_JSON, record)
-            return
         except UnknownFormError:
-            self._process(record.pid, None).log.records += 1
+            self._count(self._process(record.pid, None), record)
+            self._note_record(DamageKind.UNKNOWN_FORM, record)
+
+    def _count(self, process: Process, record: Record) -> None:
+        log = process.log
+        log.records += 1
+        log.size += len(record.text) + (len(record.payloads[-1]) if record.payloads else 0)
+
+    def _event(self, record: Record, envelope: EventEnvelope) -> None:
+        process = self._process(record.pid, envelope.rank)
+        if envelope.has_payload is None:
+            self._count(process, record)
             self._note_record(DamageKind.UNKNOWN_FORM, record)
             return
-        process = self._process(record.pid, envelope.rank)
-        process.log.records += 1
-        process.log.size += len(record.text) + (len(record.payloads[-1]) if record.payloads else 0)
+        payload = self._payload(process, record, envelope.has_payload)
+        if payload is not None:
+            self._known(record, process.event, envelope.compile_id, record.line, payload)
+
+    def _known(self, record: Record, read: Callable[..., None], *args: object) -> None:
+        """Read what may have another form than any torch writes."""
         try:
-            self._read(process, record, envelope)
+            read(*args)
         except (UnknownFormError, NotJsonError):
             self._note_record(DamageKind.UNKNOWN_FORM, record)
 
-    def _read(self, process: Process, record: Record, envelope: Envelope) -> None:
+    def _other(self, record: Record, envelope: Envelope) -> None:
+        process = self._process(record.pid, envelope.rank)
         if envelope.has_payload is not None:
-            self._read_payload(process, record, envelope)
+            self._read_payload(process, record, envelope, envelope.has_payload)
             return
+        self._count(process, record)
         if record.payloads:
             self._note_record(DamageKind.NOT_A_RECORD, record)
         if envelope.named is not UNSET:
@@ -123,42 +151,51 @@ class Reader:
         elif (later := envelope.later) is not UNSET:
             process.later(envelope, record.line, later)
 
-    def _read_payload(self, process: Process, record: Record, envelope: Envelope) -> None:
-        if not record.payloads:
-            self._note_record(DamageKind.NO_PAYLOAD, record)
-            return
+    def _read_payload(
+        self, process: Process, record: Record, envelope: Envelope, told: str
+    ) -> None:
         artifact = envelope.artifact.name if envelope.artifact is not UNSET else ""
-        if artifact in CACHES and not self._closing:
-            process.cache(envelope, record.line, artifact)
-            return
         guards = envelope.dynamo_cpp_guards_str is not UNSET
-        event = envelope.chromium_event is not UNSET
-        wanted = guards or event or artifact in ARTIFACTS
-        if not wanted and not self._closing:
+        if not (guards or artifact in ARTIFACTS or self._closing):
+            self._unread(process, record)
+        elif (payload := self._payload(process, record, told)) is None:
             return
-        found = right_reading(record, envelope.has_payload or "", self._reading)
-        if found is None:
-            self._other_payload(process, record)
-            return
-        payload, self._reading = found
-        if event:
-            process.event(envelope, record.line, payload)
         elif guards:
             process.guards(envelope, record.line, payload.decode("utf-8", "replace"))
-        elif artifact in CACHES:
-            process.cache(envelope, record.line, artifact)
         elif artifact in ARTIFACTS:
-            process.artifact(envelope, record.line, artifact, payload)
+            self._known(record, process.artifact, envelope, record.line, artifact, payload)
+        if artifact in CACHES:
+            process.cache(envelope, record.line, artifact)
 
-    def _other_payload(self, process: Process, record: Record) -> None:
-        process.log.records -= 1  # its first part is told again
-        if not self._lines.split(record):
-            process.log.records += 1
+    def _unread(self, process: Process, record: Record) -> None:
+        """A payload that nobody reads: only where another record may begin in it, it is checked."""
+        if not record.payloads:
+            self._note_record(DamageKind.NO_PAYLOAD, record)
+        elif goes_on(record.payloads[-1]) and not is_whole(record) and self._lines.split(record):
+            return
+        self._count(process, record)
+
+    def _payload(self, process: Process, record: Record, told: str) -> bytes | None:
+        """The payload, if it is the one that was written."""
+        found = right_reading(record, told, self._reading)
+        if found is not None:
+            self._count(process, record)
+            payload, self._reading = found
+            return payload
+        if not record.payloads:
+            self._count(process, record)
+            self._note_record(DamageKind.NO_PAYLOAD, record)
+        elif not self._lines.split(record):
+            self._count(process, record)
             self._note_record(DamageKind.OTHER_PAYLOAD, record)
+        return None
 
     # --- processes ---
 
     def _process(self, pid: int, rank: int | None) -> Process:
+        last = self._last
+        if last is not None and last.log.pid == pid and (rank is None or rank == last.log.rank):
+            return last
         processes = self._now.setdefault(pid, [])
         found = processes[-1] if processes else None
         if found is None:
