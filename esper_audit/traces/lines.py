@@ -26,6 +26,7 @@ _LINES = re.compile(
     rb"\n(?:V\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (\{[^\n]*)|[^\t\n][^\n]*)"
 )
 """Lines that begin with no tab: heads, and whatever else stands there."""
+_TAB = b"\n\t"
 _MOST_TORN = 64
 _MOST_PREFIXES = 4096
 _SAME_DIGIT = bytes.maketrans(b"123456789", b"000000000")
@@ -120,23 +121,34 @@ class Lines:
 
     def _block(self, block: bytes) -> None:
         """Whole lines, a line's end before each."""
-        done = 0
-        counted = 0
+        done = counted = 0
         line = self._line - 1
+        take = self._record
         for found in _LINES.finditer(block):
             start, end = found.span()
-            if start > done:
-                self._rest.append(block[done:start])
-            done = end
             pid, text = found.groups()
             if text is None:
-                self._rest.append(found[0])
+                self._rest.append(block[done:end])
                 self._regular = False
+                done = end
                 continue
-            self._flush()
+            head = self._head
+            if head is not None and self._regular and not self._rest and not self._open:
+                # The usual case, written out: a head, and its payload in the same block.
+                payloads = (block[done:start],) if block[done : done + 2] == _TAB else ()
+                if payloads or done == start:
+                    self._head = None
+                    take(Record(self._began, head[0], head[1], payloads))
+                    done = start
+            if done < start:
+                self._rest.append(block[done:start])
+            if self._head is not None or self._rest:
+                self._flush()
+            done = end
             line += block.count(b"\n", counted, start + 1)
             counted = start + 1
             self._head = (int(pid), text)
+            self._orphaned = False
             self._began = line
         if done < len(block):
             self._rest.append(block[done:])

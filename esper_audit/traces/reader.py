@@ -25,7 +25,15 @@ from esper_audit.traces.envelopes import (
 )
 from esper_audit.traces.lines import Lines
 from esper_audit.traces.process_log import LoggedCompile, ProcessLog
-from esper_audit.traces.records import Reading, Record, goes_on, is_whole, plain, right_reading
+from esper_audit.traces.records import (
+    Reading,
+    Record,
+    checksum,
+    goes_on,
+    is_whole,
+    plain,
+    right_reading,
+)
 
 MOST_TEXT = 120
 """Characters of what is damaged that are shown."""
@@ -122,8 +130,12 @@ class Reader:
             self._note_record(DamageKind.UNKNOWN_FORM, record)
             return
         payload = self._payload(process, record, envelope.has_payload)
-        if payload is not None:
-            self._known(record, process.event, envelope.compile_id, record.line, payload)
+        if payload is None:
+            return
+        try:
+            process.event(envelope.compile_id, record.line, payload)
+        except (UnknownFormError, NotJsonError):
+            self._note_record(DamageKind.UNKNOWN_FORM, record)
 
     def _known(self, record: Record, read: Callable[..., None], *args: object) -> None:
         """Read what may have another form than any torch writes."""
@@ -177,6 +189,11 @@ class Reader:
 
     def _payload(self, process: Process, record: Record, told: str) -> bytes | None:
         """The payload, if it is the one that was written."""
+        if len(record.payloads) == 1:  # the usual case, written out
+            payload = self._reading(record.payloads[0])
+            if checksum(payload) == told:
+                self._count(process, record)
+                return payload
         found = right_reading(record, told, self._reading)
         if found is not None:
             self._count(process, record)
