@@ -64,7 +64,7 @@ def nanoseconds(event, name):
 
 def _nested(spans):
     """Two spans of a track are apart, or one lies in the other."""
-    around = []
+    around: list[int] = []
     for span in spans:
         began, length = nanoseconds(span, "ts"), nanoseconds(span, "dur")
         assert length >= 0
