@@ -204,6 +204,12 @@ def test_rows_that_sum_up_stay_below_what_is_sorted():
     assert "<tfoot>" not in html(Page(HEADLINE, (Section("Costs", (Table(rows),)),)), RUN)
 
 
+def test_a_column_without_a_name_heads_nothing():
+    rows = ((line("a"), line("1")),)
+    made = html(Page(HEADLINE, (Section("Costs", (Table(rows, ("", "s")),)),)), RUN)
+    assert "<tr><td></td><th scope=col>s</th></tr>" in made
+
+
 def test_commands_follow_what_they_are_for():
     closing = Closing(lead="First:", command="a 'b'", then=Next("Then:", "c && d"))
     said = shown(closing=closing).text

@@ -98,8 +98,7 @@ def table(found: Table, title: str, addresses: Addresses) -> Markup:
     head = NOTHING
     if found.heads:
         cells = (
-            tag("th", name, scope="col", class_=_number(found, place))
-            for place, name in enumerate(found.heads)
+            column(name, is_number=place in found.numbers) for place, name in enumerate(found.heads)
         )
         head = tag("thead", tag("tr", *cells))
     body = len(found.rows) - _sums(found)
@@ -107,6 +106,12 @@ def table(found: Table, title: str, addresses: Addresses) -> Markup:
     foot = tag("tfoot", *rows[body:]) if rows[body:] else NOTHING
     parts = (head, tag("tbody", *rows[:body]), foot)
     return scrolling(title, *parts, class_="" if found.heads else "plain")
+
+
+def column(name: str, *, is_number: bool = False) -> Markup:
+    """The head of a column; what has no name heads nothing."""
+    kind = "n" if is_number else ""
+    return tag("th", name, scope="col", class_=kind) if name.strip() else tag("td")
 
 
 def _sums(found: Table) -> int:

@@ -7,7 +7,7 @@ from math import isfinite
 
 from esper_audit.report.figures import Card, Figure, GuardRow, GuardTable, HeatCell, HeatMap
 from esper_audit.report.html.addresses import Addresses
-from esper_audit.report.html.blocks import folded, line, linked, scrolling
+from esper_audit.report.html.blocks import column, folded, line, linked, scrolling
 from esper_audit.report.html.cards import card
 from esper_audit.report.html.markup import NOTHING, Markup, tag, text, together
 from esper_audit.report.html.timeline import timeline
@@ -35,7 +35,7 @@ def figure(found: Figure, title: str, addresses: Addresses) -> Markup:
 
 
 def _heat_map(found: HeatMap, title: str, addresses: Addresses) -> Markup:
-    heads = (tag("th", name, scope="col") for name in (found.corner, *found.heads))
+    heads = (column(name) for name in (found.corner, *found.heads))
     rows = (
         tag(
             "tr",
@@ -79,7 +79,7 @@ def _guard_table(found: GuardTable, addresses: Addresses) -> Markup:
 
 
 def _guards(found: GuardTable, rows: list[GuardRow], caption: str, addresses: Addresses) -> Markup:
-    heads = (tag("th", name, scope="col") for name in ("guard", *found.entries))
+    heads = (column(name) for name in ("guard", *found.entries))
     body = (tag("tr", *_guard_cells(row, addresses), class_=_VARIED[row.varied]) for row in rows)
     return scrolling(
         caption,

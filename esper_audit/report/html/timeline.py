@@ -12,7 +12,7 @@ from math import floor, isfinite, log10
 
 from esper_audit.report.figures import Lane, Span, Timeline
 from esper_audit.report.html.addresses import Addresses
-from esper_audit.report.html.blocks import folded, line, linked, scrolling
+from esper_audit.report.html.blocks import column, folded, line, linked, scrolling
 from esper_audit.report.html.markup import NOTHING, Markup, tag, text
 from esper_audit.report.sections import Style
 from esper_audit.report.words.numbers import several
@@ -152,8 +152,8 @@ def _moment(number: float) -> str:
 
 def _table(found: Timeline, title: str, addresses: Addresses) -> Markup:
     rows = [(lane.name, span) for lane in found.lanes for span in lane.spans]
-    heads = {"lane": "", "from": "n", "to": "n", "what": ""}
-    head = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in heads.items()))
+    heads = {"lane": False, "from": True, "to": True, "what": False}
+    head = tag("tr", *(column(name, is_number=number) for name, number in heads.items()))
     body = (_row(name, span, addresses) for name, span in rows[:_MOST_ROWS])
     left = len(rows) - _MOST_ROWS
     rest = tag("p", f"{left:,} more are in the JSON of this report.") if left > 0 else NOTHING
