@@ -139,6 +139,8 @@ def test_the_pages_travel_in_the_wheel(tmp_path):
         archive.extractall(tmp_path / "installed")
     found = (tmp_path / "installed/esper_audit/data/diagnosis_pages").glob("*.md")
     assert {page.stem for page in found} == {*map(str, Diagnosis), "README"}
+    style = tmp_path / "installed/esper_audit/report/html"
+    assert {path.name for path in style.iterdir()} >= {"style.css", "page.js"}
     code = (
         "import sys; from esper_audit.report.manual import Rule; from esper_audit.data import pages;"
         "pages._FOLDERS = pages._FOLDERS[:1]; print(pages._FOLDERS[0]); print(Rule('int-counter').page);"

@@ -13,6 +13,7 @@ import html_parts
 import pytest
 from figures_shown import DIFF, card, figures, pictured
 from hostile import CONTROL, HOSTILE
+from report_builders import failing, report
 from test_clean import hostile
 from test_formats import DOCUMENTS
 
@@ -190,6 +191,14 @@ def test_many_lines_under_an_item_are_folded():
     few, many = (item("head", *map(str, range(count))) for count in (10, 11))
     assert "details" not in shown(Section("Steps", (few,))).tags
     assert shown(Section("Steps", (many,))).tags.count("details") == 1
+
+
+def test_a_page_of_a_thousand_compiles_is_under_a_megabyte():
+    whole = report(*(failing(f"scenario_{n}", count=7) for n in range(125)))
+    assert sum(len(audit.recording.compiles) for audit in whole.audits) == 1000
+    made = render(whole, Format.HTML)
+    assert html_parts.check(made).tags.count("section") > 5
+    assert len(made.encode()) < 1_000_000
 
 
 def test_rows_that_sum_up_stay_below_what_is_sorted():
