@@ -19,7 +19,7 @@ from esper_audit.report.words.reasons import in_words
 
 MOST_LINES = 30
 _SHOWN = 3
-_HEADS = ("line", "wrote", "frames")
+_HEADS = ("wrote", "frames")
 
 
 def of_run(report: Report) -> Section | None:
@@ -78,19 +78,21 @@ def _section(found: Blames, root: str, said: _Words) -> Section | None:
         return None
     head = (said.where,) if said.where else ()
     tried = (_NOT_MADE,) if found.attempts else ()
-    heads = (*_HEADS, *head, "recompiles", *tried, "seconds")
+    heads = ("line", "recompiles", *tried, "seconds", *_HEADS, *head)
     shown = found.lines[:MOST_LINES]
     rows = (*(_row(blame, root, said, bool(tried)) for blame in shown), _total(found, len(head)))
     notes = [line(said.note)] if said.note else []
     notes += [line(_SHARED)] if found.is_shared else []
     left = len(found.lines) - MOST_LINES
     notes += [line(f"{several(left, 'more line')} left out")] if left > 0 else []
-    numbers = frozenset(range(len(_HEADS) + len(head), len(heads)))
-    return Section(_TITLE, (Table(rows, heads, numbers),), tuple(notes), anchor=Part.WRITERS)
+    numbers = frozenset(range(1, 3 + len(tried)))
+    return Section(
+        _TITLE, (Table(rows, heads, numbers, breaks=True),), tuple(notes), anchor=Part.WRITERS
+    )
 
 
 _TITLE = "Lines that wrote guarded state, and what that cost"
-_NOT_MADE = "at a limit"
+_NOT_MADE = "limit or refused"
 _SHARED = (
     "a recompile that several lines led to counts in each of them, and once in the last row;"
     " its seconds, too"
@@ -99,9 +101,9 @@ _SHARED = (
 
 def _row(blame: Blame, root: str, said: _Words, has_tried: bool) -> tuple[Line, ...]:
     frames = [frame.name for frame in blame.frames]
-    cells = [_who(blame, root, said.unknown), line(_some(blame.sources)), line(_some(frames))]
-    cells += [line(said.told(blame.recordings))] if said.where else []
-    return (*cells, *map(line, _numbers(blame, has_tried)))
+    texts = [*_numbers(blame, has_tried), _some(blame.sources), _some(frames)]
+    texts += [said.told(blame.recordings)] if said.where else []
+    return (_who(blame, root, said.unknown), *map(line, texts))
 
 
 def _who(blame: Blame, root: str, unwatched: str) -> Line:
@@ -117,8 +119,8 @@ def _who(blame: Blame, root: str, unwatched: str) -> Line:
 
 def _total(found: Blames, heads: int) -> tuple[Line, ...]:
     numbers = _numbers(found, bool(found.attempts))
-    first, *rest = (line(text, style=Style.STRONG) for text in ("all", *numbers))
-    return (first, *(line(),) * (len(_HEADS) - 1 + heads), *rest)
+    told = (line(text, style=Style.STRONG) for text in ("all", *numbers))
+    return (*told, *(line(),) * (len(_HEADS) + heads))
 
 
 def _numbers(found: Blame | Blames, has_tried: bool) -> tuple[str, ...]:

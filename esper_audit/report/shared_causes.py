@@ -22,7 +22,7 @@ from esper_audit.report.words.reasons import in_words
 class Cause:
     """One guard source of one frame, over the audits of a run in which it cost compiles.
 
-    ``parts`` are its findings, one for each old value, with the new values of all audits.
+    ``parts`` are its findings, one for each old value, with the new values of all ``audits``.
     """
 
     finding: Finding
@@ -33,6 +33,7 @@ class Cause:
     seconds: float
     limits: int
     pattern: Pattern
+    audits: int = 1
 
 
 def causes(audits: Sequence[Audit]) -> tuple[Cause, ...]:
@@ -69,6 +70,7 @@ def _cause(group: Sequence[tuple[Audit, Finding]]) -> Cause:
         seconds=sum(finding.seconds for finding in findings),
         limits=sum(finding.limit_hit for finding in findings),
         pattern=min((finding.pattern for finding in findings if finding.pattern), key=order.index),
+        audits=len({id(audit) for audit, _ in group}),
     )
 
 

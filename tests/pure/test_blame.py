@@ -101,9 +101,9 @@ def test_the_writers_of_findings_are_the_same_lines_with_the_same_numbers():
 def test_verbose_reports_tell_each_line_and_the_sum():
     text = printed(program_report((again(1, WRITE), again(2))), verbosity=1, width=160)
     part = text.partition("Lines that wrote")[2]
-    assert "Slot.set_alpha (slot.py:120) self.alpha Host.forward 1 0.5" in " ".join(part.split())
+    assert "Slot.set_alpha (slot.py:120) 1 0.5 self.alpha Host.forward" in " ".join(part.split())
     assert "unknown: not recorded; rerun with --provenance" in part
-    assert part.split("all ")[1].split()[:2] == ["2", "1.0"]
+    assert "all 2 1.0" in " ".join(part.split())
     assert "Lines that wrote" not in printed(program_report((again(1, WRITE),)))
     assert "Lines that wrote" not in printed(program_report((again(1),)), verbosity=1)
 
@@ -118,9 +118,9 @@ def of_ranks(*attempts):
 def test_ranks_are_named_in_a_row():
     once, twice = (again(1, WRITE),), (again(1, WRITE), again(2, WRITE))
     part = " ".join(of_ranks(once, twice).split())
-    assert "rank 0, rank 1 3 1.5" in part
+    assert "3 1.5 self.alpha Host.forward rank 0, rank 1" in part
     alike = " ".join(of_ranks(once, once).split())
-    assert "Host.forward ranks 0 to 1 1 0.5" in alike
+    assert "1 0.5 self.alpha Host.forward ranks 0 to 1" in alike
     assert "ranks that did the same count as one of them" in alike
 
 

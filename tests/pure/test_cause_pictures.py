@@ -114,7 +114,14 @@ def test_a_card_without_its_file_says_so():
 
 def test_values_are_told_in_their_order():
     facts = card_of(report(failing(count=3, limit=False)))[1]
-    assert "values in order: 0.5 -> 0.1 -> 0.2 -> 0.3" in facts
+    assert "values as they came, each once: 0.5 -> 0.1 -> 0.2 -> 0.3" in facts
+
+
+def test_values_of_several_audits_are_told_in_no_order():
+    two = report(failing("a", 3, limit=False), failing("b", 4, limit=False))
+    facts = card_of(two)[1]
+    assert "all values: 0.5 -> 0.1, 0.2, 0.3, 0.4" in facts
+    assert not any("as they came" in fact for fact in facts)
 
 
 def test_each_case_of_remedies_has_a_card_with_all_that_was_tried():

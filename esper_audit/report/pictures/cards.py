@@ -15,7 +15,7 @@ from esper_audit.report.run import cause_item
 from esper_audit.report.sections import Code, Item, Line, Span, Style, item, line, words
 from esper_audit.report.shared_causes import Cause
 from esper_audit.report.words.advice import advised, to_try
-from esper_audit.report.words.changes import guarded
+from esper_audit.report.words.changes import change, guarded
 from esper_audit.report.words.commands import explained
 from esper_audit.report.words.excerpts import CHANGED, missing_words
 from esper_audit.report.words.findings import forecast_words
@@ -42,7 +42,7 @@ class CardMaker:
         forecast = forecast_words(cause.finding.forecast)
         more = [item(forecast)] if forecast else []
         advice = item(to_try(advised(cause.finding)))
-        facts = (means, *_values(cause.finding, cause.values), *told.under, *more, advice)
+        facts = (means, *_values_of(cause), *told.under, *more, advice)
         return self._card(cause.finding, told.line, facts)
 
     def of_finding(self, finding: Finding) -> Card:
@@ -102,13 +102,24 @@ def _led(title: Line, diagnosis: Diagnosis) -> Line:
     return Line((Span(name.text, name.style, about(diagnosis)), *rest))
 
 
+def _values_of(cause: Cause) -> Iterator[Item]:
+    """Of one audit in order; of several, which have no common order, by the old value."""
+    if len(cause.parts) == 1 and cause.audits == 1:
+        yield from _values(cause.finding, cause.values)
+        return
+    for part in cause.parts:
+        if len(part.values) > _TOLD:
+            yield item(line("all values: ", words(change(part, shown=MOST_VALUES), Style.STRONG)))
+
+
 def _values(finding: Finding, values: Sequence[str]) -> Iterator[Item]:
     """Old and new values in their order, where there are more than the title tells."""
-    told = [value for value in (finding.expected, *values) if value]
+    told = list(dict.fromkeys(value for value in (finding.expected, *values) if value))
     if len(told) > _TOLD:
         shown = (shortened(guarded(finding.kind, value)) for value in told[:MOST_VALUES])
         more = f", … ({len(told)} values)" if len(told) > MOST_VALUES else ""
-        yield item(line("values in order: ", words(" -> ".join(shown), Style.STRONG), more))
+        chain = words(" -> ".join(shown), Style.STRONG)
+        yield item(line("values as they came, each once: ", chain, more))
 
 
 _TOLD = 3
