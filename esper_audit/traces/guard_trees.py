@@ -10,7 +10,7 @@ manager a line, indented by ``| ``. Worked example::
     +- LAMBDA_GUARD: L['x'].size()[0] == 3
 
 is the type of ``L['k']``, and three guards: of the whole process, of ``L['k']``, and of none of the
-sources alone. Types stand in it from 2.9 on.
+sources alone. Types stand in it in 2.13, not yet in 2.8.
 """
 
 from __future__ import annotations

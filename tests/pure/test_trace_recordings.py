@@ -17,7 +17,7 @@ from esper_audit.traces.recordings import recording_of
 LOGS = Path(__file__).parents[1] / "data" / "trace_logs"
 VERSIONS = ("2.8.0", "2.13.0", "2.14.0")
 NAMED = VERSIONS[1:]
-"""From 2.9 on, guards name the types of what they guard."""
+"""Their guards name the types of what they guard."""
 
 CAUSES = {
     ("int_argument", "int-counter", "k", "2 -> 3, 5"),
