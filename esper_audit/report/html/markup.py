@@ -10,7 +10,8 @@ from esper_audit.data.clean import clean
 
 Value = str | int | bool | None
 
-_VOID = frozenset({"meta", "br"})
+_VOID = frozenset({"meta"})
+_SHAPES = frozenset({"rect", "line"})
 
 
 class Markup(str):
@@ -47,6 +48,8 @@ def tag(name: str, /, *content: str, **attributes: Value) -> Markup:
     head = f"{name}{''.join(_attribute(key, value) for key, value in attributes.items())}"
     if name in _VOID:
         return Markup(f"<{head}>")
+    if name in _SHAPES and not content:
+        return Markup(f"<{head} />")
     return Markup(f"<{head}>{together(content)}</{name}>")
 
 

@@ -72,7 +72,8 @@ def timeline(found: Timeline, title: str, addresses: Addresses) -> Markup:
         return _table(found, title, addresses)
     axis = Axis(min(span.began for span in spans), max(span.ended for span in spans))
     drawn = (_lane(lane, axis, addresses) for lane in lanes)
-    picture = tag("div", *drawn, _axis(axis, found.unit), class_="timeline", aria_hidden="true")
+    parts = (_grid(axis), *drawn, _axis(axis, found.unit))
+    picture = tag("div", *parts, class_="timeline", aria_hidden="true")
     return Markup(picture + _table(found, title, addresses))
 
 
@@ -80,15 +81,17 @@ def _is_placed(span: Span) -> bool:
     return isfinite(span.began) and isfinite(span.ended)
 
 
+def _grid(axis: Axis) -> Markup:
+    """Lines through all lanes at the marks of the axis."""
+    places = (_percent(axis.at(tick)) for tick in axis.ticks())
+    lines = (tag("line", x1=place, x2=place, y1=0, y2="100%") for place in places)
+    return tag("svg", *lines, class_="grid")
+
+
 def _lane(lane: Lane, axis: Axis, addresses: Addresses) -> Markup:
-    grid = (_grid_line(axis.at(tick)) for tick in axis.ticks())
     in_order = sorted(merged(lane.spans, axis), key=lambda drawn: drawn[0].style in _ON_TOP)
     spans = (_span(drawn, axis, addresses) for drawn in in_order)
-    return Markup(tag("p", lane.name) + tag("svg", *grid, *spans))
-
-
-def _grid_line(at: float) -> Markup:
-    return tag("line", x1=_percent(at), x2=_percent(at), y1=0, y2="100%")
+    return Markup(tag("p", lane.name) + tag("svg", *spans))
 
 
 def _percent(number: float) -> str:
@@ -127,12 +130,12 @@ def _span(drawn: tuple[Span, int], axis: Axis, addresses: Addresses) -> Markup:
     more = f" and {count - 1:,} more" if count > 1 else ""
     title = tag("title", f"{_moment(span.began)}–{_moment(span.ended)}: {span.line.text}{more}")
     style = span.style.value if span.style is not Style.PLAIN else ""
-    bar = tag("rect", title, x=_percent(at), width=_percent(end - at), class_=style)
-    words = NOTHING
-    if end - at >= _READABLE:
-        said = tag("text", span.line.text[: int((end - at) * _LETTERS) + 1], x=4, y=14)
-        words = tag("svg", said, x=_percent(at), width=_percent(end - at))
-    return linked(Markup(bar + words), span.to, addresses, drawn=True)
+    place = {"x": _percent(at), "width": _percent(end - at), "class_": style}
+    if end - at < _READABLE:
+        return linked(tag("rect", title, **place), span.to, addresses, drawn=True)
+    said = tag("text", span.line.text[: int((end - at) * _LETTERS) + 1])
+    bar = tag("svg", title, tag("rect"), said, **place)
+    return linked(bar, span.to, addresses, drawn=True)
 
 
 def _axis(axis: Axis, unit: str) -> Markup:
