@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from esper_audit.traces.log_files import is_torch_file, torch_folder_in
 from esper_audit.traces.logged_frames import instance_of, is_direct, place_of, user_stack
 from esper_audit.traces.logged_names import LoggedNames
 from esper_audit.traces.process_log import LoggedCompile, ProcessLog
+from esper_audit.traces.remembered import Remembered
 from esper_audit.traces.stated import StatedValues
 from esper_audit.traces.written_code import WrittenCode, written_code
 
@@ -41,6 +42,9 @@ _SETTINGS = (
 _OLD_NAMES = {EACH: "cache_size_limit", ACCUMULATED: "accumulated_cache_size_limit"}
 """Names before 2.6, which some logs of 2.6 still have."""
 
+
+_FAILURES: Remembered[tuple[GuardFailure, ...]] = Remembered(most=100_000)
+"""By what they are made of; it weighs as many lines of guards as are held."""
 
 _UNFINISHED = "it began at line {line} of the log, which does not have its end"
 
@@ -244,10 +248,26 @@ class Compiles:
     def _read_failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
         """None where something in the log is of a form that nobody thought of."""
         try:
-            return self._failures(logged, known)
+            return _FAILURES.answer(
+                self._asked(logged, known),
+                len(logged.guards) + 1,
+                lambda: self._failures(logged, known),
+            )
         except Exception as error:
             self._unread.append(Unrecognized(f"the guards of compile {logged.id}", said(error)))
             return ()
+
+    def _asked(self, logged: LoggedCompile, known: _Known) -> Hashable:
+        """All that failures are made of."""
+        return (
+            known.place,
+            logged.guards,
+            tuple(logged.reasons),
+            str(logged.metrics.get("fail_reason") or ""),
+            repr(logged.symbols),
+            tuple(known.lines.items()),
+            self._files,
+        )
 
     def _failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
         entries = list(self._entries(logged, known))
