@@ -19,7 +19,7 @@ def watch(
             metavar="PID|FOLDER|FILE",
             show_default=False,
             help="The number of a process that runs under `exec`, or the file or the folder that"
-            " --save names there. The file may come later.",
+            " --save names there; or a trace log, or the folder of TORCH_TRACE. It may come later.",
         ),
     ],
     interval: Annotated[

@@ -13,7 +13,7 @@ from esper_audit.data.recording import Recording
 from esper_audit.data.storage import UNREADABLE, load
 from esper_audit.errors import UsageError
 from esper_audit.program import processes
-from esper_audit.program.heard import MOST_KEPT, Heard, Life, ProcessState
+from esper_audit.program.heard import MOST_KEPT, Happened, Heard, Life, ProcessState
 from esper_audit.program.tail import Tail
 from esper_audit.recording.journal import SUFFIX, Ended, event_of
 
@@ -23,7 +23,7 @@ class Followed(Protocol):
 
     place: Path
     life: Life
-    heard: Heard
+    most: int
 
     @property
     def name(self) -> str:
@@ -35,8 +35,11 @@ class Followed(Protocol):
     def held_by(self, holders: frozenset[int]) -> None:
         """Told from time to time which processes have the file open."""
 
-    def state(self) -> ProcessState:
-        """What is known now."""
+    def states(self) -> list[ProcessState]:
+        """What is known now of each process in it."""
+
+    def news(self) -> list[tuple[ProcessState, Happened]]:
+        """What was not told before."""
 
     def close(self) -> None:
         """Let go of the file."""
@@ -139,8 +142,8 @@ class FollowedJournal:
         elif processes.are_known():
             self.life = Life.SILENT
 
-    def state(self) -> ProcessState:
-        return self.heard.state(
+    def states(self) -> list[ProcessState]:
+        state = self.heard.state(
             str(self.place),
             self.life,
             read=self._is_read,
@@ -148,6 +151,19 @@ class FollowedJournal:
             pid=self._writer,
             file=str(self._tail.path),
         )
+        return [state]
+
+    def news(self) -> list[tuple[ProcessState, Happened]]:
+        [state] = self.states()
+        return [(state, happened) for happened in self.heard.news()]
+
+    @property
+    def most(self) -> int:
+        return self.heard.most
+
+    @most.setter
+    def most(self, most: int) -> None:
+        self.heard.most = most
 
     def close(self) -> None:
         self._tail.close()

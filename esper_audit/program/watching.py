@@ -6,7 +6,7 @@ Reads what others write, and does nothing else: no signal, no lock, no file of i
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from pathlib import Path
@@ -18,6 +18,7 @@ from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.errors import UsageError
 from esper_audit.program import processes
 from esper_audit.program.following import Followed, of_journal
+from esper_audit.program.following_logs import NAMES, FollowedLog, is_log
 from esper_audit.program.heard import MOST_KEPT, Happened, Life, ProcessState
 from esper_audit.recording.journal import SUFFIX
 
@@ -32,6 +33,9 @@ _LOOK_COST = 20
 
 _BUDGET_SECONDS = 0.3
 """Of one poll: a view is drawn between two, however much there is to read."""
+
+_ONE_RUN_SECONDS = 600.0
+"""Trace logs of a folder that were written longer before the latest are of an earlier run."""
 
 _MOST_IN_ALL = 16 * MOST_KEPT
 """Compiles that are judged, of all processes together."""
@@ -73,6 +77,9 @@ class Places(Protocol):
     def journals(self) -> Iterator[Path]:
         """Journals there are now, or are to come."""
 
+    def logs(self) -> Iterator[Path]:
+        """Trace logs, for where there is no journal."""
+
     def is_alive(self) -> bool:
         """False where nothing can come any more."""
 
@@ -89,12 +96,33 @@ class OneFile:
     def journals(self) -> Iterator[Path]:
         yield self._journal
 
+    def logs(self) -> Iterator[Path]:
+        yield from ()
+
+    def is_alive(self) -> bool:
+        return True
+
+
+class OneLog:
+    """A trace log."""
+
+    kind = Kind.FILE
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+
+    def journals(self) -> Iterator[Path]:
+        yield from ()
+
+    def logs(self) -> Iterator[Path]:
+        yield Path(self.name)
+
     def is_alive(self) -> bool:
         return True
 
 
 class OneFolder:
-    """A folder with a recording, or a journal, of each rank."""
+    """A folder with a recording, or a journal, of each rank; or with trace logs."""
 
     kind = Kind.FOLDER
 
@@ -106,6 +134,12 @@ class OneFolder:
         found = {*self._path.glob(f"*.json{SUFFIX}")}
         found |= {path.with_name(path.name + SUFFIX) for path in self._path.glob("*.json")}
         yield from sorted(found)
+
+    def logs(self) -> Iterator[Path]:
+        """Those of the latest run: many may have left theirs, which nobody writes any more."""
+        written = {path: _written_at(path) for path in self._path.rglob(NAMES)}
+        latest = max(written.values(), default=0.0)
+        yield from sorted(path for path, at in written.items() if at > latest - _ONE_RUN_SECONDS)
 
     def is_alive(self) -> bool:
         return True
@@ -122,16 +156,21 @@ class OneProcess:
         self._started = processes.started(pid)
 
     def journals(self) -> Iterator[Path]:
-        own = self._open(self._pid)
-        if own:
-            yield from own
-            return
-        for child in processes.descendants(self._pid):
-            yield from self._open(child)
+        yield from self._open(f"*{SUFFIX}")
 
-    def _open(self, pid: int) -> list[Path]:
+    def logs(self) -> Iterator[Path]:
+        yield from self._open(NAMES)
+
+    def _open(self, pattern: str) -> Iterator[Path]:
+        """The files that it has open, or else that those have that it started."""
+        own = [path for path in self._files(self._pid) if path.match(pattern)]
+        for pid in () if own else processes.descendants(self._pid):
+            yield from (path for path in self._files(pid) if path.match(pattern))
+        yield from own
+
+    def _files(self, pid: int) -> list[Path]:
         try:
-            return [path for path in processes.open_files(pid) if path.suffix == SUFFIX]
+            return processes.open_files(pid)
         except PermissionError:
             if pid != self._pid:
                 return []
@@ -151,7 +190,14 @@ def places_of(given: str) -> Places:
         return _process(int(given))
     if is_folder(path) or given.endswith("/"):
         return OneFolder(path)
-    return OneFile(path)
+    return OneLog(path) if is_log(path) else OneFile(path)
+
+
+def _written_at(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _process(pid: int) -> OneProcess:
@@ -175,6 +221,7 @@ class Watch:
         self._next_look = 0.0
         self._alive = True
         self._turn = 0
+        self._logs = False
         self.more = True
         """Whether there is more to be read at once."""
 
@@ -188,8 +235,8 @@ class Watch:
     def poll(self) -> None:
         """Read what was written since; as much as fits into a moment."""
         alive = self._places.is_alive()
-        for place in self._places.journals() if alive else ():
-            self._follow(place)
+        if alive:
+            self._find()
         self._alive = alive
         self.more = self._read()
         now = time.monotonic()
@@ -198,13 +245,23 @@ class Watch:
             # On a machine with many processes a look takes longer, and is made less often.
             self._next_look = now + max(_LOOK_SECONDS, _LOOK_COST * (time.monotonic() - now))
 
-    def _follow(self, place: Path) -> None:
+    def _find(self) -> None:
+        """Follow what has come; trace logs only where nothing of ours is written."""
+        for place in self._places.journals():
+            self._follow(place, of_journal)
+        if all(followed.life is Life.WAITING for followed in self._followed.values()) or self._logs:
+            for place in self._places.logs():
+                self._logs = True
+                self._follow(place, FollowedLog)
+
+    def _follow(self, place: Path, follow: Callable[[Path], Followed]) -> None:
         if place not in self._followed:
-            self._followed[place] = of_journal(place)
+            self._followed[place] = follow(place)
+            self._followed[place].poll()
             self._changed, self._next_look = time.monotonic(), 0.0
             most = max(_MOST_IN_ALL // len(self._followed), 16)
             for followed in self._followed.values():
-                followed.heard.most = min(most, MOST_KEPT)
+                followed.most = min(most, MOST_KEPT)
 
     def _read(self) -> bool:
         until = time.monotonic() + _BUDGET_SECONDS
@@ -235,7 +292,7 @@ class Watch:
         """Whether nothing more is to be expected."""
         if self.more:
             return False
-        lives = [one.life for one in self._followed.values() if one.life is not Life.WAITING]
+        lives = [one.life for one in self._counted() if one.life is not Life.WAITING]
         if not self._alive:
             return Life.RUNNING not in lives
         if not lives or any(life not in _OVER for life in lives):
@@ -255,8 +312,16 @@ class Watch:
             seconds=time.monotonic() - self._began,
         )
 
+    def _counted(self) -> list[Followed]:
+        """Not the logs of runs before, where there are some that are written now."""
+        found = list(self._followed.values())
+        logs = [one for one in found if isinstance(one, FollowedLog)]
+        if all(one.life in (Life.WAITING, Life.SILENT) for one in logs):
+            return found
+        return [one for one in found if one not in logs or one.life is not Life.SILENT]
+
     def _states(self) -> list[ProcessState]:
-        found = [one.state() for one in self._followed.values()]
+        found = [state for one in self._counted() for state in one.states()]
         return sorted(found, key=lambda state: (state.rank is None, state.rank or 0, state.place))
 
     def _missing(self, found: Sequence[ProcessState]) -> tuple[str, ...]:
@@ -265,9 +330,5 @@ class Watch:
 
     def news(self) -> list[tuple[ProcessState, Happened]]:
         """What happened since it was asked last, of all processes, in the order of its time."""
-        found = [
-            (one.state(), happened)
-            for one in self._followed.values()
-            for happened in one.heard.news()
-        ]
+        found = [pair for one in self._counted() for pair in one.news()]
         return sorted(found, key=lambda pair: pair[1].compile.at)

@@ -158,8 +158,10 @@ def _totals(shown: Sequence[ProcessState], width: int) -> Iterator[Line]:
         f"{lost:.1f} s spent compiling{on_one} ({again:.1f} s in recompiles)",
     ]
     eager = {f.frame.key for p in shown for f in p.audit.frames if _is_eager(f)}
-    hits = sum(process.audit.recording.lookups.hits for process in shown)
-    parts.append(f"compiled code was reused in {several(hits, 'lookup')}")
+    known = [found for process in shown if (found := process.audit.recording).trace_log is None]
+    if known:  # no trace log has them
+        hits = sum(recording.lookups.hits for recording in known)
+        parts.append(f"compiled code was reused in {several(hits, 'lookup')}")
     parts += [f"{several(len(eager), 'frame')} now eager"] if eager else []
     yield from wrapped(line("; ".join(parts)), width)
 

@@ -37,7 +37,9 @@ NOT_RUN = {
     "torchrun --nproc-per-node 8 --no-python esper-audit exec --save ranks/ train.py": (
         "tests/live/test_ranks.py runs ranks"
     ),
-    "esper-audit watch ranks/": "tests/pure/test_watching.py watches ranks",
+    "TORCH_TRACE=traces python train.py &": "tests/pure/test_watched_logs.py watches trace logs",
+    "esper-audit watch traces": "tests/pure/test_watched_logs.py watches trace logs",
+    "esper-audit watch ranks/": "tests/pure/test_watched_ranks.py watches ranks",
     "esper-audit exec examples/hf_caches.py dynamic": "tests/live/test_examples.py runs it",
     "esper-audit exec --provenance examples/optimizer_schedule.py float": (
         "tests/live/test_examples.py runs it"

@@ -47,7 +47,8 @@ def life_words(process: ProcessState) -> str:
                 "running" if not process.ended else f"{_ended(process)}; its report is being made"
             )
         case Life.SILENT:
-            return "no process here writes it: it died, or runs on another machine"
+            over = "died" if process.audit.recording.trace_log is None else "is over"
+            return f"no process here writes it: it {over}, or runs on another machine"
         case Life.DIED:
             return "died before it could save (crash or kill)"
         case _:
@@ -72,8 +73,10 @@ def name_words(group: Sequence[ProcessState]) -> str:
 
 
 def _ended(process: ProcessState) -> str:
-    program = process.audit.recording.program
-    how = first_line(program.ended) if program is not None else ""
+    recording = process.audit.recording
+    how = first_line(recording.program.ended) if recording.program is not None else ""
+    if recording.trace_log is not None:
+        return "its process is gone; a trace log does not say how it ended"
     return f"ended with {how}" if how else "ended"
 
 
