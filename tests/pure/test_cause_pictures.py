@@ -166,3 +166,10 @@ def test_callables_behind_one_wrapper_share_a_table_of_their_entries():
     assert (found.frame, found.entries) == ("inner", ("0/0", "0/1"))
     assert rows == {"fn": ["Linear", "GELU"]}
     assert all(row.varied for row in found.rows)
+
+
+def test_a_tensor_in_place_of_none_is_told_in_few_words():
+    tensor = "tensor(size=[2, 4], dtype=float32, device=cpu, stride=[4, 1], requires_grad=False)"
+    none = failure("0/0", "self.cached", expected="None", actual=tensor, kind="NONE_MATCH")
+    _, rows = table_of(FIRST, replace(SECOND, guard_failures=(none,)))
+    assert rows == {"self.cached": ["None", "tensor [2, 4] float32"]}

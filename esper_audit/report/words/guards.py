@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from esper_audit.data.compiles import GuardFailure
 from esper_audit.report.words.changes import fields_in_words, guarded
 from esper_audit.report.words.origins import with_origin
@@ -33,7 +35,11 @@ def _told(failure: GuardFailure, side: int, value: str) -> str:
     """What differs of a tensor or of torch's state, where that is known; else the value."""
     if failure.fields:
         return shortened(fields_in_words({n: pair[side] for n, pair in failure.fields.items()}))
-    return shortened(guarded(failure.kind, value))
+    return shortened(_TENSOR.sub(r"tensor \1 \2", guarded(failure.kind, value)))
+
+
+_TENSOR = re.compile(r"^tensor\(size=(\[[^\]]*\]), dtype=(\w+), .*\)$", re.DOTALL)
+"""A tensor in place of something else: its size and dtype tell it apart, the rest is wide."""
 
 
 def shortened(text: str, longest: int = LONGEST) -> str:
