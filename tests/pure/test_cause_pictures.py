@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import html_parts
 import pytest
 from builders import compiled, failure
 from drawn_pictures import RUN, figures
@@ -14,8 +15,10 @@ from test_program_report import WRITE
 from test_program_report import report as program_report
 
 from esper_audit.data.compiles import Outcome
+from esper_audit.data.logs import LogSource
 from esper_audit.data.places import Frame, Location
-from esper_audit.report.figures import Card, GuardTable, HeatMap
+from esper_audit.report.figures import Card, GuardTable, HeatMap, Timeline
+from esper_audit.report.formats import Format, render
 
 # --- guards by cache entries ---
 
@@ -173,3 +176,16 @@ def test_a_tensor_in_place_of_none_is_told_in_few_words():
     none = failure("0/0", "self.cached", expected="None", actual=tensor, kind="NONE_MATCH")
     _, rows = table_of(FIRST, replace(SECOND, guard_failures=(none,)))
     assert rows == {"self.cached": ["None", "tensor [2, 4] float32"]}
+
+
+def test_a_card_and_a_compile_lead_to_the_pages_of_tlparse(tmp_path):
+    pages = {"0/1": str(tmp_path / "tl out" / "m_1.html"), "0/0": "tl_out/m_0.html"}
+    document = program_report((FIRST, SECOND), trace_log=LogSource(pages=pages))
+    card, facts = card_of(document)
+    assert "tlparse's pages: 0/1" in facts
+    [told] = [fact.line for fact in card.facts if fact.line.text.startswith("tlparse")]
+    assert told.spans[1].to == (tmp_path / "tl out" / "m_1.html").as_uri()
+    [compiles] = [lane for lane in figures(document, Timeline)[0].lanes if lane.name == "compiles"]
+    assert [span.to for span in compiles.spans] == ["tl_out/m_0.html", card.anchor]
+    links = html_parts.check(render(document, Format.HTML)).links
+    assert {"tl_out/m_0.html", told.spans[1].to} <= set(links)

@@ -135,6 +135,8 @@ def test_each_rank_has_a_lane_on_one_clock():
     whole = ProgramReport(audits=(of_rank(100.0, 1.0), of_rank(102.0, 1.0)))
     assert spans(whole, "rank 0") == [(1.0, 2.0)]
     assert spans(whole, "rank 1") == [(3.0, 4.0)]
+    another_day = ProgramReport(audits=(of_rank(100.0, 1.0), of_rank(9e6, 1.0)))
+    assert spans(another_day, "rank 1") == [(1.0, 2.0)]
     unknown = ProgramReport(audits=(of_rank(100.0, 1.0), of_rank(None, 1.0)))
     assert spans(unknown, "rank 1") == [(1.0, 2.0)]
     assert "clock begins with its own" in figures(unknown, Timeline)[0].summary.text

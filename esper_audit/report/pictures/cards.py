@@ -9,7 +9,8 @@ from esper_audit.data.findings import Finding
 from esper_audit.data.places import Location, is_cell
 from esper_audit.report.figures import Card
 from esper_audit.report.manual import Rule
-from esper_audit.report.pictures.anchors import Anchors, about
+from esper_audit.report.pictures.anchors import Anchors, about, cause_key
+from esper_audit.report.pictures.tlparse import PagesOfCauses, pages_item
 from esper_audit.report.program import finding_item
 from esper_audit.report.run import cause_item
 from esper_audit.report.sections import Code, Item, Line, Span, Style, item, line, words
@@ -30,9 +31,16 @@ MOST_VALUES = 16
 class CardMaker:
     """Makes the cards of one page, for which each file is read once."""
 
-    def __init__(self, root: str, anchors: Anchors, began_at: float | None) -> None:
+    def __init__(
+        self,
+        root: str,
+        anchors: Anchors,
+        began_at: float | None,
+        pages: PagesOfCauses | None = None,
+    ) -> None:
         """``began_at`` is when the earliest recording began, where that is known."""
         self._root, self._anchors, self._began_at = root, anchors, began_at
+        self._pages = pages or {}
         self._sources = SourceLines(root)
 
     def of_cause(self, cause: Cause) -> Card:
@@ -58,17 +66,19 @@ class CardMaker:
         return Card(
             anchor=self._anchors.of_cause(finding),
             title=_led(title, finding.id),
-            facts=(*facts, *self._guards(finding), *(item(_muted(text)) for text in note)),
+            facts=(*facts, *self._further(finding), *(item(_muted(text)) for text in note)),
             code=code,
             first=excerpt.first if excerpt is not None else 1,
             marked=excerpt.marked if excerpt is not None else 0,
         )
 
-    def _guards(self, finding: Finding) -> Iterator[Item]:
+    def _further(self, finding: Finding) -> Iterator[Item]:
         anchor = self._anchors.of_frame(finding.frame.key)
         if anchor:
             named = f"the guards of {finding.frame.name} by cache entry"
             yield item(line("see ", Span(named, Style.PLAIN, anchor)))
+        if pages := self._pages.get(cause_key(finding)):
+            yield pages_item(pages)
 
     def _excerpt(self, finding: Finding) -> tuple[Excerpt | None, list[str]]:
         """The lines around the one to look at, and what a reader must know of them."""

@@ -14,6 +14,7 @@ from esper_audit.report.figures import Lane, Span, Timeline
 from esper_audit.report.pictures.anchors import Anchors
 from esper_audit.report.pictures.attempts import attempt_line, attempt_style
 from esper_audit.report.pictures.known_values import known_values
+from esper_audit.report.pictures.tlparse import page_of
 from esper_audit.report.ranks import short_names
 from esper_audit.report.sections import Style, line
 from esper_audit.report.words.changes import sources
@@ -101,7 +102,8 @@ def _compiles(audit: ProgramAudit, anchors: Anchors, shift: float = 0.0) -> Iter
             began + attempt.seconds.total,
             attempt_line(attempt),
             attempt_style(attempt),
-            anchors.of_causes(causes.get(attempt.sequence, ())),
+            anchors.of_causes(causes.get(attempt.sequence, ()))
+            or page_of(audit.recording, attempt),
         )
 
 
@@ -161,7 +163,7 @@ def _of_ranks(report: ProgramReport, audits: Sequence[ProgramAudit], anchors: An
     """One clock where every recording knows when it began; else each begins at 0."""
     begins = [audit.recording.began_at for audit in audits]
     known = [begin for begin in begins if begin is not None]
-    first = min(known) if len(known) == len(begins) else None
+    first = min(known) if len(known) == len(begins) and _is_one_run(audits, known) else None
     named = zip(short_names(report), report.audits, strict=True)
     shown = [(name, audit) for name, audit in named if audit.recording.compiles][:MOST_LANES]
     lanes = tuple(
@@ -169,6 +171,15 @@ def _of_ranks(report: ProgramReport, audits: Sequence[ProgramAudit], anchors: An
     )
     clock = "" if first is not None else " Each rank's clock begins with its own recording."
     return Timeline(line(f"{_told(audits)}{clock}{_more_lanes(audits)}"), "s", lanes)
+
+
+def _is_one_run(audits: Sequence[ProgramAudit], begins: Sequence[float]) -> bool:
+    """Whether recordings overlap, or nearly: of runs on several days, one axis shows nothing."""
+    longest = max(audit.recording.seconds for audit in audits)
+    return max(begins) - min(begins) <= _RUNS_APART * max(longest, 1.0)
+
+
+_RUNS_APART = 10
 
 
 def _more_lanes(audits: Sequence[ProgramAudit]) -> str:

@@ -24,6 +24,7 @@ from esper_audit.report.pictures.clock import of_program
 from esper_audit.report.pictures.costs import costs
 from esper_audit.report.pictures.environment import environment
 from esper_audit.report.pictures.guard_tables import frames_with_guards
+from esper_audit.report.pictures.tlparse import pages_of_causes
 from esper_audit.report.program import distinct_findings, frame_rows, shown_frames
 from esper_audit.report.ranks import MOST_CLASSES, short_names
 from esper_audit.report.sections import Page, Part, Section, Table
@@ -69,7 +70,8 @@ def _drawn(
     anchors: Anchors,
 ) -> Section:
     """The section, with its figures."""
-    maker = CardMaker(report.root, anchors, began(a.recording.began_at for a in report.audits))
+    begins = began(audit.recording.began_at for audit in report.audits)
+    maker = CardMaker(report.root, anchors, begins, pages_of_causes(report))
     causes, eager = found
     if section.anchor == Part.FRAMES:
         return _frames(section, report, anchors)
