@@ -97,7 +97,8 @@ class StepMetrics:
 
     def _reset(self) -> None:
         self._steps, self._place = 0, ""
-        self._reported = self._judged = 0
+        self._reported = 0
+        self._over: tuple[bool, ...] = ()
         self._told: set[tuple[str, str]] = set()
 
     # --- while it records ---
@@ -150,18 +151,18 @@ class StepMetrics:
                 self._tell(found, self._place)
 
     def _may_be_over(self) -> bool:
-        """Whether it is worth judging: counting is cheap, judging is not."""
+        """Whether it is worth judging: counting is cheap, judging is not, and is told once."""
         assert self.recording is not None
         totals, budget = self.recording.totals, self.budget
-        trouble = totals.recompiles + totals.refused + totals.failed + totals.limits
-        if trouble == self._judged:
-            return False
-        self._judged = trouble
-        late, allowed = totals.recompiles_after_warm_up, budget.recompiles_after_warm_up
-        is_over = (budget.recompiles is not None and totals.recompiles > budget.recompiles) or (
-            allowed is not None and late > allowed
+        over = (
+            _is_over(totals.recompiles + totals.refused, budget.recompiles),
+            _is_over(totals.recompiles_after_warm_up, budget.recompiles_after_warm_up),
+            totals.refused > 0,
+            totals.failed > 0,
+            totals.limits > 0,
         )
-        return is_over or bool(totals.refused or totals.failed or totals.limits)
+        before, self._over = self._over, over
+        return any(over) and over != before
 
     @quiet
     def end(self, failed: bool = False) -> None:
@@ -251,6 +252,10 @@ def counted(totals: Totals, prefix: str = PREFIX) -> dict[str, float]:
         "graph_breaks": totals.graph_breaks,
     }
     return {f"{prefix}{name}": float(value) for name, value in found.items()}
+
+
+def _is_over(number: int, allowed: int | None) -> bool:
+    return allowed is not None and number > allowed
 
 
 def _check_number(name: str, value: object) -> None:

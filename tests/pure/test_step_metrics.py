@@ -92,6 +92,16 @@ def test_an_exceeded_budget_warns_once_with_its_cause_and_its_step(live):
         steps.check()
 
 
+def test_a_storm_is_judged_once_not_at_each_of_its_recompiles(live, monkeypatch):
+    judged: list[int] = []
+    monkeypatch.setattr(metrics, "excess", lambda made, *_: judged.append(len(made.compiles)))
+    with StepMetrics(max_recompiles=1) as steps:
+        for _ in range(9):
+            live.compiles_now()
+            steps.check()
+    assert judged == [2, 9], "as the bound was exceeded, and at the end"
+
+
 def test_a_limit_is_told_apart_from_the_recompiles_before_it(live):
     with StepMetrics(max_recompiles=0) as steps:
         live.compiles_now(Outcome.COMPILED)
