@@ -9,7 +9,7 @@ from typing import Any
 from esper_audit._dynamo import files, frames, names
 from esper_audit._dynamo.failures import Failure, read_failure, stopped_at
 from esper_audit._dynamo.made_guards import Made, UserLines
-from esper_audit._dynamo.stages import moment_of
+from esper_audit.data.clock import moment_of
 from esper_audit.data.compiles import GraphBreak, RunsAfter
 from esper_audit.data.places import Location
 from esper_audit.data.signals import Begin, Code, End, Stages

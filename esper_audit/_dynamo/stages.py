@@ -8,20 +8,15 @@ kept by ``time.perf_counter``.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from esper_audit.data.clock import moment_of
 from esper_audit.data.stages import Stage
 
 SHORTEST = 1e-4
 """Seconds. Inductor has dozens of passes that take less; they are not kept."""
-
-
-def moment_of(wall: float) -> float:
-    """What ``time.perf_counter`` was at a time in seconds since 1970, not long ago."""
-    return time.perf_counter() - (time.time() - wall)
 
 
 @dataclass(slots=True)

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from esper_audit.data.clean import clean_lines
+from esper_audit.data.clock import now
 from esper_audit.data.notices import HookError
 from esper_audit.data.numbers import whole_number
 from esper_audit.data.recording import Environment, Program, Recording
@@ -35,7 +36,6 @@ from esper_audit.program.launch import NotFoundError, Target
 from esper_audit.program.on_import import on_import
 from esper_audit.program.signals import HELD, FatalSignals
 from esper_audit.program.surroundings import not_reported, own_surroundings
-from esper_audit.recording.clock import now
 from esper_audit.recording.journal import Journal
 
 if TYPE_CHECKING:

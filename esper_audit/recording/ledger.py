@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+from esper_audit.data.clock import now
 from esper_audit.data.compiles import (
     Compile,
     DeferredWork,
@@ -22,7 +23,6 @@ from esper_audit.data.places import Frame
 from esper_audit.data.signals import Begin, Code, End, Stages
 from esper_audit.data.stages import Seconds, Stage
 from esper_audit.data.steps import Phase
-from esper_audit.recording.clock import now
 from esper_audit.recording.named_steps import NamedSteps
 from esper_audit.torch_text.sources import frame_key, in_user_terms
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 
 import pytest
 import torch
 from blend import Blend, drive
+from torch.profiler import ProfilerActivity, profile, record_function
 
 from esper_audit import Recorder, step
 from esper_audit._dynamo import names
 from esper_audit._dynamo.stages import SHORTEST, StageClock
+from esper_audit.data.audits import ProgramReport
 from esper_audit.data.compiles import Compile, DeferredWork
+from esper_audit.diagnosis import judge_program
+from esper_audit.report.timeline.beside import beside
 
 pytestmark = pytest.mark.usefixtures("clean_dynamo")
 
@@ -75,6 +80,32 @@ def test_a_recording_says_when_it_began(found):
     assert [named.label for named in recording.named_steps] == ["alpha 0.1", "alpha 0.2"]
     assert end_of(first) == pytest.approx(recording.named_steps[1].at)
     assert recording.named_steps[1].seconds is None
+
+
+def test_a_compile_lies_in_the_call_of_a_profile_of_the_same_process(tmp_path):
+    path = tmp_path / "profile.json.gz"
+    model = torch.compile(lambda x: x.sin() * 2, backend="aot_eager")
+    with Recorder() as recorder, profile(activities=[ProfilerActivity.CPU]) as profiler:
+        for number in range(2):
+            with record_function(f"call {number}"):
+                model(torch.ones(2, 2 + number))
+    profiler.export_chrome_trace(str(path))
+    report = ProgramReport(audits=(judge_program(recorder.recording()),))
+    events = json.loads(beside(report, path))["traceEvents"]
+    events = [event for event in events if event["ph"] == "X"]
+    calls = [event for event in events if event["name"].startswith("call ")]
+    for number, kind in enumerate(("compiled", "recompiled")):
+        compile_ = next(event for event in events if event.get("cat") == kind)
+        call = next(event for event in calls if event["name"] == f"call {number}")
+        assert call["ts"] - 1000 <= compile_["ts"]
+        assert compile_["ts"] + compile_["dur"] <= call["ts"] + call["dur"] + 1000
+        assert compile_["dur"] >= call["dur"] / 2
+    # The profiler draws torch's stages, too: the same ones, by another clock.
+    theirs, ours = (
+        [event["ts"] for event in events if event["name"] == "build_guards" and event["cat"] == cat]
+        for cat in ("cpu_op", "stage")
+    )
+    assert ours == pytest.approx(theirs or ours, abs=1000)
 
 
 def test_a_torch_that_tells_of_no_stages_still_gives_compiles(monkeypatch):

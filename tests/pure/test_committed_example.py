@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter
 
 import pytest
 from trace_checks import checked, spans
@@ -36,11 +36,10 @@ def test_the_timeline_shows_what_the_baseline_accepts():
         {event["pid"]: event["args"][arg] for event in events if event["name"] == f"process_{arg}"}
         for arg in ("name", "labels")
     )
-    compiles = defaultdict(lambda: {"warm-up": 0, "steady": 0})
-    for event in spans(events, "compiled") + spans(events, "recompiled"):
-        compiles[event["pid"]][event["args"]["phase"]] += 1
+    made = spans(events, "compiled") + spans(events, "recompiled")
+    compiles = Counter((event["pid"], event["args"]["phase"]) for event in made)
     shown = {
-        title: (verdicts[pid], compiles[pid]["warm-up"], compiles[pid]["steady"])
+        title: (verdicts[pid], compiles[pid, "warm-up"], compiles[pid, "steady"])
         for pid, title in titles.items()
     }
     assert shown == accepted()

@@ -55,13 +55,13 @@ class Profile:
             )
             self.head = {name: msgspec.json.decode(part) for name, part in parts.items()}
         self.base = _whole(self.head.get("baseTimeNanoseconds"))
+        self._times = [msgspec.json.decode(event, type=_Timed) for event in self.events]
 
     def span(self) -> tuple[int, int]:
         """When its first event began and its last one ended, in nanoseconds since 1970."""
-        times = [msgspec.json.decode(event, type=_Timed) for event in self.events]
         found = [
             (_whole(time.ts * 1000), _whole((time.dur or 0) * 1000))
-            for time in times
+            for time in self._times
             if _is_timed(time)
         ]
         if not found:

@@ -32,8 +32,10 @@ def chrome_trace(document: Document) -> str:
 
 def written(head: dict[str, Any], events: Iterable[Any]) -> str:
     """The file: its head, and its events."""
+    parts = [f"{escaped_json(name)}:{escaped_json(part)}" for name, part in head.items()]
     lines = ",\n".join(map(escaped_json, events))
-    return f'{escaped_json(head)[:-1]},"traceEvents":[\n{lines}\n]}}\n'
+    parts.append(f'"traceEvents":[\n{lines}\n]')
+    return f"{{{','.join(parts)}}}\n"
 
 
 def all_events(made: Sequence[Process], base: int) -> Iterator[dict[str, Any]]:
