@@ -73,6 +73,9 @@ def _failures(
     recording: Recording, budget: ProgramBudget, findings: Sequence[Finding]
 ) -> Iterator[Reason]:
     counts = count(recording, budget.warm_up_calls)
+    if recording.trace_log is not None:
+        # A log does not say when warm-up was over: only what holds for all of it can fail.
+        budget = replace(budget, recompiles_after_warm_up=None, compiles_after_warm_up=None)
     yield from _over_bounds(counts, budget)
     if budget.bounds_compiles:
         yield from uncounted(findings)

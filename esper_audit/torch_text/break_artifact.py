@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from esper_audit.data.places import Location
 
 _PLACE = re.compile(
-    r"^Graph break (?:in user code )?at (?P<file>.+):(?P<line>\d+)\s*$", re.MULTILINE
+    r"^Graph break (?:in user code )?at (?P<file>.+):(?P<line>\d{1,9})\s*$", re.MULTILINE
 )
 _REASON = re.compile(r"^(?:Graph Break )?Reason: ", re.MULTILINE)
 _ATTEMPT = "Encountered graph break when attempting to trace"
 _TRACEBACK = re.compile(r"^User code traceback:\s*$", re.MULTILINE)
 _SECOND = re.compile(r"^Traceback \(most recent call last\)", re.MULTILINE)
 _LINE = re.compile(
-    r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<function>.+)$', re.MULTILINE
+    r'^\s*File "(?P<file>[^"\n]+)", line (?P<line>\d{1,9}), in (?P<function>.+)$', re.MULTILINE
 )
 
 

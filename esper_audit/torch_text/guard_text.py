@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from esper_audit.data.compiles import ValueKind
 from esper_audit.data.places import Location
 
-_COMMENT = re.compile(r"#\s(?P<file>\S+):(?P<line>\d+) in (?P<function>\S+)")
+_COMMENT = re.compile(r"#\s(?P<file>\S+):(?P<line>\d{1,9}) in (?P<function>\S+)")
 _TENSOR = re.compile(
     r"check_tensor\(.*?, (?P<type>\w+), DispatchKeySet\((?P<keys>.*?)\), torch\.(?P<dtype>\w+),"
     r" device=(?P<device>\S+), requires_grad=(?P<requires_grad>\w+),"

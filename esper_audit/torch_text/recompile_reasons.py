@@ -16,13 +16,13 @@ from esper_audit.torch_text.sources import guard_name
 
 _ENTRY = re.compile(r"(?P<entry>!?\d+/\d+(?:/\d+)?(?:_\d+)?): ?(?P<text>.*)", re.DOTALL)
 _STACK = re.compile(r"\n\s*(?:- )?User stack trace:\n")
-_LINE = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d+), in (?P<function>\S+)')
+_LINE = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d{1,9}), in (?P<function>\S+)')
 _TENSOR = re.compile(r"tensor '(?P<name>.+?)' (?P<what>.+)", re.DOTALL)
 _NO_TENSOR = re.compile(
     r"expected type of '(?P<name>.+?)' to be a tensor type,? but found <class '(?P<type>.+?)'>"
 )
 _SIZE = re.compile(
-    r"(?P<field>size|stride) mismatch at index (?P<index>\d+)\. expected (?P<expected>-?\d+),"
+    r"(?P<field>size|stride) mismatch at index (?P<index>\d{1,2})\. expected (?P<expected>-?\d+),"
     r" actual (?P<actual>-?\d+)"
 )
 _PLAIN = re.compile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from esper_audit.data.compiles import GraphBreak, Outcome, RunsAfter
@@ -116,12 +117,11 @@ class Ended:
 
     @property
     def stopped_at(self) -> Location | None:
-        file, line = (
-            self._metrics.get(f"fail_user_frame_{name}") for name in ("filename", "lineno")
-        )
-        if not isinstance(file, str) or not isinstance(line, int) or is_library_file(file):
+        file = self._metrics.get("fail_user_frame_filename")
+        line = whole(self._metrics, "fail_user_frame_lineno")
+        if not isinstance(file, str) or line is None or is_library_file(file):
             return None
-        return Location(file, max(0, line))
+        return Location(file, line)
 
 
 def graph_breaks_of(logged: LoggedCompile, frame: Location) -> tuple[GraphBreak, ...]:
@@ -206,8 +206,13 @@ def config_of(metrics: Mapping[str, Any]) -> dict[str, Any]:
     held = metrics.get("dynamo_config")
     if isinstance(held, dict):
         return held
+    return _config(held) if isinstance(held, str) else {}
+
+
+@lru_cache(maxsize=16)
+def _config(text: str) -> dict[str, Any]:
     try:
-        found = json.loads(held) if isinstance(held, str) else {}
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -26,7 +26,7 @@ from esper_audit.traces.attempts import (
     whole,
 )
 from esper_audit.traces.causes import Entry, failures_of
-from esper_audit.traces.guard_trees import GuardTree, tree_of_lines
+from esper_audit.traces.kept import compared_before, tree_of
 from esper_audit.traces.log_files import is_torch_file, torch_folder_in
 from esper_audit.traces.logged_frames import instance_of, is_direct, place_of, user_stack
 from esper_audit.traces.logged_names import LoggedNames
@@ -57,13 +57,6 @@ class _Known:
     code: WrittenCode
     place: Location
     lines: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    trees: dict[str, GuardTree] = field(default_factory=dict)
-
-    def tree(self, entry: str) -> GuardTree:
-        """The tree of an entry, read when it is first asked for: most frames compile once."""
-        if entry not in self.trees:
-            self.trees[entry] = tree_of_lines(self.lines.get(entry, ()))
-        return self.trees[entry]
 
 
 class Compiles:
@@ -75,6 +68,7 @@ class Compiles:
         self._seen: set[str] = set()
         self._frames: dict[str, _Known] = {}
         self._unread: list[Unrecognized] = []
+        self._paths: dict[str, str] = {}
         self._files = tuple(dict.fromkeys(self._all_files()))
         starts = [start for start in map(_start, log.compiles) if start is not None]
         self.began = min(starts, default=None)
@@ -220,7 +214,7 @@ class Compiles:
         frame = known.frame
         if not is_torch_file(frame.file) or not frame.raw_name.endswith("inner"):
             return frame
-        tree = known.tree(logged.id) if logged.id in known.lines else GuardTree()
+        tree = tree_of(known.lines.get(logged.id, ()))
         name = tree.type_of("L['fn']").rpartition(".")[2]
         if not name or name in ("function", "method"):
             return frame
@@ -232,7 +226,6 @@ class Compiles:
         counted = whole(logged.metrics, "accumulated_cache_size")
         if counted == 0:
             known.lines.clear()  # dropped since
-            known.trees.clear()
         if counted is not None:
             return counted
         return max(len(logged.reasons), len(known.lines))
@@ -270,37 +263,41 @@ class Compiles:
         )
 
     def _failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
-        entries = list(self._entries(logged, known))
-        tree = tree_of_lines(logged.guards)
-        if logged.guards:
-            known.trees[logged.id] = tree
-        values = StatedValues(tree, logged.symbols)
+        told = self._reasons(logged) or [(entry, None) for entry in reversed(known.lines)]
+        lines = tuple((entry, known.lines.get(entry, ()), reason) for entry, reason in told)
+        symbols = tuple((str(s.get("source")), str(s.get("val"))) for s in logged.symbols)
+        key = known.place, known.code, self._files, lines, logged.guards, symbols
+        found = compared_before.get(key)
+        if found is None:
+            entries = [Entry(entry, tree_of(tree), reason) for entry, tree, reason in lines]
+            found = self._compared(entries, logged, known)
+            size = len(logged.guards) + sum(len(tree) for _, tree, _ in lines)
+            compared_before.keep(key, found, size)
+        return found
+
+    def _compared(
+        self, entries: Sequence[Entry], logged: LoggedCompile, known: _Known
+    ) -> tuple[GuardFailure, ...]:
+        values = StatedValues(tree_of(logged.guards), logged.symbols)
         names = LoggedNames(values, {entry.id: entry.tree for entry in entries}, known.code)
-        found = failures_of(entries, values, self._whole_path)
-        return tuple(map(names.named, found))
+        return tuple(map(names.named, failures_of(entries, values, self._whole_path)))
 
-    def _entries(self, logged: LoggedCompile, known: _Known) -> Iterator[Entry]:
-        """Those that torch gives a reason for, in its order; without reasons, all there are."""
-        reasons = self._reasons(logged)
-        told = [Entry(reason.entry, known.tree(reason.entry), reason) for reason in reasons]
-        if told:
-            yield from told
-            return
-        for entry in reversed(known.lines):
-            yield Entry(entry, known.tree(entry))
-
-    def _reasons(self, logged: LoggedCompile) -> Sequence[RecompileReason]:
+    def _reasons(self, logged: LoggedCompile) -> list[tuple[str, RecompileReason | None]]:
+        """Torch's reasons by cache entry, in its order."""
         texts = logged.reasons or refused_reasons(str(logged.metrics.get("fail_reason") or ""))
-        return [read_reason(text) for text in texts]
+        return [(reason.entry, reason) for reason in map(read_reason, texts)]
 
     def _whole_path(self, line: Location) -> Location:
         """Torch cuts paths in its comments; a frame or a stack may have the whole one."""
-        whole_file = next((file for file in self._files if file.endswith(line.file)), "")
+        if line.file not in self._paths:
+            self._paths[line.file] = self._whole_file(line.file) or line.file
+        return replace(line, file=self._paths[line.file])
+
+    def _whole_file(self, cut: str) -> str:
+        known = next((file for file in self._files if file.endswith(cut)), "")
         torch_folder = next(filter(None, map(torch_folder_in, self._files)), "")
-        in_torch = f"{torch_folder}/{line.file}"
-        if not whole_file and torch_folder and is_file(in_torch):
-            whole_file = in_torch
-        return replace(line, file=whole_file or line.file)
+        in_torch = f"{torch_folder}/{cut}"
+        return known or (in_torch if torch_folder and is_file(in_torch) else "")
 
 
 def refused_reasons(said: str) -> list[str]:

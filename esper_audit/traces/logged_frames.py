@@ -11,6 +11,7 @@ from esper_audit.traces.log_files import is_library_file
 from esper_audit.traces.process_log import LoggedCompile
 from esper_audit.traces.written_code import is_resumed
 
+_DIGITS = 10
 _REFUSED_IN = "Recompiling function "
 
 
@@ -24,7 +25,9 @@ def place_of(logged: LoggedCompile) -> Location | None:
     if said.startswith(_REFUSED_IN):
         function, _, place = said.removeprefix(_REFUSED_IN).partition(" in ")
         file, _, line = place.rpartition(":")
-        return Location(file, int(line) if line.isdecimal() else 0, function)
+        return Location(
+            file, int(line) if line.isdecimal() and len(line) < _DIGITS else 0, function
+        )
     return logged.stack[-1] if logged.stack else None
 
 

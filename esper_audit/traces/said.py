@@ -203,7 +203,7 @@ def _fields(reason: TensorReason, wanted: dict[str, str]) -> dict[str, tuple[str
 
 
 def _unknown_size(rank: str) -> str:
-    count = min(int(rank), 16) if rank.isdecimal() else 0
+    count = min(int(rank), 16) if rank.isdecimal() and len(rank) < 3 else 0
     return f"[{', '.join([UNKNOWN_SIZE] * count)}]"
 
 

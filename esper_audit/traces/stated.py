@@ -38,7 +38,7 @@ from esper_audit.traces.guard_trees import Guard, GuardTree
 UNKNOWN_SIZE = "?"
 """Stands for a symbolic size of which no record has the value."""
 
-_SIZE = re.compile(r"(?P<tensor>.+)\.(?P<field>size|stride)\(\)\[(?P<place>\d+)\]")
+_SIZE = re.compile(r"(?P<tensor>.+)\.(?P<field>size|stride)\(\)\[(?P<place>\d{1,3})\]")
 _RELATIONS = ("SHAPE_EXPRESSION", "SYMBOLIC_SHAPE_GUARD")
 _PLAIN_TYPES = ("int", "float", "bool", "str", "bytes", "complex", "NoneType")
 

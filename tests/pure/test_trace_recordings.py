@@ -216,5 +216,11 @@ def test_a_log_never_passes_a_budget(recording):
     assert audit.verdict is not AuditVerdict.PASSED
 
 
+def test_a_log_fails_no_budget_of_what_comes_after_warm_up(recording):
+    asked = ProgramBudget(recompiles_after_warm_up=0, compiles_after_warm_up=0, warm_up_calls=3)
+    audit = judge_program(recording, asked)
+    assert all(reason.counted is None for reason in audit.reasons)
+
+
 def test_a_log_fails_a_budget_that_it_exceeds(recording):
     assert judge_program(recording, ProgramBudget(recompiles=3)).verdict is AuditVerdict.FAILED
