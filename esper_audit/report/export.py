@@ -9,24 +9,13 @@ from pathlib import Path, PurePath
 from rich.console import Console
 from rich.text import Text
 
-from esper_audit.data.audits import ProgramReport, Report
-from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.clean import clean_lines
-from esper_audit.data.remedies import FixReport
-from esper_audit.data.scans import ScanReport
 from esper_audit.data.storage import Document
 from esper_audit.errors import UsageError
 from esper_audit.report.formats import Format, check_drawable, print_document, render
+from esper_audit.report.made_by import command_of
 from esper_audit.report.text.terminal import WIDTH
 
-_COMMANDS: dict[type[Document], str] = {
-    Report: "run",
-    ProgramReport: "exec",
-    GateReport: "gate",
-    ComparisonReport: "compare",
-    FixReport: "fix",
-    ScanReport: "scan",
-}
 _TIMELINE = ".trace.json"
 _EXPORTS = (".svg", ".html", ".txt", _TIMELINE)
 _MERGED = (".json", ".json.gz")
@@ -66,7 +55,7 @@ def export_report(report: Document, name: str, width: int, verbosity: int = 0) -
     console = _recording_console(width)
     print_document(report, console, verbosity)
     if suffix == ".svg":
-        return console.export_svg(title=f"esper-audit {_COMMANDS[type(report)]}")
+        return console.export_svg(title=f"esper-audit {command_of(report)}")
     return console.export_text()
 
 

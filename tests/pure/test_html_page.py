@@ -11,13 +11,16 @@ from typing import Any
 
 import html_parts
 import pytest
+from builders import program_audit
 from figures_shown import DIFF, card, figures, pictured
 from hostile import CONTROL, HOSTILE
 from report_builders import failing, report
 from test_clean import hostile
 from test_formats import DOCUMENTS
 
+from esper_audit.data.audits import ProgramReport
 from esper_audit.data.clean import clean
+from esper_audit.data.logs import LogSource
 from esper_audit.report.build import page
 from esper_audit.report.export import export_report
 from esper_audit.report.formats import Format, render
@@ -223,6 +226,19 @@ def test_commands_follow_what_they_are_for():
     closing = Closing(lead="First:", command="a 'b'", then=Next("Then:", "c && d"))
     said = shown(closing=closing).text
     assert said.index("First:") < said.index("a 'b'") < said.index("Then:") < said.index("c && d")
+
+
+def test_a_page_is_titled_by_the_command_that_made_it():
+    titles = {name: render(DOCUMENTS[name], Format.HTML) for name in ("run", "program", "fix")}
+    assert [re.findall("esper-audit <b>(.*?)</b>", made) for made in titles.values()] == [
+        ["run"],
+        ["exec"],
+        ["fix"],
+    ]
+    imported = program_audit(trace_log=LogSource(files=("/logs/rank_0.log",)))
+    assert "esper-audit <b>import</b>" in render(
+        ProgramReport(root="/p", audits=(imported,)), Format.HTML
+    )
 
 
 def test_an_answer_is_marked_by_more_than_its_colour():

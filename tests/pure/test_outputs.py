@@ -19,6 +19,7 @@ from esper_audit.report.formats import Format, Output, parse_outputs
     [
         ("b.json", "json", "b.json"),
         ("gate.md", "markdown", "gate.md"),
+        ("out/report.html", "html", "out/report.html"),
         ("junit.XML", "junit", "junit.XML"),
         ("a.sarif", "sarif", "a.sarif"),
         ("a.sarif.json", "sarif", "a.sarif.json"),

@@ -8,25 +8,14 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from esper_audit.data.audits import ProgramReport, Report
-from esper_audit.data.changes import ComparisonReport, GateReport
-from esper_audit.data.remedies import FixReport
-from esper_audit.data.scans import ScanReport
 from esper_audit.data.storage import Document
 from esper_audit.report.html.addresses import Addresses
 from esper_audit.report.html.blocks import blocks, items, line, pre
 from esper_audit.report.html.figures import figure
 from esper_audit.report.html.markup import NOTHING, Markup, tag, text, together
+from esper_audit.report.made_by import command_of
 from esper_audit.report.sections import Closing, Page, Section, Style
 
-_COMMANDS: dict[type[Document], str] = {
-    Report: "run",
-    ProgramReport: "exec",
-    GateReport: "gate",
-    ComparisonReport: "compare",
-    FixReport: "fix",
-    ScanReport: "scan",
-}
 _MARKS = {Style.GOOD: "✓ ", Style.BAD: "✗ ", Style.DOUBTFUL: "! "}
 _LONGEST_TITLE = 120
 _CONTENTS_FROM = 2
@@ -83,7 +72,7 @@ def _skip() -> Markup:
 
 def _body(page: Page, document: Document, addresses: Addresses) -> Iterator[Markup]:
     closing = page.closing
-    command = tag("p", "esper-audit ", tag("b", _COMMANDS[type(document)]), class_="tool")
+    command = tag("p", "esper-audit ", tag("b", command_of(document)), class_="tool")
     facts = tag("p", line(closing.facts, addresses), class_="facts") if closing.facts else NOTHING
     yield tag("header", command, *_answer(page, addresses), facts, id="top")
     sections = [
