@@ -21,7 +21,7 @@ from esper_audit.traces.envelopes import (
     UnknownFormError,
     compile_of_event,
     decoded,
-    event_decoder,
+    event_of,
     version_decoder,
 )
 from esper_audit.traces.metrics import Metrics, kept
@@ -42,6 +42,7 @@ ARTIFACTS = {
 
 _OUTERMOST = "dynamo"
 _BEGINNINGS = frozenset({"entire_frame_compile", "_compile.compile_inner"})
+_MOST_MICROSECONDS = 1e17
 _LATENCY = "Guard latency = "
 
 
@@ -170,7 +171,9 @@ class Process:
 
     def event(self, ident: str | None, line: int, payload: bytes) -> None:
         """``chromium_event``: a stage where it ends, or is whole; raises UnknownFormError."""
-        event = decoded(event_decoder, payload)
+        event = event_of(payload)
+        if not 0 <= event.ts < _MOST_MICROSECONDS:
+            raise UnknownFormError("ts")
         phase = event.ph
         if ident is None:
             ident = compile_of_event(payload)
@@ -206,11 +209,12 @@ class Process:
             self._running.pop(ident, None)
 
     def _stage(self, ident: str, line: int, name: str, began: float, lasted: float) -> None:
-        stage = LoggedStage(
-            name=self._texts.one(name), began=began / 1e6, seconds=max(lasted, 0.0) / 1e6
-        )
-        held = self._compile(ident, line).stages if ident else self.log.stages
-        held.append(stage)
+        seconds = lasted / 1e6 if lasted > 0 else 0.0
+        stage = LoggedStage(name=self._texts.one(name), began=began / 1e6, seconds=seconds)
+        known = self._compiles.get(ident)
+        if known is None and ident:
+            known = self._compile(ident, line)
+        (known.stages if known is not None and ident else self.log.stages).append(stage)
 
     def _compile(self, ident: str, line: int, *, again: bool = False) -> LoggedCompile:
         compiled = self._compiles.get(ident)

@@ -130,8 +130,20 @@ def envelope_of(text: bytes) -> Envelope:
 
 def event_envelope_of(text: bytes) -> EventEnvelope:
     """That of a ``chromium_event``; raises NotJsonError or UnknownFormError."""
-    envelope: EventEnvelope = decoded(_event_envelope, text)
-    return envelope
+    try:
+        return _event_envelope.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        envelope: EventEnvelope = decoded(_event_envelope, text)
+        return envelope
+
+
+def event_of(payload: bytes) -> Event:
+    """Its payload; raises NotJsonError or UnknownFormError."""
+    try:
+        return event_decoder.decode(payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        event: Event = decoded(event_decoder, payload)
+        return event
 
 
 def compile_of_event(payload: bytes) -> str:

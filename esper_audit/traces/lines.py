@@ -22,10 +22,9 @@ MOST_PAYLOAD = 64 << 20
 MOST_PREFIX = 200
 """What a launcher writes before each line is shorter."""
 
-_LINES = re.compile(
-    rb"\n(?:V\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (\{[^\n]*)|[^\t\n][^\n]*)"
-)
+_LINES = re.compile(rb"\n[^\t\n][^\n]*")
 """Lines that begin with no tab: heads, and whatever else stands there."""
+_HEAD = re.compile(rb"\nV\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (?=\{)")
 _TAB = b"\n\t"
 _MOST_TORN = 64
 _MOST_PREFIXES = 4096
@@ -123,11 +122,11 @@ class Lines:
         """Whole lines, a line's end before each."""
         done = counted = 0
         line = self._line - 1
-        take = self._record
+        take, parse = self._record, _HEAD.match
         for found in _LINES.finditer(block):
             start, end = found.span()
-            pid, text = found.groups()
-            if text is None:
+            new = parse(block, start, end)
+            if new is None:
                 self._rest.append(block[done:end])
                 self._regular = False
                 done = end
@@ -147,7 +146,7 @@ class Lines:
             done = end
             line += block.count(b"\n", counted, start + 1)
             counted = start + 1
-            self._head = (int(pid), text)
+            self._head = (int(new[1]), block[new.end() : end])
             self._orphaned = False
             self._began = line
         if done < len(block):

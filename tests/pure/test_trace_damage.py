@@ -43,6 +43,16 @@ def test_a_known_record_of_another_form_is_named():
     assert damage_of(log) == [(Kind.UNKNOWN_FORM, 1, 1)] and ids(read(log)) == ["1/0"]
 
 
+@pytest.mark.parametrize("at", [float("nan"), float("inf"), -1.0, "now", None])
+def test_an_event_without_a_time_is_of_no_known_form(at: object):
+    log = (
+        Log()
+        .record("chromium_event", {}, {"name": "dynamo", "ts": at, "ph": "B"}, "0/0")
+        .compile("1/0")
+    )
+    assert damage_of(log) == [(Kind.UNKNOWN_FORM, 1, 1)] and ids(read(log)) == ["1/0"]
+
+
 def test_records_of_unknown_kinds_are_no_damage():
     log = Log().record("what_comes_next", {"a": [1]}, "text", "0/0")
     [process] = read(log)
