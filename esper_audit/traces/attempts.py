@@ -50,9 +50,9 @@ class Ended:
             return False
         if self._logged.guards:
             return True
-        return bool(self._metrics.get("has_guarded_code")) and bool(
-            self._metrics.get("graph_op_count")
-        )
+        # Without its guards, as where they are damaged: nothing traced leaves code, too (2.13).
+        traced = self._metrics.get("graph_op_count") or self._logged.breaks
+        return bool(self._metrics.get("has_guarded_code")) and bool(traced)
 
     def outcome(self, entries_before: int) -> Outcome:
         if self.refused_by:
