@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tensorboard.backend.event_processing import event_accumulator
 
 from esper_audit import RecompileError
 from esper_audit.integrations.tensorboard import RecompileScalars, write
@@ -13,6 +12,8 @@ pytestmark = pytest.mark.usefixtures("clean_dynamo")
 
 
 def events(folder):
+    from tensorboard.backend.event_processing import event_accumulator
+
     return event_accumulator.EventAccumulator(str(folder)).Reload()
 
 

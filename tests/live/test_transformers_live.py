@@ -1,23 +1,33 @@
 """RecompileCallback in real trainings of the Trainer of Hugging Face: logs by step, budgets, endings."""
 
 # Callbacks take what a Trainer passes by position.
-# ruff: noqa: ARG002
+# ruff: noqa: ARG002, TC004
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from tensorboard.backend.event_processing import event_accumulator
-from transformers import Trainer, TrainerCallback, TrainingArguments
 from walk import blocks
 
 import esper_audit
 from esper_audit import RecompileError, RecompileWarning
-from esper_audit.integrations.transformers import RecompileCallback, watch
 from esper_audit.recording import marks
+
+if TYPE_CHECKING:
+    from trainer_training import (
+        FailsAt,
+        Model,
+        RecompileCallback,
+        TrainerCallback,
+        event_accumulator,
+        rows,
+        trainer_of,
+        watch,
+    )
 
 pytestmark = [
     pytest.mark.usefixtures("clean_dynamo"),
@@ -30,49 +40,11 @@ LATE: Any = {"warm_up_steps": 1, "max_recompiles_after_warm_up": 0}
 NAMES = ("step", "esper_audit/recompiles", "esper_audit/new_recompiles")
 
 
-class Model(torch.nn.Module):
-    """Its batches decide what is compiled: ``dynamic=False``, so each size is one."""
-
-    def __init__(self, is_compiled=True):
-        super().__init__()
-        net = torch.nn.Linear(2, 1)
-        self.net = torch.compile(net, backend="eager", dynamic=False) if is_compiled else net
-
-    def forward(self, x, labels=None):
-        loss = self.net(x).mean()
-        return {"loss": loss, "logits": loss.detach().reshape(1, 1)}
-
-
-def rows(*sizes):
-    """A batch each: it is collated as it is."""
-    return [{"x": torch.ones(size, 2), "labels": torch.zeros(1)} for size in sizes]
-
-
-class Ordered(Trainer):
-    def _get_train_sampler(self, *_, **__):
-        return torch.utils.data.SequentialSampler(range(len(self.train_dataset)))  # type: ignore[arg-type]
-
-
-def trainer_of(folder, train, evaluate=(), model=None, callbacks=(), **options):
-    given: dict[str, Any] = {
-        "per_device_train_batch_size": 1,
-        "per_device_eval_batch_size": 1,
-        "num_train_epochs": 1,
-        "logging_steps": 2,
-        "use_cpu": True,
-        "report_to": [],
-        "save_strategy": "no",
-        "disable_tqdm": True,
-        "remove_unused_columns": False,
-    }
-    return Ordered(
-        model or Model(),
-        TrainingArguments(str(folder), **{**given, **options}),
-        data_collator=lambda batch: batch[0],
-        train_dataset=train,
-        eval_dataset=list(evaluate) or None,
-        callbacks=list(callbacks),
-    )
+@pytest.fixture(scope="module", autouse=True)
+def framework():
+    """Imported here and not above: every worker would as it collects the tests."""
+    module = import_module("trainer_training")
+    globals().update({name: getattr(module, name) for name in module.__all__})
 
 
 def places(callback):
@@ -138,15 +110,6 @@ def test_an_error_that_was_asked_for_ends_the_training_and_the_recording(tmp_pat
         trainer.train()
     assert "size-changed: input in Linear: size=[2, 2] -> size=[3, 2]" in str(failed.value)
     assert places(callback) == ["step 1", "step 2"]
-
-
-class FailsAt(TrainerCallback):
-    def __init__(self, step, error):
-        self.step, self.error = step, error
-
-    def on_step_end(self, args, state, control, **_):
-        if state.global_step == self.step:
-            raise self.error
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
