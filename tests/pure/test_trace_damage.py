@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -176,3 +178,8 @@ def test_damage_anywhere_never_raises(put: bytes, start: int, length: int):
     logs = read(whole[:start] + put + whole[start + length :], size=777)
     for log in logs:
         assert all(damage.count for damage in log.damage)
+
+
+def test_every_kind_of_damage_is_documented():
+    page = (Path(__file__).parents[2] / "docs/reference/trace-logs.md").read_text()
+    assert [kind for kind in Kind if f"| `{kind.value}` |" not in page] == []
