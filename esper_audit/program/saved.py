@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +20,9 @@ from esper_audit.diagnosis.ranks import merge
 from esper_audit.errors import UsageError
 from esper_audit.recording.journal import SUFFIX, read_journal
 
+_TRACE_LOG = "dedicated_log_torch_trace_"
+"""How torch names a trace log."""
+
 _RANK = re.compile(r"rank-(\d{1,9})\b")
 
 
@@ -31,12 +35,18 @@ def load_report(path: Path) -> Document:
         return merge(_of_ranks(_recordings(path)), _here())
     if path.suffix == SUFFIX:
         return merge([_audit(path)], _here())
+    if path.name.startswith(_TRACE_LOG):
+        raise UsageError(f"{path} is a trace log, not a saved file.", _importing(path))
     if path.suffix == ".py" and is_file(path):
         raise UsageError(f"{path} is Python code, not a saved file.", f"Type: {command_for(path)}")
     document = load_any(path)
     if isinstance(document, Recording):
         return merge([judge_program(document)], _here())
     return believed(document)  # type: ignore[type-var]  # any of them
+
+
+def _importing(path: Path) -> str:
+    return f"Type: esper-audit import {shlex.quote(str(path))}"
 
 
 def _here() -> str:
@@ -66,6 +76,10 @@ def _recordings(folder: Path) -> list[Path]:
     if not found:
         inside = next((path.parent for path in folder.rglob(f"*.json{SUFFIX}")), None)
         inside = next((path.parent for path in folder.rglob("*.json")), inside)
+        if inside is None and next(folder.rglob(f"{_TRACE_LOG}*"), None) is not None:
+            raise UsageError(
+                f"The folder {folder} holds trace logs, no recordings.", _importing(folder)
+            )
         raise UsageError(
             f"The folder {folder} holds no recording.",
             f"There are files in {inside}: give that folder."

@@ -38,6 +38,7 @@ from esper_audit.report.sections import (
     line,
     words,
 )
+from esper_audit.report.tlparse import tlparse_sections
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 from esper_audit.report.words.findings import limit_words, since_words
 from esper_audit.report.words.marks import FRAME_STYLES, answer_style
@@ -162,6 +163,7 @@ def _sections(report: ProgramReport, verbosity: int, way: str) -> Iterator[Secti
     writers = blame.of_program(report) if verbosity > 0 else None
     if writers is not None:
         yield writers
+    yield from tlparse_sections(report, verbosity)
     if notes := dict.fromkeys(_notes(report)):
         yield Section("Notes", bullets(*notes), anchor=Part.NOTES)
 

@@ -248,3 +248,14 @@ def test_an_output_replaces_no_log(desk, traces):
     traces("x.log", log_of())
     code, _, err = desk.run("import", "traces", "--save", "traces/x.log")
     assert code == 2 and "used by this command itself" in err
+
+
+@pytest.mark.parametrize("command", ["show", "compare"])
+def test_a_trace_log_in_place_of_a_saved_file_names_the_import(desk, traces, command):
+    file = traces("deep/dedicated_log_torch_trace_x.log", log_of())
+    for given in ("traces", str(file)):
+        code, _, err = desk.run(
+            *([command, given] if command == "show" else [command, given, given])
+        )
+        assert code == 2
+        assert f"Type: esper-audit import {given}" in err

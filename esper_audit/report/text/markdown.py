@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from esper_audit.report.sections import Closing, Code, Item, Line, Page, Section, Style, Table
+from esper_audit.report.sections import Closing, Code, Item, Line, Page, Section, Span, Style, Table
 
 LONGEST = 60_000
 """Characters: GitHub takes comments of 65,536."""
@@ -141,8 +141,14 @@ def _closing(closing: Closing) -> Iterator[str]:
 
 
 def _line(line: Line) -> str:
-    spans = ((inline(span.text), span.style is Style.STRONG) for span in line.spans if span.text)
+    spans = ((_span(span), span.style is Style.STRONG) for span in line.spans if span.text)
     return "".join(f"**{text}**" if strong else text for text, strong in spans)
+
+
+def _span(span: Span) -> str:
+    """A page of another tool, beside what was read, as a link."""
+    said = inline(span.text)
+    return f"[{said}](<{span.to}>)" if span.to.startswith("file://") else said
 
 
 def _html(text: str) -> str:

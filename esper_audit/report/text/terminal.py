@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from rich import box
+from rich import style as rich_style
 from rich import table as rich_table
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
@@ -69,12 +70,18 @@ def drawn(page: Page, width: int | None = None, *, colours: bool = True) -> str:
     return stream.getvalue()
 
 
-def _text(line: Line) -> Text:
-    return Text.assemble(*((span.text, STYLES[span.style]) for span in line.spans))
+def _text(line: Line, links: Links = NO_LINKS) -> Text:
+    made = Text.assemble(*((span.text, STYLES[span.style]) for span in line.spans))
+    at = 0
+    for span in line.spans:
+        if links is not NO_LINKS and span.to.startswith("file://"):
+            made.stylize(rich_style.Style(link=span.to), at, at + len(span.text))
+        at += len(span.text)
+    return made
 
 
 def _row(row: Row, links: Links) -> RenderableType:
-    text = links.add_to(_text(row.line))
+    text = links.add_to(_text(row.line, links))
     if row.strong:
         text.stylize("bold")
     if not text:
@@ -107,7 +114,7 @@ def _table(table: Table, width: int, links: Links) -> rich_table.Table:
             width=column_width,
         )
     for row in table.rows:
-        made.add_row(*(links.add_to(_text(cell)) for cell in row))
+        made.add_row(*(links.add_to(_text(cell, links)) for cell in row))
     return made
 
 
