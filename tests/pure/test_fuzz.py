@@ -22,6 +22,7 @@ from hostile import CONTROL, ENCODABLE, live_in_markdown
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_formats import FAILING
+from trace_checks import checked
 
 from esper_audit.data.audits import ProgramReport, Report
 from esper_audit.data.baseline_file import dumps_baseline, load_baseline
@@ -94,6 +95,8 @@ def check(text: str, form: str) -> None:
         ElementTree.fromstring(text)
     elif form in ("json", "sarif"):
         json.loads(text)
+    elif form == "chrome-trace":
+        checked(text)
     elif form == "markdown":
         assert live_in_markdown(text) == []
     elif form == "github":
@@ -106,7 +109,10 @@ def check(text: str, form: str) -> None:
 
 def shown(document: Document, form: str, verbosity: int) -> None:
     began = time.process_time()
-    if form in ("svg", "html", "txt"):
+    if form == "chrome-trace" and not isinstance(document, Report | ProgramReport):
+        with pytest.raises(UsageError, match="holds none"):
+            render(document, Format.CHROME_TRACE)
+    elif form in ("svg", "html", "txt"):
         check(export_report(document, f".{form}", 100, verbosity), form)
     else:
         known = {member.value: member for member in Format}
