@@ -189,3 +189,11 @@ def test_a_card_and_a_compile_lead_to_the_pages_of_tlparse(tmp_path):
     assert [span.to for span in compiles.spans] == ["tl_out/m_0.html", card.anchor]
     links = html_parts.check(render(document, Format.HTML)).links
     assert {"tl_out/m_0.html", told.spans[1].to} <= set(links)
+
+
+@pytest.mark.parametrize("forged", ["https://evil.example/x", "javascript:x", "//evil.example/x"])
+def test_a_forged_page_of_tlparse_is_no_link(forged):
+    document = program_report((FIRST, SECOND), trace_log=LogSource(pages={"0/1": forged}))
+    links = html_parts.check(render(document, Format.HTML)).links
+    assert not [link for link in links if "evil" in link and not link.startswith("file:///")]
+    assert "javascript:x" not in links

@@ -19,11 +19,13 @@ PagesOfCauses = dict[tuple[str, ...], dict[str, str]]
 
 
 def page_of(recording: Recording, attempt: Compile) -> str:
-    """The address of tlparse's page of an attempt; empty where there is none."""
+    """The address of tlparse's page of an attempt, which is a file; empty where there is none."""
     log = recording.trace_log
     page = log.pages.get(attempt.id, "") if log is not None else ""
     path = PurePath(page)
-    return path.as_uri() if path.is_absolute() else page
+    if path.is_absolute():
+        return path.as_uri()
+    return "" if ":" in page else page
 
 
 def pages_of_causes(report: ProgramReport) -> PagesOfCauses:
