@@ -22,7 +22,7 @@ from esper_audit.diagnosis import judge_program
 from esper_audit.diagnosis.sharing import cases, shared_frame
 from esper_audit.recording.journal import Ended, Event, compile_key
 
-MOST_KEPT = 4096
+MOST_KEPT = 1024
 """Compiles of one process that are judged; of many processes, fewer of each."""
 
 _OF_ONE_FRAME = 256

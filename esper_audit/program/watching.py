@@ -37,7 +37,7 @@ _BUDGET_SECONDS = 0.3
 _ONE_RUN_SECONDS = 600.0
 """Trace logs of a folder that were written longer before the latest are of an earlier run."""
 
-_MOST_IN_ALL = 16 * MOST_KEPT
+_MOST_IN_ALL = 32 * MOST_KEPT
 """Compiles that are judged, of all processes together."""
 
 _OVER = (Life.ENDED, Life.DIED)
