@@ -12,13 +12,13 @@ from drawn_pictures import drawn, figures
 from hostile import HOSTILE
 from report_builders import failing, report
 from test_formats import DOCUMENTS
-from test_program import made
+from test_program import limit, made
 from test_program_report import WRITE
 from test_program_report import report as program_report
 
 from esper_audit.data.compiles import Outcome, Stance
 from esper_audit.data.places import Location
-from esper_audit.data.stages import Stage
+from esper_audit.data.stages import Seconds, Stage
 from esper_audit.data.verdicts import StepVerdict
 from esper_audit.diagnosis import count
 from esper_audit.report.build import page
@@ -28,6 +28,7 @@ from esper_audit.report.pictures.cards import MOST_CARDS
 from esper_audit.report.pictures.clock import MOST_COMPILES
 from esper_audit.report.pictures.guard_tables import MOST_FRAMES
 from esper_audit.report.pictures.of_run import MOST_TIMELINES
+from esper_audit.report.sections import Table
 
 DOCUMENT = Path(__file__).parents[2] / "docs/how-to/look-at-a-page.md"
 
@@ -121,3 +122,37 @@ def test_the_document_names_every_part_that_is_drawn(name):
     own = [section for section in drawn(DOCUMENTS[name]).sections if section not in told]
     titles = {section.title.split(" after ")[0].partition(": ")[0] for section in own}
     assert {title for title in titles if title not in said} == set()
+
+
+RECORDINGS = {
+    "one compile": made(),
+    "recompiles": made(3),
+    "at the limit": [*made(3), limit()],
+    "two causes of one": [
+        *made(1),
+        compiled(
+            5,
+            Outcome.RECOMPILED,
+            guard_failures=(failure(), failure(source="self.mode", actual="'b'", expected="'a'")),
+        ),
+    ],
+    "equal compiles, counted": [*made(), replace(made(1)[1], count=40, seconds=Seconds(4.0))],
+    "a failed compile": [*made(1), compiled(7, Outcome.FAILED, reason="Oops: no")],
+    "two frames": [*made(2), compiled(8, frame=replace(FRAME, name="g", key="g"))],
+}
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_every_sum_of_a_page_is_that_of_the_headline(name):
+    document = program_report(RECORDINGS[name])
+    counts = count(document.audits[0].recording)
+    seconds = sum(one.seconds.total for one in RECORDINGS[name])
+    [found] = figures(document, HeatMap)
+    cells = [[cell.line.text for cell in cells] for _, cells in found.rows]
+    assert sum(int(row[0]) for row in cells) == counts.compiles
+    assert sum(int(row[1]) for row in cells) == counts.recompiles
+    costs = next(section for section in drawn(document).sections if section.anchor == "costs")
+    assert f"in {seconds:.1f} s" in page(document, 1).headline[0].line.text
+    tables = [block for block in costs.body if isinstance(block, Table)]
+    assert tables
+    assert all(table.rows[-1][1].text == f"{seconds:.1f}" for table in tables)
