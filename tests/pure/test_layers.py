@@ -89,6 +89,7 @@ def test_scenarios_use_public_names():
         "from esper_audit import scenario, Claim, Budget, ramp, skip",
         "import esper_audit.data.storage, esper_audit.report.build, esper_audit.report.text.terminal, esper_audit.diagnosis",
         "import esper_audit.cli.app, esper_audit.cli.run, esper_audit.cli.show",
+        "from esper_audit.integrations import lightning, metrics, notebook, tensorboard",
     ],
 )
 def test_importing_does_not_import_torch(code):
