@@ -19,7 +19,7 @@ _STACK = re.compile(r"\n\s*(?:- )?User stack trace:\n")
 _LINE = re.compile(r'File "(?P<file>[^"\n]+)", line (?P<line>\d{1,9}), in (?P<function>\S+)')
 _TENSOR = re.compile(r"tensor '(?P<name>.+?)' (?P<what>.+)", re.DOTALL)
 _NO_TENSOR = re.compile(
-    r"expected type of '(?P<name>.+?)' to be a tensor type,? but found <class '(?P<type>.+?)'>"
+    r"expected type of '(?P<name>.+?)' to be a tensor type,?[ ']*but found <class '(?P<type>.+?)'>"
 )
 _SIZE = re.compile(
     r"(?P<field>size|stride) mismatch at index (?P<index>\d{1,2})\. expected (?P<expected>-?\d+),"

@@ -110,9 +110,22 @@ def _judge(entry: Entry, values: StatedValues) -> _Judged:
         if guard.line in values.tree.lines or _is_gone(guard.source, judged.gone):
             continue
         answer = held(guard, values)
-        if isinstance(answer, Values):
+        if isinstance(answer, Values) and not _follows(guard, judged.failures):
             _fail(judged, guard, answer, values)
     return judged
+
+
+def _follows(guard: Guard, failures: Iterable[GuardFailure]) -> bool:
+    """Whether a relation says no more than the failure of one of its sides."""
+    if reading_of(guard.kind) is not Reading.RELATION:
+        return False
+    expression = split_expression(body_of(guard.text))
+    sides = expression.sides or (expression.source,)
+    return any(
+        side == failure.torch_source or is_inside(side, failure.torch_source)
+        for side in sides
+        for failure in failures
+    )
 
 
 def _is_gone(source: str, gone: Iterable[str]) -> bool:

@@ -57,7 +57,7 @@ class GuardTree:
 
     guards: list[Guard] = field(default_factory=list)
     types: dict[str, str] = field(default_factory=dict)
-    dicts: set[str] = field(default_factory=set)
+    dicts: dict[str, str] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
     lines: set[str] = field(default_factory=set)
@@ -132,7 +132,7 @@ def _add_manager(tree: GuardTree, manager: re.Match[str]) -> None:
     if manager["type"]:
         tree.types[source] = manager["type"]
     if _DICT_MANAGER in manager["kind"]:
-        tree.dicts.add(source)
+        tree.dicts[source] = manager["source"]
 
 
 def _add_guard(tree: GuardTree, leaf: re.Match[str], source: str, line: str) -> None:

@@ -23,7 +23,7 @@ from esper_audit.torch_text.guard_text import (
     wanted_value,
 )
 from esper_audit.torch_text.guard_values import Values, as_texts, of_fields, of_presence
-from esper_audit.torch_text.plain_sources import key_of
+from esper_audit.torch_text.plain_sources import key_of, one_way
 from esper_audit.torch_text.recompile_reasons import (
     RecompileReason,
     TensorReason,
@@ -215,9 +215,9 @@ def _guard(bare: str, text: str, tree: GuardTree) -> Guard | None:
     length = wanted_length(text)
     if length is None:
         return None
-    for owner in tree.dicts:
-        name = guard_name(owner)
-        if bare in (f"len({name}) != {length}", f"len({name}) == {length}", f"not {name}"):
+    for owner in tree.dicts.values():
+        name = one_way(guard_name(owner))
+        if one_way(bare) in (f"len({name}) != {length}", f"len({name}) == {length}", f"not {name}"):
             return Guard("DICT_LENGTH", owner, text, text)
     return None
 
