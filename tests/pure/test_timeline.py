@@ -192,6 +192,14 @@ def test_spans_that_overlap_get_rows_of_their_own():
     assert tracks_of(events) == ["compiles: MainThread", "compiles: MainThread (2)"]
 
 
+def test_what_has_no_name_is_still_drawn():
+    nameless = replace(FIRST, stages=(Stage("", 1.0, 0.1),))
+    work = DeferredWork("", "0/0", 0, 0.1, at=1.6)
+    events = events_of(program(nameless, deferred=(work,)))
+    assert of(events, "(unnamed)")["cat"] == "stage"
+    assert len(spans(events, "deferred")) == 1
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_names_stay_text(text):
     frame = replace(FRAME, name=text, file=text)

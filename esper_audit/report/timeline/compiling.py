@@ -101,7 +101,7 @@ def _later(recording: Recording) -> Iterator[tuple[DeferredWork, Span]]:
             ended = began + nanoseconds((work.seconds or 0.0) / work.count)
             ended = max([ended, *(_end(stage) for stage in _near(work.stages, ended))])
             parts = cut(_stages(work.stages), began, ended)
-            yield work, Span(name, work.kind, began, ended, args, parts)
+            yield work, Span(name, work.kind or "deferred", began, ended, args, parts)
 
 
 def _made_before(work: DeferredWork, made: Sequence[Compile]) -> Compile | None:

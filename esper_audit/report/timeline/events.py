@@ -18,6 +18,7 @@ from esper_audit.report.timeline.spans import Moment, Span, Track, flattened
 Event = dict[str, Any]
 
 STEP = "step"
+_UNNAMED = "(unnamed)"
 _EMPTY: tuple[Any, ...] = ("", None, [], {})
 
 _QUARTER = 7_889_238 * 10**9
@@ -73,14 +74,14 @@ Ordered = tuple[tuple[int, int], Event]
 
 def _span(span: Span, zero: int) -> Ordered:
     at = max(0, zero + span.began)
-    made: Event = {"name": clean(span.name), "cat": span.kind, "ph": "X"}
+    made: Event = {"name": clean(span.name) or _UNNAMED, "cat": span.kind, "ph": "X"}
     made |= {"ts": at / 1000, "dur": span.length / 1000}
     return (at, -span.length), _with_args(made, span.args)
 
 
 def _moment(moment: Moment, zero: int) -> Ordered:
     at = max(0, zero + moment.at)
-    made: Event = {"name": clean(moment.name), "cat": moment.kind, "ph": "i", "s": "t"}
+    made: Event = {"name": clean(moment.name) or _UNNAMED, "cat": moment.kind, "ph": "i", "s": "t"}
     return (at, 0), _with_args(made | {"ts": at / 1000}, moment.args)
 
 
