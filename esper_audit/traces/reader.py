@@ -39,6 +39,10 @@ MOST_TEXT = 120
 
 
 _EVENT = b'{"chromium_event"'
+_PAYLOAD = b'"has_payload": "'
+_SIGN = len(_PAYLOAD)
+_END = _SIGN + len('0123456789abcdef0123456789abcdef"}')
+_MOST_HEADS = 4096
 
 
 class Reader:
@@ -58,6 +62,7 @@ class Reader:
         self._found: dict[tuple[int, DamageKind], Damage] = {}
         self._closing = False
         self._reading: Reading = plain
+        self._heads: dict[bytes, tuple[int | None, str | None]] = {}
         self._told: dict[int, int] = {}
 
     def feed(self, data: bytes) -> None:
@@ -123,30 +128,40 @@ class Reader:
         log.size += len(record.text) + (len(record.payloads[-1]) if record.payloads else 0)
 
     def _event(self, record: Record) -> None:
-        """Most records are events: what they need is written out, and little is called."""
-        envelope = event_envelope_of(record.text)
-        process = self._process(record.pid, envelope.rank)
-        told = envelope.has_payload
-        if told is None:
-            self._count(process, record)
-            self._note_record(DamageKind.UNKNOWN_FORM, record)
-            return
+        """Most records are events: what they need is written out, and little is called.
+
+        But for the checksum, that is the last of it, an event's envelope is that of many others.
+        """
+        text = record.text.removesuffix(b"\r")
+        head = text[:-_END] if text[-_END : _SIGN - _END] == _PAYLOAD else b""
+        known = self._heads.get(head)
         payload: bytes | None = None
-        if len(record.payloads) == 1:
+        if known is not None and len(record.payloads) == 1:
+            rank, ident = known
             held = record.payloads[0]
             payload = self._reading(held)
-            if md5(payload, usedforsecurity=False).hexdigest() == told:
+            if md5(payload, usedforsecurity=False).hexdigest().encode() == text[-34:-2]:
+                process = self._process(record.pid, rank)
                 log = process.log
                 log.records += 1
-                log.size += len(record.text) + len(held)
+                log.size += len(text) + len(held)
             else:
                 payload = None
         if payload is None:
-            payload = self._payload(process, record, told)
+            envelope = event_envelope_of(text)
+            ident = envelope.compile_id
+            process = self._process(record.pid, envelope.rank)
+            if envelope.has_payload is None:
+                self._count(process, record)
+                self._note_record(DamageKind.UNKNOWN_FORM, record)
+                return
+            payload = self._payload(process, record, envelope.has_payload)
             if payload is None:
                 return
+            if head and len(self._heads) < _MOST_HEADS:
+                self._heads[head] = (envelope.rank, ident)
         try:
-            process.event(envelope.compile_id, record.line, payload)
+            process.event(ident, record.line, payload)
         except (UnknownFormError, NotJsonError):
             self._note_record(DamageKind.UNKNOWN_FORM, record)
 
