@@ -257,12 +257,13 @@ def _notes(report: ProgramReport) -> Iterator[str]:
     yield from log_notes(report)
     for audit in report.audits:
         is_log = audit.recording.trace_log is not None
-        if not audit.recording.complete and not is_log:
+        program = audit.recording.program
+        has_ended = program is not None and bool(program.ended)
+        if not audit.recording.complete and not is_log and not has_ended:
             yield (
                 "The process still runs, or died before it could save (crash or kill); this is what"
                 " it had written until then."
             )
-        program = audit.recording.program
         is_recorded = program is not None and is_readable(audit) and not is_log
         if is_recorded and compiled_nothing(audit):
             yield _NO_CHILDREN

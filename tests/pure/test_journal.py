@@ -55,6 +55,17 @@ def test_every_kind_of_event_comes_back(journal):
     assert (found.lookups, found.complete, found.program) == (Lookups(3, 1), False, PROGRAM)
 
 
+def test_a_journal_says_how_its_program_ended(journal):
+    journal.note(compiled(0), Lookups(1, 1))
+    ended = replace(PROGRAM, ended="os._exit(0)", exit_code=0)
+    journal.end(replace(recording(), program=ended, lookups=Lookups(5, 1), seconds=2.5))
+    found = read_journal(content(journal))
+    assert (found.program, found.seconds, found.lookups) == (ended, 2.5, Lookups(5, 1))
+    text = render(ProgramReport(audits=(judge_program(found),)), Format.PLAIN)
+    assert "ended with os._exit(0)" in text
+    assert "still runs" not in text
+
+
 def test_a_compile_that_comes_again_stands_in_for_the_first(journal):
     for reason in ("", "later"):
         journal.note(replace(compiled(0), reason=reason), Lookups())

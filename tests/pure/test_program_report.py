@@ -134,6 +134,7 @@ def test_nothing_that_went_wrong_is_silent():
         report(
             made(),
             complete=False,
+            program=replace(PROGRAM, ended="", exit_code=None),
             hook_errors=(HookError("compile", "Oops: it broke", count=3),),
             unrecognized=(Unrecognized("a guard", "gibberish"),),
             lost=(LostEvidence("torch._x", "2.99", "lookups"),),
