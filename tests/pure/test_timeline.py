@@ -157,6 +157,17 @@ def test_an_arrow_leads_from_the_step_after_an_event_to_its_recompile():
     ]
 
 
+def test_no_arrow_leads_back_in_time():
+    late = judged(1, StepVerdict.RECOMPILED, at=2.5, seconds=0.3, label="set_alpha(0.1)")
+    events = events_of(report(scenario(late, compiles=(AGAIN,))))
+    assert not [event for event in events if event["ph"] in "sf"]
+
+
+def test_a_count_of_nothing_is_drawn():
+    work = DeferredWork("backward", "0/0", 0, 0.1, count=0)
+    assert spans(events_of(program(replace(FIRST, count=0), deferred=(work,))))
+
+
 def test_steps_of_older_recordings_lie_around_their_compiles_and_say_so():
     older = [judged(index, StepVerdict.REUSED, seconds=0.5) for index in range(3)]
     events = events_of(report(scenario(*older, compiles=(AGAIN,))))

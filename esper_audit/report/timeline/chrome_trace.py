@@ -91,19 +91,21 @@ def _process(name: str, recording: Recording, judged: Sequence[JudgedStep], root
 
 
 def _with_arrows(steps: Track, recording: Recording) -> dict[int, int]:
-    """Number the arrows: from each step that follows an event to the first recompile in it."""
-    recompiled = {
-        compile_.step
-        for compile_ in recording.compiles
-        if compile_.outcome is Outcome.RECOMPILED and compile_.step is not None
-    }
-    wanted = {
-        step.index: number
-        for number, step in enumerate(recording.steps, 1)
-        if step.label and step.index in recompiled
-    }
-    for span in steps.spans:
-        span.flow = wanted.get(span.args["step"], 0)
+    """Number the arrows: from each step that follows an event to the first recompile in it.
+
+    None leads back in time: of a step whose begin is approximate, the recompile may be before it.
+    """
+    first: dict[int, float] = {}
+    for compile_ in recording.compiles:
+        if compile_.outcome is Outcome.RECOMPILED and compile_.step is not None:
+            first.setdefault(compile_.step, compile_.at)
+    after_events = {step.index for step in recording.steps if step.label}
+    wanted: dict[int, int] = {}
+    for number, span in enumerate(steps.spans, 1):
+        index = span.args["step"]
+        leads = index in after_events and index in first and index not in wanted
+        if leads and nanoseconds(first[index]) >= span.began:
+            span.flow = wanted[index] = number
     return wanted
 
 

@@ -44,7 +44,7 @@ def _of_compile(compile_: Compile, args: Args) -> Span:
     """Of equal compiles that are added up, the first; how long it took alone is not known."""
     name = f"{_NAMES.get(compile_.outcome, compile_.outcome.value)} {compile_.frame.name}"
     began = nanoseconds(compile_.at)
-    ended = began + nanoseconds(compile_.seconds.total / compile_.count)
+    ended = began + nanoseconds(compile_.seconds.total / max(1, compile_.count))
     ended = max([ended, *(_end(stage) for stage in _near(compile_.stages, ended))])
     parts = _stages(compile_.stages) or list(_shares(compile_))
     if compile_.count > 1:
@@ -71,7 +71,7 @@ def _shares(compile_: Compile) -> Iterator[Span]:
     for name in _PARTS:
         seconds = getattr(compile_.seconds, name)
         if seconds and seconds > 0:
-            ended = began + nanoseconds(seconds / compile_.count)
+            ended = began + nanoseconds(seconds / max(1, compile_.count))
             yield Span(name, "stage", began, ended, dict(_APPROXIMATE))
             began = ended
 
@@ -92,13 +92,13 @@ def _later(recording: Recording) -> Iterator[tuple[DeferredWork, Span]]:
             "count": work.count if work.count > 1 else None,
         }
         if at is None and made is not None:
-            at = made.at + made.seconds.total / made.count
+            at = made.at + made.seconds.total / max(1, made.count)
         if work.at is None or work.count > 1:
             args |= _APPROXIMATE
         if at is not None:
             name = f"{work.kind} {made.frame.name if made is not None else work.compile_id}"
             began = nanoseconds(at)
-            ended = began + nanoseconds((work.seconds or 0.0) / work.count)
+            ended = began + nanoseconds((work.seconds or 0.0) / max(1, work.count))
             ended = max([ended, *(_end(stage) for stage in _near(work.stages, ended))])
             parts = cut(_stages(work.stages), began, ended)
             yield work, Span(name, work.kind or "deferred", began, ended, args, parts)

@@ -112,7 +112,9 @@ def _eager(finding: Finding, recording: Recording, root: str, ended: int) -> Spa
     key = finding.frame.key
     own = [made for made in recording.compiles if made.frame.key == key]
     begins = [
-        made.at + made.seconds.total / made.count for made in own if _gave_up(made, finding.id)
+        made.at + made.seconds.total / max(1, made.count)
+        for made in own
+        if _gave_up(made, finding.id)
     ]
     if finding.id is not Diagnosis.EAGER_AFTER_LIMIT:
         begins += [skip.at for skip in recording.skips if skip.frame.key == key]
