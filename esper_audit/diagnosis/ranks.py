@@ -67,15 +67,18 @@ def is_readable(audit: ProgramAudit) -> bool:
     return all(reason.why is not Why.FILE_UNREADABLE for reason in audit.reasons)
 
 
-def missing_ranks(report: ProgramReport) -> tuple[str, ...]:
+def missing_ranks(report: ProgramReport, run: int | None = None) -> tuple[str, ...]:
     """Ranks of the program that left nothing here: ``3``, or ``5 to 8`` of several.
 
-    Where nobody knows how many ranks there are, those below the highest that is here.
+    Where nobody knows how many ranks there are, those below the highest that is here. Of one
+    ``run``: those that left nothing of it.
     """
     programs = [audit.recording.program for audit in report.audits]
     size = max((program.world_size or 0 for program in programs if program), default=0)
     ranks = {rank for _, found in report.parts for rank in found.ranks}
     size = size or max(ranks, default=-1) + 1
+    if run is not None:
+        ranks = {rank for _, found in report.parts if found.run == run for rank in found.ranks}
     present = sorted(rank for rank in ranks if 0 <= rank < size)
     # As gaps: a file may claim any number of ranks.
     gaps = ((last + 1, following - 1) for last, following in pairwise([-1, *present, size]))

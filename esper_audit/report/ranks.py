@@ -174,13 +174,20 @@ def rank_notes(report: ProgramReport) -> Iterator[str]:
             " `esper-audit show FOLDER` merges what they save with --save FOLDER/."
         )
         return
-    for ranks in missing[:MOST_FRAMES]:
-        yield f"No {what} of {'ranks' if ' ' in ranks else 'rank'} {ranks} was given."
-    if len(missing) > MOST_FRAMES:
-        yield f"No {what} of ranks in {len(missing) - MOST_FRAMES:,} more gaps was given."
+    runs = {found.run: run_name(found) for _, found in report.parts}
+    for run, name in runs.items() if len(runs) > 1 else [(None, "")]:
+        yield from _not_given(missing_ranks(report, run), what, f" of the {name}" if name else "")
     present = [rank for _, found in report.parts for rank in found.ranks]
     if what == "log" and len(present) > 1:
         yield f"The logs don't say how many ranks there were; the highest here is {max(present)}."
+
+
+def _not_given(missing: Sequence[str], what: str, run: str) -> Iterator[str]:
+    for ranks in missing[:MOST_FRAMES]:
+        yield f"No {what} of {'ranks' if ' ' in ranks else 'rank'} {ranks}{run} was given."
+    if len(missing) > MOST_FRAMES:
+        left = len(missing) - MOST_FRAMES
+        yield f"No {what} of ranks in {left:,} more gaps{run} was given."
 
 
 def log_notes(report: ProgramReport) -> Iterator[str]:
