@@ -39,6 +39,7 @@ NOT_RUN = {
     ),
     "TORCH_TRACE=traces python train.py &": "tests/pure/test_watched_logs.py watches trace logs",
     "esper-audit watch traces": "tests/pure/test_watched_logs.py watches trace logs",
+    "esper-audit import traces/": "docs/how-to/read-a-trace-folder.md imports a folder",
     "esper-audit watch ranks/": "tests/pure/test_watched_ranks.py watches ranks",
     "esper-audit exec examples/hf_caches.py dynamic": "tests/live/test_examples.py runs it",
     "esper-audit exec --provenance examples/optimizer_schedule.py float": (
