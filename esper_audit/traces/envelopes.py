@@ -84,6 +84,12 @@ class EventEnvelope(Struct):
         return _compile_id(self.compiled_autograd_id, self.frame_id, self.frame_compile_id)
 
 
+class Unread(EventEnvelope):
+    """The same of a record of a kind that is not read."""
+
+    attempt: int | None = None
+
+
 class Event(Struct):
     """The payload of a ``chromium_event``; ``ts`` and ``dur`` are in microseconds, by the clock."""
 
@@ -117,9 +123,27 @@ class UnknownFormError(Exception):
 
 _envelope = msgspec.json.Decoder(Envelope)
 _event_envelope = msgspec.json.Decoder(EventEnvelope)
+_unread = msgspec.json.Decoder(Unread)
 _event_args = msgspec.json.Decoder(_EventArgs)
 event_decoder = msgspec.json.Decoder(Event)
 version_decoder = msgspec.json.Decoder(Version)
+
+
+_READ = frozenset(name.encode() for name in Envelope.__struct_encode_fields__)
+
+
+def is_read(text: bytes) -> bool:
+    """Whether a record is of a kind that is read: torch writes its own key first."""
+    return text[2 : text.find(b'"', 2)] in _READ
+
+
+def unread_of(text: bytes) -> Unread:
+    """What is read of the others; raises NotJsonError or UnknownFormError."""
+    try:
+        return _unread.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        envelope: Unread = decoded(_unread, text)
+        return envelope
 
 
 def envelope_of(text: bytes) -> Envelope:

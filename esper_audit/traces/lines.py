@@ -22,9 +22,10 @@ MOST_PAYLOAD = 64 << 20
 MOST_PREFIX = 200
 """What a launcher writes before each line is shorter."""
 
-_LINES = re.compile(rb"\n[^\t\n][^\n]*")
-"""Lines that begin with no tab: heads, and whatever else stands there."""
-_HEAD = re.compile(rb"\nV\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (?=\{)")
+_LINES = re.compile(
+    rb"\n(?:V\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (\{[^\n]*)|[^\t\n][^\n]*)"
+)
+"""Lines that begin with no tab: heads, with their process and text, and whatever else is there."""
 _TAB = b"\n\t"
 _MOST_TORN = 64
 _MOST_PREFIXES = 4096
@@ -122,11 +123,11 @@ class Lines:
         """Whole lines, a line's end before each."""
         done = counted = 0
         line = self._line - 1
-        take, parse = self._record, _HEAD.match
+        take = self._record
         for found in _LINES.finditer(block):
             start, end = found.span()
-            new = parse(block, start, end)
-            if new is None:
+            pid, text = found.groups()
+            if pid is None:
                 self._rest.append(block[done:end])
                 self._regular = False
                 done = end
@@ -134,19 +135,24 @@ class Lines:
             head = self._head
             if head is not None and self._regular and not self._rest and not self._open:
                 # The usual case, written out: a head, and its payload in the same block.
-                payloads = (block[done:start],) if block[done : done + 2] == _TAB else ()
-                if payloads or done == start:
+                if done == start:
                     self._head = None
-                    take(Record(self._began, head[0], head[1], payloads))
+                    take(Record(self._began, head[0], head[1], ()))
+                elif block.startswith(_TAB, done):
+                    self._head = None
+                    take(Record(self._began, head[0], head[1], (block[done:start],)))
                     done = start
             if done < start:
                 self._rest.append(block[done:start])
             if self._head is not None or self._rest:
                 self._flush()
+            if done == start == counted:  # a head alone, after another
+                line += 1
+            else:
+                line += block.count(b"\n", counted, start + 1)
             done = end
-            line += block.count(b"\n", counted, start + 1)
-            counted = start + 1
-            self._head = (int(new[1]), block[new.end() : end])
+            counted = end
+            self._head = (int(pid), text)
             self._orphaned = False
             self._began = line
         if done < len(block):

@@ -20,8 +20,11 @@ from esper_audit.traces.envelopes import (
     Envelope,
     NotJsonError,
     UnknownFormError,
+    Unread,
     envelope_of,
     event_envelope_of,
+    is_read,
+    unread_of,
 )
 from esper_audit.traces.lines import Lines
 from esper_audit.traces.process_log import LoggedCompile, ProcessLog
@@ -113,8 +116,10 @@ class Reader:
         try:
             if record.text.startswith(_EVENT):
                 self._event(record)
-            else:
+            elif is_read(record.text):
                 self._other(record, envelope_of(record.text))
+            else:
+                self._unread_kind(record, unread_of(record.text))
         except NotJsonError:
             if not self._lines.split(record):
                 self._note_record(DamageKind.NOT_JSON, record)
@@ -171,6 +176,18 @@ class Reader:
             read(*args)
         except (UnknownFormError, NotJsonError):
             self._note_record(DamageKind.UNKNOWN_FORM, record)
+
+    def _unread_kind(self, record: Record, envelope: Unread) -> None:
+        """A record of which nothing but its process is asked for."""
+        process = self._process(record.pid, envelope.rank)
+        if envelope.has_payload is None:
+            self._count(process, record)
+            if record.payloads:
+                self._note_record(DamageKind.NOT_A_RECORD, record)
+        elif self._closing:
+            self._payload(process, record, envelope.has_payload)
+        else:
+            self._unread(process, record)
 
     def _other(self, record: Record, envelope: Envelope) -> None:
         process = self._process(record.pid, envelope.rank)
