@@ -87,16 +87,19 @@ class Lines:
         if cut < 0:
             self._unended(data)
             return
-        block = b"".join((b"\n", *self._tail, data[:cut]))
+        first = data.find(b"\n")
+        line = b"".join((b"\n", *self._tail, data[:first]))
         self._tail, self._tail_size = [data[cut + 1 :]], len(data) - cut - 1
-        self._block(block)
+        self._block(line, 0, len(line))
+        if first < cut:
+            self._block(data, first, cut)
 
     def close(self) -> None:
         """The log has ended: what is open is whole, or cut off."""
         rest = b"".join(self._tail)
         self._tail, self._tail_size = [], 0
         if rest:
-            self._block(b"\n" + rest)
+            self._block(b"\n" + rest, 0, len(rest) + 1)
         self._flush()
         self._finish_all()
 
@@ -119,12 +122,12 @@ class Lines:
 
     # --- pieces: from one head to the next ---
 
-    def _block(self, block: bytes) -> None:
-        """Whole lines, a line's end before each."""
-        done = counted = 0
+    def _block(self, block: bytes, begin: int, stop: int) -> None:
+        """Whole lines, a line's end before each; what is after ``stop`` is none of them."""
+        done = counted = begin
         line = self._line - 1
         take = self._record
-        for found in _LINES.finditer(block):
+        for found in _LINES.finditer(block, begin, stop):
             start, end = found.span()
             pid, text = found.groups()
             if pid is None:
@@ -155,10 +158,10 @@ class Lines:
             self._head = (int(pid), text)
             self._orphaned = False
             self._began = line
-        if done < len(block):
-            self._rest.append(block[done:])
-        self._line = line + 1 + block.count(b"\n", counted)
-        self._size += len(block) - done
+        if done < stop:
+            self._rest.append(block[done:stop])
+        self._line = line + 1 + block.count(b"\n", counted, stop)
+        self._size += stop - done
         if self._size > MOST_OPEN:
             self._read_lines()
 

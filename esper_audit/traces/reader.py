@@ -28,14 +28,7 @@ from esper_audit.traces.envelopes import (
 )
 from esper_audit.traces.lines import Lines
 from esper_audit.traces.process_log import LoggedCompile, ProcessLog
-from esper_audit.traces.records import (
-    Reading,
-    Record,
-    goes_on,
-    is_whole,
-    plain,
-    right_reading,
-)
+from esper_audit.traces.records import Record, goes_on, is_whole, plain, right_payload
 
 MOST_TEXT = 120
 """Characters of what is damaged that are shown."""
@@ -64,7 +57,6 @@ class Reader:
         self._last: Process | None = None
         self._found: dict[tuple[int, DamageKind], Damage] = {}
         self._closing = False
-        self._reading: Reading = plain
         self._heads: dict[bytes, tuple[int | None, str | None]] = {}
         self._told: dict[int, int] = {}
 
@@ -144,7 +136,7 @@ class Reader:
         if known is not None and len(record.payloads) == 1:
             rank, ident = known
             held = record.payloads[0]
-            payload = self._reading(held)
+            payload = plain(held)
             if md5(payload, usedforsecurity=False).hexdigest().encode() == text[-34:-2]:
                 process = self._process(record.pid, rank)
                 log = process.log
@@ -234,10 +226,9 @@ class Reader:
 
     def _payload(self, process: Process, record: Record, told: str) -> bytes | None:
         """The payload, if it is the one that was written."""
-        found = right_reading(record, told, self._reading)
-        if found is not None:
+        payload = right_payload(record, told)
+        if payload is not None:
             self._count(process, record)
-            payload, self._reading = found
             return payload
         if not record.payloads:
             self._count(process, record)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -30,7 +29,16 @@ class Record(NamedTuple):
 
 
 def plain(payload: bytes) -> bytes:
-    """What torch was given to log."""
+    """What torch was given to log, of a text without tabs: JSON has none. Any line's end will do.
+
+    It is faster than what takes tabs away at the beginnings of lines alone; the checksum tells
+    whether it was enough.
+    """
+    return payload[2:].translate(None, b"\r\t")
+
+
+def _with_tabs(payload: bytes) -> bytes:
+    """The same, of any text."""
     return payload.replace(b"\n\t", b"\n")[1:]
 
 
@@ -45,8 +53,7 @@ def _with_gaps(payload: bytes) -> bytes:
     return b"\n".join(line[1:] for line in lines if line)
 
 
-Reading = Callable[[bytes], bytes]
-_READINGS: tuple[Reading, ...] = (plain, _of_windows, _with_gaps)
+_READINGS = (plain, _with_tabs, _of_windows, _with_gaps)
 
 
 def checksum(payload: bytes) -> str:
@@ -78,19 +85,9 @@ def is_whole(record: Record) -> bool:
 
 def right_payload(record: Record, told: str) -> bytes | None:
     """The payload that the checksum is of."""
-    found = right_reading(record, told, plain)
-    return None if found is None else found[0]
-
-
-def right_reading(record: Record, told: str, first: Reading) -> tuple[bytes, Reading] | None:
-    """The payload that the checksum is of, and how it is read: tried ``first``."""
-    for payload in record.payloads:
-        text = first(payload)
-        if checksum(text) == told:
-            return text, first
-    for payload in record.payloads:
-        for reading in _READINGS:
+    for reading in _READINGS:
+        for payload in record.payloads:
             text = reading(payload)
-            if reading is not first and checksum(text) == told:
-                return text, reading
+            if checksum(text) == told:
+                return text
     return None
