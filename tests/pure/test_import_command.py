@@ -186,6 +186,7 @@ def test_two_imports_are_compared_whatever_their_scripts_are_called(desk, traces
         ("x.log.gz", gzip.compress(bytes(Log().compile("0/0")))[:40], 3, "can be read"),
         ("x.log", b"V1125 03:16:01.123000 7 torch/x.py:1] {broken\n" * 3, 3, "can be read"),
     ],
+    ids=["notes", "empty", "cut off pack", "broken records"],
 )
 def test_what_holds_no_record_is_refused(desk, traces, name, data, code, said):
     traces(name, data)
