@@ -12,7 +12,7 @@ its id where the one so far
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from esper_audit.data.places import Location
@@ -51,18 +51,22 @@ class Texts:
 
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
-        self._trees: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._trees: dict[str, tuple[str, ...]] = {}
         self.stacks: dict[tuple[Location, ...], tuple[Location, ...]] = {}
 
     def one(self, text: str) -> str:
         """The text, as the object that it was first."""
         return self._texts.setdefault(text, text)
 
-    def lines(self, lines: Iterable[str]) -> tuple[str, ...]:
-        """The lines, as the object that they were first."""
-        one = self._texts.setdefault
-        tree = tuple([one(line, line) for line in lines])
-        return self._trees.setdefault(tree, tree)
+    def tree(self, checksum: str, payload: bytes) -> tuple[str, ...]:
+        """The lines of a guard tree, as the object that they were first; by its right checksum."""
+        known = self._trees.get(checksum)
+        if known is None:
+            one = self._texts.setdefault
+            lines = payload.decode("utf-8", "replace").split("\n")
+            tree = [one(held, held) for held in lines if held and not held.startswith(_LATENCY)]
+            known = self._trees[checksum] = tuple(tree)
+        return known
 
     def values(self, held: Any) -> Any:
         """Data of JSON, its texts as one object each."""
@@ -131,12 +135,10 @@ class Process:
         ident = self._ident(envelope, record.compile_id)
         self._compile(ident, line).later.append(self._kept(record))
 
-    def guards(self, envelope: Envelope, line: int, text: str) -> None:
+    def guards(self, envelope: Envelope, line: int, payload: bytes) -> None:
         """``dynamo_cpp_guards_str``: the last tree of a compile is that of its cache entry."""
         compiled = self._compile(envelope.compile_id or "", line)
-        lines = text.split("\n")
-        tree = [held for held in lines if held and not held.startswith(_LATENCY)]
-        compiled.guards = self._texts.lines(tree)
+        compiled.guards = self._texts.tree(envelope.has_payload or "", payload)
 
     def symbol(self, envelope: Envelope, line: int, symbol: dict[str, Any]) -> None:
         """``create_symbol``, its stacks resolved to the innermost line of the user's."""

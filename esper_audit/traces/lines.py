@@ -23,9 +23,12 @@ MOST_PREFIX = 200
 """What a launcher writes before each line is shorter."""
 
 _LINES = re.compile(
-    rb"\n(?:V\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (\{[^\n]*)|[^\t\n][^\n]*)"
+    rb"\n(?:V\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (?=\{)|(?=[^\t\n]))"
 )
-"""Lines that begin with no tab: heads, with their process and text, and whatever else is there."""
+"""Where lines begin that do so with no tab: heads, with their process, and whatever else is there.
+
+The ends of lines are searched for apart: some have tens of thousands of characters.
+"""
 _TAB = b"\n\t"
 _MOST_TORN = 64
 _MOST_PREFIXES = 4096
@@ -128,8 +131,11 @@ class Lines:
         line = self._line - 1
         take = self._record
         for found in _LINES.finditer(block, begin, stop):
-            start, end = found.span()
-            pid, text = found.groups()
+            start, text_start = found.span()
+            end = block.find(b"\n", text_start, stop)
+            if end < 0:
+                end = stop
+            pid = found[1]
             if pid is None:
                 self._rest.append(block[done:end])
                 self._regular = False
@@ -155,7 +161,7 @@ class Lines:
                 line += block.count(b"\n", counted, start + 1)
             done = end
             counted = end
-            self._head = (int(pid), text)
+            self._head = (int(pid), block[text_start:end])
             self._orphaned = False
             self._began = line
         if done < stop:

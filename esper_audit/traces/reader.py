@@ -210,7 +210,7 @@ class Reader:
         elif (payload := self._payload(process, record, told)) is None:
             return
         elif guards:
-            process.guards(envelope, record.line, payload.decode("utf-8", "replace"))
+            process.guards(envelope, record.line, payload)
         elif artifact in ARTIFACTS:
             self._known(record, process.artifact, envelope, record.line, artifact, payload)
         if artifact in CACHES:

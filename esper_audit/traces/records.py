@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import NamedTuple
-
 import msgspec
 
 ANYWHERE = re.compile(rb"[VIWEC]\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\n{]{0,1000}?:\d+\] (?=\{)")
@@ -14,7 +12,7 @@ _BRACE = b'] {"'
 _CHECKSUM = re.compile(rb'"has_payload": ?"([0-9a-f]{32})"')
 
 
-class Record(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """A record as it stands in the log.
 
     ``payloads`` are what its payload may be: where a line that belongs to nobody stands among its
@@ -68,7 +66,7 @@ def record_of(line: int, pid: int, lines: bytes) -> Record:
 
 def goes_on(payload: bytes) -> bool:
     """Whether another record may begin in its last line."""
-    return payload.find(_BRACE, payload.rfind(b"\n")) >= 0
+    return payload.rfind(_BRACE, payload.rfind(b"\n")) >= 0
 
 
 def is_whole(record: Record) -> bool:
