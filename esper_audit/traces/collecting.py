@@ -15,9 +15,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from msgspec import UNSET
+
 from esper_audit.data.places import Location
 from esper_audit.traces.envelopes import (
     Envelope,
+    Line,
+    Symbol,
     UnknownFormError,
     compile_of_event,
     decoded,
@@ -52,6 +56,7 @@ class Texts:
     def __init__(self) -> None:
         self._texts: dict[str, str] = {}
         self._trees: dict[str, tuple[str, ...]] = {}
+        self._places: dict[tuple[str, int, str], Location] = {}
         self.stacks: dict[tuple[Location, ...], tuple[Location, ...]] = {}
 
     def one(self, text: str) -> str:
@@ -67,6 +72,14 @@ class Texts:
             tree = [one(held, held) for held in lines if held and not held.startswith(_LATENCY)]
             known = self._trees[checksum] = tuple(tree)
         return known
+
+    def place(self, file: str, line: int, function: str) -> Location:
+        """A line of source."""
+        key = (file, line, function)
+        found = self._places.get(key)
+        if found is None:
+            found = self._places[key] = Location(file, line, self.one(function))
+        return found
 
     def values(self, held: Any) -> Any:
         """Data of JSON, its texts as one object each."""
@@ -105,7 +118,7 @@ class Process:
 
     # --- records, by kind ---
 
-    def start(self, envelope: Envelope, line: int, stack: list[dict[str, Any]]) -> None:
+    def start(self, envelope: Envelope, line: int, stack: list[Line]) -> None:
         """``dynamo_start``."""
         ident = envelope.compile_id or ""
         attempt = envelope.attempt or 0
@@ -140,15 +153,11 @@ class Process:
         compiled = self._compile(envelope.compile_id or "", line)
         compiled.guards = self._texts.tree(envelope.has_payload or "", payload)
 
-    def symbol(self, envelope: Envelope, line: int, symbol: dict[str, Any]) -> None:
-        """``create_symbol``, its stacks resolved to the innermost line of the user's."""
-        compiled = self._compile(envelope.compile_id or "", line)
-        stack = symbol.get("user_stack")
-        said = {k: v for k, v in symbol.items() if k not in ("stack", "user_stack")}
-        said = self._texts.values(said)
-        if isinstance(stack, list) and stack and isinstance(stack[-1], dict):
-            said["user_line"] = self._location(stack[-1])
-        compiled.symbols.append(said)
+    def symbol(self, envelope: Envelope, line: int, symbol: Symbol) -> None:
+        """``create_symbol``."""
+        said = ((name, getattr(symbol, name)) for name in ("symbol", "val", "source"))
+        found = {name: self._texts.values(value) for name, value in said if value is not UNSET}
+        self._compile(envelope.compile_id or "", line).symbols.append(found)
 
     def artifact(self, envelope: Envelope, line: int, name: str, text: bytes) -> None:
         """One of ``ARTIFACTS``; raises UnknownFormError."""
@@ -234,15 +243,12 @@ class Process:
     def _kept(self, record: Metrics) -> dict[str, Any]:
         return {name: self._texts.values(value) for name, value in kept(record).items()}
 
-    def _location(self, frame: dict[str, Any]) -> Location:
-        number = frame.get("filename")
-        file = frame.get("uninterned_filename")
+    def _location(self, at: Line) -> Location:
+        number, file = at.filename, at.uninterned_filename
         if not isinstance(file, str):
             file = self._name(number) if isinstance(number, int) else str(number or "")
-        line = frame.get("line")
-        return Location(
-            file, line if isinstance(line, int) else 0, self._texts.one(str(frame.get("name", "")))
-        )
+        line = at.line if isinstance(at.line, int) else 0
+        return self._texts.place(file, line, str(at.name))
 
     def _name(self, number: int) -> str:
         name = self.names.get(number)

@@ -7,6 +7,7 @@ that are not named here are skipped without being made.
 from __future__ import annotations
 
 import json
+import re
 from functools import lru_cache
 from typing import Any
 
@@ -23,10 +24,27 @@ class Artifact(Struct):
     encoding: str = "string"
 
 
+class Line(Struct):
+    """A line of a stack, in a file that has a number or a name."""
+
+    line: Any = None
+    name: Any = ""
+    filename: Any = None
+    uninterned_filename: Any = None
+
+
 class Start(Struct):
     """``dynamo_start``."""
 
-    stack: list[dict[str, Any]] | None = None
+    stack: list[Line] | None = None
+
+
+class Symbol(Struct):
+    """``create_symbol``, but for its stacks: they are long, and nobody asks for them."""
+
+    symbol: Any = UNSET
+    val: Any = UNSET
+    source: Any = UNSET
 
 
 class Envelope(Struct):
@@ -43,7 +61,7 @@ class Envelope(Struct):
     dynamo_cpp_guards_str: Any = UNSET
     chromium_event: Any = UNSET
     artifact: Artifact | UnsetType = UNSET
-    create_symbol: dict[str, Any] | UnsetType = UNSET
+    create_symbol: Symbol | UnsetType = UNSET
     compilation_metrics: Metrics | UnsetType = UNSET
     bwd_compilation_metrics: Metrics | UnsetType = UNSET
     compilation_metrics_runtime: Metrics | UnsetType = UNSET
@@ -129,6 +147,7 @@ event_decoder = msgspec.json.Decoder(Event)
 version_decoder = msgspec.json.Decoder(Version)
 
 
+_SKIPS = re.compile(rb'\{"(?:create_symbol|dynamo_start)"')
 _READ = frozenset(name.encode() for name in Envelope.__struct_encode_fields__)
 
 
@@ -147,7 +166,16 @@ def unread_of(text: bytes) -> Unread:
 
 
 def envelope_of(text: bytes) -> Envelope:
-    """The envelope; raises NotJsonError or UnknownFormError."""
+    """The envelope; raises NotJsonError or UnknownFormError.
+
+    The decoder does not check what it skips, as the lines of stacks: bytes that are no text there
+    are damage, too.
+    """
+    if not text.isascii() and _SKIPS.match(text):
+        try:
+            text.decode()
+        except UnicodeDecodeError as error:
+            raise NotJsonError(str(error)) from error
     envelope: Envelope = decoded(_envelope, text)
     return envelope
 

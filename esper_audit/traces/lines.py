@@ -22,9 +22,7 @@ MOST_PAYLOAD = 64 << 20
 MOST_PREFIX = 200
 """What a launcher writes before each line is shorter."""
 
-_LINES = re.compile(
-    rb"\n(?:V\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (?=\{)|(?=[^\t\n]))"
-)
+_LINES = re.compile(rb"\n(?:V\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\]\n]*\] (?=\{)|(?=[^\t\n]))")
 """Where lines begin that do so with no tab: heads, with their process, and whatever else is there.
 
 The ends of lines are searched for apart: some have tens of thousands of characters.

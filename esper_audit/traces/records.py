@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+
 import msgspec
 
 ANYWHERE = re.compile(rb"[VIWEC]\d{4} \d\d:\d\d:\d\d\.\d+ +(\d{1,18}) [^\n{]{0,1000}?:\d+\] (?=\{)")
