@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from esper_audit.data.changes import (
@@ -31,7 +31,8 @@ _STYLES = {
 
 def comparison_pictures(report: ComparisonReport, page: Page) -> Page:
     """The two audits side by side as a heat map, in place of their table."""
-    drawn = _heat(report.results, ("A", "B"), f"A: {report.first}; B: {report.second}. ")
+    told = f"A: {report.first}; B: {report.second}. "
+    drawn = _heat(report.results, ("A", "B"), _side_words, told)
     sections = [
         with_figure(section, drawn) if section.anchor == Part.COMPARED else section
         for section in page.sections
@@ -42,14 +43,25 @@ def comparison_pictures(report: ComparisonReport, page: Page) -> Page:
 def gate_pictures(report: GateReport, page: Page) -> Page:
     """What is accepted beside what was found, before the changes in words."""
     known = report.results if report.has_baseline else ()
-    drawn = _heat(known, ("accepted", "found"))
+    drawn = _heat(known, ("accepted", "found"), kind_words)
     first = () if drawn is None else (Section("Accepted and found", (), figures=(drawn,)),)
     about = about_section(_diagnoses(report.results))
     return replace(page, sections=(*first, *page.sections, *about))
 
 
+def _side_words(kind: ChangeKind) -> str:
+    """Of two audits neither is a baseline: what only one of them has is told by its side."""
+    return _SIDES.get(kind) or kind_words(kind)
+
+
+_SIDES = {ChangeKind.NEW: "only in B", ChangeKind.UNMATCHED: "only in A"}
+
+
 def _heat(
-    results: Sequence[ComparedAudit], heads: tuple[str, str], sides_told: str = ""
+    results: Sequence[ComparedAudit],
+    heads: tuple[str, str],
+    worded: Callable[[ChangeKind], str],
+    sides_told: str = "",
 ) -> HeatMap | None:
     """What differs first; None where there is nothing to compare."""
     if not results:
@@ -57,14 +69,16 @@ def _heat(
     ordered = sorted(results, key=lambda result: result.kind is ChangeKind.SAME)
     sides = [entry for result in results for entry in (result.before, result.after)]
     most = max((entry.after_warm_up for entry in sides if entry is not None), default=0)
-    rows = tuple(_row(result, most) for result in ordered[:MOST_ROWS])
+    rows = tuple(_row(result, most, worded) for result in ordered[:MOST_ROWS])
     summary = line(f"{sides_told}{_told(results, most)}")
     return HeatMap(summary, "audit", (*heads, "change"), rows)
 
 
-def _row(result: ComparedAudit, most: int) -> tuple[Line, tuple[HeatCell, ...]]:
+def _row(
+    result: ComparedAudit, most: int, worded: Callable[[ChangeKind], str]
+) -> tuple[Line, tuple[HeatCell, ...]]:
     style = _STYLES.get(result.kind, Style.DOUBTFUL)
-    change = HeatCell(line(words(kind_words(result.kind), style)), style)
+    change = HeatCell(line(words(worded(result.kind), style)), style)
     name = f"{result.subject.title} {result.subject.way}".strip()
     return line(name), (_cell(result.before, most), _cell(result.after, most), change)
 
