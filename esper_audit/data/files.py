@@ -6,9 +6,12 @@ The methods of `Path` raise where a name is too long or a folder may not be ente
 from __future__ import annotations
 
 import errno
+import fnmatch
 import os
 import stat
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,6 +38,18 @@ def is_file(path: str | Path) -> bool:
 def is_there(path: str | Path) -> bool:
     """Whether something can be found by this name; not by a link that leads nowhere."""
     return os.path.exists(path)  # noqa: PTH110
+
+
+def entries(folder: Path, pattern: str) -> Iterator[Path]:
+    """What such names have in a folder; nothing where it can't be read."""
+    with suppress(OSError):
+        yield from (folder / name for name in fnmatch.filter(os.listdir(folder), pattern))  # noqa: PTH208
+
+
+def files_below(folder: Path, pattern: str) -> Iterator[Path]:
+    """Files with such names, at any depth; none of a folder that can't be read, as in ``/proc``."""
+    for here, _, names in os.walk(folder):
+        yield from (Path(here, name) for name in fnmatch.filter(names, pattern))
 
 
 def whole(path: Path) -> bytes:

@@ -72,7 +72,7 @@ class FollowedJournal:
             self._add(line)
         if look.gone:
             self._has_gone()
-        elif not self.heard.ended and self.life in (Life.WAITING, Life.ENDED):
+        elif not self.heard.ended and self.life in (Life.WAITING, Life.UNSEEN, Life.ENDED):
             self.life = Life.RUNNING
         if look.lines and self.life is Life.SILENT:  # it is written all the same, by another host
             self.life = Life.RUNNING
@@ -106,7 +106,12 @@ class FollowedJournal:
         """No journal: it has not begun, or the recording has taken its place."""
         if self._take_recording() or self.life in (Life.WAITING, Life.ENDED, Life.DIED):
             return
-        self.life = Life.ENDED
+        self.life = Life.UNSEEN if self._runs_on() else Life.ENDED
+
+    def _runs_on(self) -> bool:
+        """Whether the program has written no end, and its process is still there."""
+        pid = self._writer
+        return not self.heard.ended and pid is not None and processes.started(pid) is not None
 
     def _take_recording(self, after: Path | None = None) -> bool:
         """Read what was saved since it was read last; only where it is younger than a file."""

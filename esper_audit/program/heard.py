@@ -40,6 +40,8 @@ class Life(Enum):
     RUNNING = auto()
     SILENT = auto()
     """No process that may be looked at here writes it: it has died, or runs elsewhere."""
+    UNSEEN = auto()
+    """Its process is there, but what it writes was removed or renamed."""
     ENDED = auto()
     DIED = auto()
     """Its process is gone, and has left no end."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from esper_audit.data.audits import ProgramReport
-from esper_audit.data.files import is_folder, is_there
+from esper_audit.data.files import entries, files_below, is_folder, is_there
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.errors import UsageError
 from esper_audit.program import processes
@@ -53,12 +53,16 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchState:
-    """What a view shows. ``alive``: of a process that was given, whether it is there."""
+    """What a view shows. ``alive``: of a process that was given, whether it is there.
+
+    ``is_there``: there is something of this name, whatever it holds.
+    """
 
     kind: Kind
     name: str
     processes: tuple[ProcessState, ...] = ()
     alive: bool = True
+    is_there: bool = False
     missing: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -131,13 +135,14 @@ class OneFolder:
         self._path = path
 
     def journals(self) -> Iterator[Path]:
-        found = {*self._path.glob(f"*.json{SUFFIX}")}
-        found |= {path.with_name(path.name + SUFFIX) for path in self._path.glob("*.json")}
+        found = {*entries(self._path, f"*.json{SUFFIX}")}
+        saved = entries(self._path, "*.json")
+        found |= {path.with_name(path.name + SUFFIX) for path in saved}
         yield from sorted(found)
 
     def logs(self) -> Iterator[Path]:
         """Those of the latest run: many may have left theirs, which nobody writes any more."""
-        written = {path: _written_at(path) for path in self._path.rglob(NAMES)}
+        written = {path: _written_at(path) for path in files_below(self._path, NAMES)}
         latest = max(written.values(), default=0.0)
         yield from sorted(path for path, at in written.items() if at > latest - _ONE_RUN_SECONDS)
 
@@ -308,6 +313,7 @@ class Watch:
             name=self._places.name,
             processes=tuple(found),
             alive=self._alive,
+            is_there=is_there(self._places.name),
             missing=self._missing(found),
             seconds=time.monotonic() - self._began,
         )

@@ -28,6 +28,7 @@ _LIFE_STYLES = {
     Life.WAITING: Style.MUTED,
     Life.RUNNING: Style.GOOD,
     Life.SILENT: Style.DOUBTFUL,
+    Life.UNSEEN: Style.DOUBTFUL,
     Life.ENDED: Style.STRONG,
     Life.DIED: Style.BAD,
 }
@@ -135,6 +136,7 @@ def _lives(shown: Sequence[ProcessState]) -> Iterator[Span]:
         (Life.ENDED, "ended"),
         (Life.DIED, "died"),
         (Life.SILENT, "written by no process here"),
+        (Life.UNSEEN, "running unseen: the file was removed"),
     ):
         of_life = [process for process in shown if process.life is life]
         if of_life:

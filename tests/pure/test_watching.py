@@ -13,8 +13,10 @@ from journals import PROGRAM, Run, again, closed, ended, holders, only, watching
 
 from esper_audit.data.recording import Program
 from esper_audit.data.storage import save
+from esper_audit.program import processes
 from esper_audit.program.heard import Life
 from esper_audit.report.watch import event_lines
+from esper_audit.report.words.watch import life_words, waiting_words
 
 
 @pytest.fixture
@@ -118,6 +120,39 @@ def test_a_death_ends_the_watch_after_a_while(run, watch, holders, monkeypatch):
     only(watch)
     assert watch.is_over
     assert watch.state().has_died
+
+
+def test_a_program_whose_file_is_removed_still_runs(run, watch, monkeypatch):
+    there: dict[str, str | None] = {"started": "1"}
+    monkeypatch.setattr(processes, "started", lambda _: there["started"])
+    run.begin().note(compiled(0))
+    only(watch)
+    run.journal.path.unlink()
+    process = only(watch)
+    assert (process.life, process.tally.compiles, watch.is_over) == (Life.UNSEEN, 1, False)
+    assert life_words(process).startswith("running, but its file was removed")
+    there["started"] = None
+    assert (only(watch).life, watch.is_over) == (Life.ENDED, True)
+
+
+def test_a_file_of_another_kind_is_told_while_it_is_waited_for(watch, path):
+    only(watch)
+    assert waiting_words(watch.state()) == f"waiting for {path}"
+    path.write_text("{}")
+    only(watch)
+    said = waiting_words(watch.state())
+    assert said == f"waiting for {path}, which is no recording of a program now"
+
+
+def test_a_folder_that_cant_be_read_holds_no_watch_up(tmp_path, watching, monkeypatch):
+    def denied(folder):
+        raise OSError(22, "Invalid argument", str(folder))
+
+    for look in ("scandir", "listdir"):
+        monkeypatch.setattr(os, look, denied)
+    watch = watching(tmp_path)
+    watch.poll()
+    assert watch.state().processes == ()
 
 
 def test_a_file_that_nobody_here_writes_is_not_called_dead(run, watch, holders):

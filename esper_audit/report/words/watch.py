@@ -34,7 +34,8 @@ def waiting_words(state: WatchState) -> str:
         )
     if state.kind is Kind.FOLDER:
         return f"waiting for recordings in {state.name}"
-    return f"waiting for {state.name}"
+    other = ", which is no recording of a program now" if state.is_there else ""
+    return f"waiting for {state.name}{other}"
 
 
 def life_words(process: ProcessState) -> str:
@@ -49,6 +50,8 @@ def life_words(process: ProcessState) -> str:
         case Life.SILENT:
             over = "died" if process.audit.recording.trace_log is None else "is over"
             return f"no process here writes it: it {over}, or runs on another machine"
+        case Life.UNSEEN:
+            return "running, but its file was removed: what it compiles now can't be seen"
         case Life.DIED:
             return "died before it could save (crash or kill)"
         case _:
