@@ -52,12 +52,16 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Lanes on one axis, in ``unit``: seconds since the beginning, or numbers of steps."""
+    """Lanes on one axis, in ``unit``: seconds since the beginning, or numbers of steps.
+
+    ``folded``: only its summary is shown until a reader asks for the rest.
+    """
 
     summary: Line
     unit: str
     lanes: tuple[Lane, ...]
     anchor: str = ""
+    folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

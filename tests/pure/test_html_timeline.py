@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import html_parts
 import pytest
 from figures_shown import timeline as one
@@ -9,7 +11,7 @@ from test_formats import DOCUMENTS
 
 from esper_audit.report.figures import Lane, Span, Timeline
 from esper_audit.report.html.document import html
-from esper_audit.report.html.timeline import Axis, merged
+from esper_audit.report.html.timeline import Axis, fitted, merged
 from esper_audit.report.sections import Page, Section, Style, item, line
 
 AXIS = Axis(0, 1000)
@@ -99,3 +101,28 @@ def test_the_keyboard_and_screen_readers_go_to_the_table_of_a_timeline():
     drawing = made[made.index("<div class=timeline") : made.index("As a table")]
     assert "aria-hidden=true" in drawing
     assert drawing.count("<a ") == drawing.count("tabindex=-1") > 0
+
+
+def test_a_folded_timeline_shows_its_summary_and_unfolds_for_a_link():
+    found = replace(one("time"), folded=True, anchor="steps-of-a")
+    made = html(Page((item("Yes."),), (Section("Time", (), figures=(found,)),)), DOCUMENTS["run"])
+    html_parts.check(made)
+    summary, _, rest = made[made.index("<details><summary>") :].partition("</summary>")
+    assert found.summary.text in summary
+    assert rest.startswith("<figure id=")
+    assert rest.index("class=timeline") < rest.index("</details>")
+
+
+@pytest.mark.parametrize(
+    ("words", "percent", "shown"),
+    [
+        ("R recompiled, step 3", 4.8, "R"),
+        ("R recompiled, step 3", 20, "R recompiled, step 3"),
+        ("· reused, steps 4 to 9", 8, "· reused"),
+        ("0.421858", 4, "0.421858"),
+        ("set_alpha(0.1)", 4, "set_alpha(0.1"),
+        ("", 5, ""),
+    ],
+)
+def test_a_narrow_span_shows_whole_words_where_a_first_one_fits(words, percent, shown):
+    assert fitted(words, percent) == shown

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from builders import OTHER, audit, compiled, judged, program_audit, recording
 from drawn_pictures import RUN, figures, lanes, spans
-from report_builders import failing, recompiles, report
+from report_builders import CONTROL, failing, recompiles, report
 from test_program import limit, made
 from test_program_report import report as program_report
 
@@ -15,9 +16,10 @@ from esper_audit.data.compiles import Outcome, Stance
 from esper_audit.data.recording import Program
 from esper_audit.data.stages import Seconds, Stage
 from esper_audit.data.steps import Phase
-from esper_audit.data.verdicts import StepVerdict
+from esper_audit.data.verdicts import AuditVerdict, StepVerdict
 from esper_audit.diagnosis import judge_program, root_causes
 from esper_audit.diagnosis.ranks import merge
+from esper_audit.report.build import page
 from esper_audit.report.cells import cell
 from esper_audit.report.figures import GuardTable, HeatMap, Timeline
 from esper_audit.report.program import frame_rows
@@ -165,3 +167,36 @@ def test_frames_of_ranks_are_hot_where_they_recompiled():
     ]
     [table] = figures(document, GuardTable)
     assert table.frame == "Host.forward, rank 1"
+
+
+# --- what a page counts, and folds ---
+
+
+def test_controls_that_fail_as_they_must_are_no_failures_of_the_heat_map():
+    document = report(failing("a", 6), audit(parameters={}), _control())
+    [found] = figures(document, HeatMap)
+    assert found.summary.text.startswith("1 of 2 audits fails (beside 1 negative control).")
+    assert (
+        "1 audit failed, 1 passed (beside 1 negative control)"
+        in page(document, 1).closing.verdict.text
+    )
+
+
+def test_only_what_failed_is_unfolded():
+    document = report(failing("a", 6), audit(scenario="b", parameters={}), _control())
+    folded = {
+        figure.summary.text.split(":")[0]: figure.folded for figure in figures(document, Timeline)
+    }
+    assert sorted(folded.values()) == [False, True, True]
+    assert next(name for name, is_folded in folded.items() if not is_folded).startswith("a")
+
+
+def test_seconds_of_a_cell_are_told_apart_from_its_count():
+    [found] = figures(report(failing("a", 6)), HeatMap)
+    [(_, [cell_])] = found.rows
+    assert re.fullmatch(r"✗ limit after 6, \d+\.\d\xa0s", cell_.line.text)
+
+
+def _control():
+    stale = (judged(0, StepVerdict.STALE, phase=Phase.STEADY),)
+    return audit(parameters=CONTROL.params, verdict=AuditVerdict.FAILED, steps=stale)

@@ -119,9 +119,9 @@ def _section(place: str, section: Section, addresses: Addresses) -> Markup:
     return tag(
         "section",
         tag("h2", section.title, id=place),
+        *notes,  # how to read it, before what may be longer than a screen
         *figures,
         *blocks(section.body, section.title, addresses),
-        *notes,
         aria_labelledby=place,
     )
 

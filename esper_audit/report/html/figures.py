@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import isfinite
 
-from esper_audit.report.figures import Card, Figure, GuardRow, GuardTable, HeatCell, HeatMap
+from esper_audit.report.figures import (
+    Card,
+    Figure,
+    GuardRow,
+    GuardTable,
+    HeatCell,
+    HeatMap,
+    Timeline,
+)
 from esper_audit.report.html.addresses import Addresses
 from esper_audit.report.html.blocks import column, folded, line, linked, scrolling
 from esper_audit.report.html.cards import card
@@ -29,9 +37,13 @@ def figure(found: Figure, title: str, addresses: Addresses) -> Markup:
             drawn = _guard_table(found, addresses)
         case _:
             drawn = timeline(found, title, addresses)
-    said = tag("figcaption", line(found.summary, addresses))
+    said = line(found.summary, addresses)
     anchor = "" if isinstance(found, HeatMap) else found.anchor
-    return tag("figure", said, drawn, id=addresses.place(anchor) if anchor else None)
+    place = addresses.place(anchor) if anchor else None
+    if isinstance(found, Timeline) and found.folded:
+        # The place is inside: a link to it unfolds what holds it, also without a script.
+        return folded(said, tag("figure", drawn, id=place))
+    return tag("figure", tag("figcaption", said), drawn, id=place)
 
 
 def _heat_map(found: HeatMap, title: str, addresses: Addresses) -> Markup:

@@ -35,6 +35,9 @@ _SHORTEST, _LONGEST = 1e-12, 1e100
 """Of an axis with ticks: floats have none to tell apart outside of these."""
 
 
+_SURE_LETTERS = 1.3
+"""That a percent holds in a window of 1,280 pixels."""
+
 _LETTERS = 3
 """That a percent of a wide window holds: more would be cut off, and makes a page large."""
 
@@ -133,9 +136,18 @@ def _span(drawn: tuple[Span, int], axis: Axis, addresses: Addresses) -> Markup:
     place = {"x": _percent(at), "width": _percent(end - at), "class_": style}
     if end - at < _READABLE:
         return linked(tag("rect", title, **place), span.to, addresses, drawn=True)
-    said = tag("text", span.line.text[: int((end - at) * _LETTERS) + 1])
+    said = tag("text", fitted(span.line.text, end - at))
     bar = tag("svg", title, tag("rect"), said, **place)
     return linked(bar, span.to, addresses, drawn=True)
+
+
+def fitted(words: str, percent: float) -> str:
+    """The words that have room in a narrow window; of a first word that has none, its beginning."""
+    most = int(percent * _SURE_LETTERS)
+    if len(words) <= most:
+        return words
+    whole = words[: most + 1].rpartition(" ")[0].rstrip(" ,:")
+    return whole or words[: int(percent * _LETTERS) + 1]
 
 
 def _axis(axis: Axis, unit: str) -> Markup:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from esper_audit.data.audits import Audit, Report
 from esper_audit.data.findings import FrameSummary
 from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis import is_control
 from esper_audit.diagnosis.counts import count, seconds_after_warm_up
 from esper_audit.report.cells import Cell
 from esper_audit.report.figures import HeatCell, HeatMap
@@ -30,18 +31,20 @@ def of_audits(report: Report, anchors: Anchors) -> HeatMap | None:
         (line(label), tuple(_of_audit(cell, most, anchors) for cell in cells))
         for label, cells in laid_out.rows[:MOST_ROWS]
     )
-    return HeatMap(
-        _told(report.audits, most, len(laid_out.rows)), laid_out.corner, laid_out.heads, rows
-    )
+    return HeatMap(_told(report, most, len(laid_out.rows)), laid_out.corner, laid_out.heads, rows)
 
 
 def _late(audit: Audit) -> int:
     return count(audit.recording).compiles_after_warm_up
 
 
-def _told(audits: Sequence[Audit], most: int, rows: int) -> Line:
-    failed = sum(audit.verdict is AuditVerdict.FAILED for audit in audits)
-    said = f"{failed:,} of {several(len(audits), 'audit')} {agree(failed, 'fails', 'fail')}."
+def _told(report: Report, most: int, rows: int) -> Line:
+    """What the closing says, too: a control that fails as it is meant to is no failure."""
+    told = [audit for audit in report.audits if not is_control(audit, report.control)]
+    failed = sum(audit.verdict is AuditVerdict.FAILED for audit in told)
+    said = f"{failed:,} of {several(len(told), 'audit')} {agree(failed, 'fails', 'fail')}"
+    controls = len(report.audits) - len(told)
+    said += f" (beside {several(controls, 'negative control')})." if controls else "."
     if most:
         said += (
             f" The darker a cell, the more compiles after warm-up it had; the darkest had {most:,}."
@@ -60,7 +63,7 @@ def _of_audit(cell: Cell, most: int, anchors: Anchors) -> HeatCell:
         return HeatCell(line(words(cell.text, cell.style)), cell.style)
     heat = _late(cell.audit) / most if most else 0.0
     seconds = seconds_after_warm_up(cell.audit.recording)
-    cost = (words(f" {seconds:.1f} s", Style.MUTED),) if seconds else ()
+    cost = (words(f", {seconds:.1f}\N{NO-BREAK SPACE}s", Style.MUTED),) if seconds else ()
     said = line(words(cell.text, cell.style), *cost)
     return HeatCell(said, cell.style, heat, anchors.of_audit(cell.audit))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from esper_audit.data.audits import Audit, Report
 from esper_audit.data.verdicts import AuditVerdict
+from esper_audit.diagnosis import is_control
 from esper_audit.report.cells import cell
 from esper_audit.report.figures import Timeline
 from esper_audit.report.pictures import heat
@@ -47,11 +48,12 @@ def run_pictures(report: Report, page: Page) -> Page:
     )
     sections = [_drawn(section, report, found, anchors) for section in page.sections]
     sections += guard_section(compiles)
+    expected = {id(audit) for audit in shown if _is_as_expected(audit, report)}
     passed, other = _parted(shown)
     left = _left_out(len(shown), len(report.audits))
-    sections += _timelines("Steps on a timeline", other, left, anchors)
+    sections += _timelines("Steps on a timeline", other, left, anchors, expected)
     sections += _costs(report, found, anchors)
-    sections += _timelines(_PASSED, passed, () if other else left, anchors)
+    sections += _timelines(_PASSED, passed, () if other else left, anchors, expected)
     sections += about_section(cause.finding.id for cause in found)
     recordings = [audit.recording for audit in report.audits]
     sections.append(environment(report.environment, recordings, report.root))
@@ -101,12 +103,28 @@ def _parted(audits: Sequence[Audit]) -> tuple[list[Audit], list[Audit]]:
     return passed, [audit for audit in audits if audit.verdict is not AuditVerdict.PASSED]
 
 
+def _is_as_expected(audit: Audit, report: Report) -> bool:
+    """Whether it passed, or is a negative control that failed as it must."""
+    if audit.verdict is AuditVerdict.FAILED:
+        return is_control(audit, report.control)
+    return audit.verdict is AuditVerdict.PASSED
+
+
 def _timelines(
-    title: str, audits: Sequence[Audit], notes: tuple[Line, ...], anchors: Anchors
+    title: str,
+    audits: Sequence[Audit],
+    notes: tuple[Line, ...],
+    anchors: Anchors,
+    expected: Set[int],
 ) -> Iterator[Section]:
+    """A timeline for each audit; folded where nothing is to be looked for."""
     several_backends = len({audit.backend for audit in audits}) > 1
-    drawn = (_timeline(audit, several_backends, anchors) for audit in audits)
-    figures = tuple(figure for figure in drawn if figure is not None)
+    drawn = ((audit, _timeline(audit, several_backends, anchors)) for audit in audits)
+    figures = tuple(
+        replace(figure, folded=id(audit) in expected)
+        for audit, figure in drawn
+        if figure is not None
+    )
     if figures:
         yield Section(title, (), notes, figures)
 
