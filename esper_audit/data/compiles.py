@@ -35,6 +35,10 @@ GUARDS_FAILED = (Outcome.RECOMPILED, Outcome.LIMIT, Outcome.REFUSED)
 """The outcomes of an attempt that was made because guards of every cache entry failed."""
 
 
+ENDLESS = 1 << 30
+"""Compiles: a limit as high as this, such as ``sys.maxsize``, is set so that none is hit."""
+
+
 class RunsAfter(StrEnum):
     """What torch does with later calls of the same code object."""
 

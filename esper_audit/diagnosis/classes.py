@@ -15,6 +15,9 @@ from esper_audit.data.logs import RankClass
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis.likeness import likeness
 
+LONG = 7 * 86_400.0
+"""Seconds without any compile after which processes are of another run."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Process:
@@ -118,23 +121,39 @@ def runs_of(processes: Sequence[Process]) -> list[int]:
     """The run of each process, from 0 on, in the order of their beginnings.
 
     A run has each rank once. Processes whose times overlap are of one run, unless they are of one
-    rank; what begins later is of another run only where a rank comes again. A process without a
-    rank belongs to the run that was going on, or that came before it.
+    rank; what begins later is of another run only where a rank comes again, or after a ``LONG``
+    time. A process without a rank belongs to the run that was going on, or that came before it.
     """
     runs = [0] * len(processes)
+    first = 0
+    for together in _near(processes):
+        found = _runs_near(together, processes)
+        for place, run in found.items():
+            runs[place] = first + run
+        first += max(found.values()) + 1
+    return runs
+
+
+def _near(processes: Sequence[Process]) -> Iterator[list[int]]:
+    """Places in the order of time, parted by a long time; first those whose time is unknown."""
+    places = sorted(range(len(processes)), key=lambda place: processes[place].began or 0.0)
+    known = (process.began for process in processes if process.began is not None)
+    return _parted(places, processes, LONG, min(known, default=0.0))
+
+
+def _runs_near(places: Sequence[int], processes: Sequence[Process]) -> dict[int, int]:
+    """The run of each of these places, from 0 on."""
     ranked = sorted(
-        (place for place, process in enumerate(processes) if process.rank is not None),
+        (place for place in places if processes[place].rank is not None),
         key=lambda place: (processes[place].began or 0.0, processes[place].rank),
     )
     starts = list(_runs(ranked, processes))
-    for number, members in enumerate(starts):
-        for place in members:
-            runs[place] = number
+    runs = {place: number for number, members in enumerate(starts) for place in members}
     began = [min(processes[place].began or 0.0 for place in members) for members in starts]
-    for place, process in enumerate(processes):
-        if process.rank is None:
-            earlier = [run for run, at in enumerate(began) if at <= (process.began or 0.0)]
-            runs[place] = max(earlier, default=0)
+    for place in places:
+        if processes[place].rank is None:
+            at = processes[place].began or 0.0
+            runs[place] = max((run for run, start in enumerate(began) if start <= at), default=0)
     return runs
 
 
@@ -142,7 +161,7 @@ def _runs(ranked: Iterable[int], processes: Sequence[Process]) -> Iterator[list[
     """Places of the processes of each run."""
     run: list[int] = []
     taken: set[int | None] = set()
-    for together in _overlapping(ranked, processes):
+    for together in _parted(ranked, processes):
         for members in _once_each(together, processes):
             ranks = {processes[place].rank for place in members}
             if ranks & taken:
@@ -154,13 +173,14 @@ def _runs(ranked: Iterable[int], processes: Sequence[Process]) -> Iterator[list[
         yield run
 
 
-def _overlapping(ranked: Iterable[int], processes: Sequence[Process]) -> Iterator[list[int]]:
-    """Places in the order of time, parted where no process was at work."""
+def _parted(
+    places: Iterable[int], processes: Sequence[Process], gap: float = 0.0, until: float = 0.0
+) -> Iterator[list[int]]:
+    """Places in the order of time, parted where no process was at work for ``gap`` seconds."""
     found: list[int] = []
-    until = 0.0
-    for place in ranked:
+    for place in places:
         process = processes[place]
-        if found and (process.began or 0.0) > until:
+        if found and (process.began or 0.0) > until + gap:
             yield found
             found = []
         found.append(place)

@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from esper_audit.data.audits import JudgedStep
-from esper_audit.data.compiles import Compile, GuardFailure, Outcome, ValueKind
+from esper_audit.data.compiles import ENDLESS, Compile, GuardFailure, Outcome, ValueKind
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.findings import Forecast, Pattern
 from esper_audit.data.verdicts import StepVerdict
@@ -180,7 +180,7 @@ def forecast(pattern: Pattern, diagnosis: Diagnosis, group: Group) -> Forecast |
     if any(attempt.limit_hit for attempt, _ in group):
         return Forecast(limit_hit=True)
     left = group[-1][0].recompiles_left
-    if left is None:
+    if left is None or left >= ENDLESS:
         return None
     number = sum(made.count for made, _ in group)
     per_value = max(1.0, number / len(_values(diagnosis, group)))

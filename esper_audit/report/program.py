@@ -40,7 +40,7 @@ from esper_audit.report.sections import (
 )
 from esper_audit.report.tlparse import tlparse_sections
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
-from esper_audit.report.words.findings import limit_words, since_words
+from esper_audit.report.words.findings import left_words, limit_words, since_words
 from esper_audit.report.words.marks import FRAME_STYLES, answer_style
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.programs import first_line, frame_names, program_name
@@ -204,7 +204,7 @@ def _frame(frame: FrameSummary, name: str) -> tuple[Line, ...]:
         str(frame.recompiles),
         "-" if frame.reused is None else f"{frame.reused:,}",
         f"{frame.seconds:.1f}",
-        "-" if frame.recompiles_left is None else str(frame.recompiles_left),
+        left_words(frame.recompiles_left),
     )
     now = line(words(_now(frame), FRAME_STYLES[frame.state]))
     return line(name), *map(line, cells), now

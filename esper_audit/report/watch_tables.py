@@ -12,7 +12,7 @@ from esper_audit.program.fleet import FleetFrame, ProcessClass, classes, frames_
 from esper_audit.program.heard import ProcessState
 from esper_audit.report.sections import Line, Style, line
 from esper_audit.report.text.fitting import fit
-from esper_audit.report.words.findings import limit_words
+from esper_audit.report.words.findings import left_words, limit_words
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.programs import frame_names
 from esper_audit.report.words.ranks import rank_names
@@ -43,7 +43,7 @@ def _frames(frames: Sequence[FleetFrame], width: int) -> list[Line]:
             _span(frame.compiles),
             _span(frame.recompiles),
             f"{frame.seconds:.1f}",
-            "-" if frame.left is None else str(frame.left),
+            left_words(frame.left),
             _outlook(frame),
         )
         for frame in ordered

@@ -129,7 +129,7 @@ def _follows(guard: Guard, failures: Iterable[GuardFailure]) -> bool:
 
 
 def _is_gone(source: str, gone: Iterable[str]) -> bool:
-    return any(is_inside(source, other) for other in gone)
+    return any(source == other or is_inside(source, other) for other in gone)
 
 
 def _fail(judged: _Judged, guard: Guard, found: Values, values: StatedValues) -> None:

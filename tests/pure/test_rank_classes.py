@@ -167,6 +167,9 @@ def test_spans_hold_each_rank_once_in_order():
     assert spans(()) == []
 
 
+DAY = 86_400.0
+
+
 def at(rank, began, like="x", ended=None, pid=None):
     return Process(like=like, rank=rank, pid=pid, began=began, ended=ended or began + 5)
 
@@ -183,6 +186,12 @@ def at(rank, began, like="x", ended=None, pid=None):
         ([at(0, 10), at(0, 11), at(1, 12), at(1, 13)], [0, 1, 0, 1]),
         ([at(1, 101), at(0, 10), at(0, 100), at(None, 11), at(None, 103)], [1, 0, 1, 0, 1]),
         ([at(None, 10), at(None, 90)], [0, 0]),
+        # Nothing compiled for months: another run, though no rank comes again.
+        ([at(0, 10), at(1, 30 * DAY), at(1, 11), at(2, 30 * DAY)], [0, 1, 0, 1]),
+        ([at(None, 300 * DAY), at(None, 10), at(0, 300 * DAY)], [1, 0, 1]),
+        ([Process(like="x", rank=1), at(0, 300 * DAY), at(1, 400 * DAY)], [0, 0, 1]),
+        # A job that runs for weeks, and compiles now and then.
+        ([at(0, 10, ended=20 * DAY), at(1, 24 * DAY)], [0, 0]),
     ],
 )
 def test_runs_are_told_apart_where_a_rank_comes_again(processes, runs):

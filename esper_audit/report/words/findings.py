@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from esper_audit.data.compiles import ENDLESS
 from esper_audit.data.findings import Finding, Forecast, RankState, Since
 from esper_audit.report.words.numbers import agree, several
 from esper_audit.report.words.ranks import rank_names
@@ -61,6 +62,13 @@ def span_words(finding: Finding) -> str:
         return f"since {since_words(finding.since)}{calls}"
     ended = f"from {since_words(finding.since)} to {since_words(finding.until)}"
     return f"{ended}{calls}; over"
+
+
+def left_words(left: int | None) -> str:
+    """``7`` recompiles until the limit; ``-`` where nobody knows."""
+    if left is None:
+        return "-"
+    return "no limit" if left >= ENDLESS else f"{left:,}"
 
 
 def forecast_words(forecast: Forecast | None) -> str:
