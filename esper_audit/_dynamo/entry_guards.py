@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import lru_cache
-from types import CodeType
 from typing import Any
 
 from esper_audit._dynamo import guarded_state, metadata, names, relations
-from esper_audit._dynamo.guard_tree import holds, keys_of, walk
+from esper_audit._dynamo.careful import ITEM, compiled, item_of
+from esper_audit._dynamo.guard_tree import holds, keys_of, type_guard, type_of_dict, walk
 from esper_audit._dynamo.guarded_values import Failed, gone, of_guard, of_keys
 from esper_audit._dynamo.made_guards import Made
 from esper_audit.data.compiles import GuardFailure, ValueKind
@@ -22,11 +21,6 @@ from esper_audit.torch_text.told_once import told_once
 _CODE = ".__code__"
 _REPLACED = ("TYPE_MATCH", "ID_MATCH", "MAPPING_KEYS_MATCH")
 """Where one of these fails, what the value holds is another's."""
-
-
-@lru_cache(maxsize=4096)
-def _compiled(source: str) -> CodeType:
-    return compile(source, "<guard source>", "eval")
 
 
 class EntryGuards:
@@ -51,7 +45,7 @@ class EntryGuards:
             reason = str(self._manager.invalidation_reason)
             self.fail("INVALIDATED", freed_in(reason), Values("alive", "freed"), reason)
             return
-        self._globals = dict(self._manager.global_scope)
+        self._globals = {**self._manager.global_scope, ITEM: item_of}
         self._scope = {
             "L": self._f_locals,
             "G": self._manager.global_scope["G"],
@@ -67,15 +61,18 @@ class EntryGuards:
     # --- guards on one value ---
 
     def _check_leaves(self, manager: Any) -> None:
-        leaves = manager.get_leaf_guards()
+        leaves, of_type = manager.get_leaf_guards(), type_of_dict(manager)
         source = manager.get_source()
-        if not leaves or any(is_inside(source, gone) for gone in self._gone):
+        if not (leaves or of_type) or any(is_inside(source, gone) for gone in self._gone):
             return
         try:
-            value = eval(_compiled(source), self._globals, self._scope)
+            value = eval(compiled(source), self._globals, self._scope)
         except Exception as error:
-            self._source_gone(source, str(leaves[0].verbose_code_parts()[0]), error)
+            text = str(leaves[0].verbose_code_parts()[0]) if leaves else source
+            self._source_gone(source, text, error)
             return
+        if of_type is not None and type(value) is not of_type:
+            self._fail_value(Failed("TYPE_MATCH", type_guard(source, of_type), value), source)
         for leaf in leaves:
             if source not in self._gone:
                 self._check_leaf(leaf, source, value)
@@ -172,6 +169,8 @@ class EntryGuards:
                 self._check_expression(str(text))
 
     def _check_expression(self, text: str) -> None:
+        if any(f"{gone}{mark}" in text for gone in self._gone for mark in ".["):
+            return  # torch never reads what another object holds there
         found = relations.check(text, self._value_of)
         if found is None or (self.failures and self._follows(found)):
             return
@@ -186,7 +185,7 @@ class EntryGuards:
 
     def _value_of(self, expression: str) -> Any:
         try:
-            return eval(_compiled(expression), self._globals, self._scope)
+            return eval(compiled(expression), self._globals, self._scope)
         except Exception as error:
             return error
 

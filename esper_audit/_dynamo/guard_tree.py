@@ -30,6 +30,17 @@ def is_of_dict(manager: Any) -> bool:
     return dict_guards is not None and isinstance(manager, dict_guards)
 
 
+def type_of_dict(manager: Any) -> type | None:
+    """The class that a manager of a dict wants; it has no leaf guard on it."""
+    known = getattr(manager, "get_type_of_guarded_value", None)
+    return known() if known is not None and is_of_dict(manager) else None
+
+
+def type_guard(source: str, wanted: type) -> str:
+    """The text of a guard on a class, as torch writes it where there is one."""
+    return f"___check_type_id({source}, {id(wanted)}), type={wanted!r}"
+
+
 def keys_of(root: Any, owner: str) -> dict[int, str]:
     """Torch's texts of the guards on a dict's keys, by their places in its order."""
     texts: dict[int, str] = {}

@@ -13,6 +13,7 @@ from esper_audit._dynamo.guarded_values import held_to
 from esper_audit.data.compiles import ValueKind
 from esper_audit.torch_text.guard_text import body_of, wanted_length
 from esper_audit.torch_text.guard_values import Values
+from esper_audit.torch_text.recompile_reasons import other_type
 from esper_audit.torch_text.relations import (
     ONE_TENSOR,
     SEPARATE_TENSORS,
@@ -20,6 +21,7 @@ from esper_audit.torch_text.relations import (
     split_expression,
 )
 
+_TYPE = "the type it was compiled with"
 ValueOf = Callable[[str], Any]
 """The value of an expression; the exception where evaluating it raised one."""
 
@@ -79,6 +81,8 @@ def read(text: str, unaliased: Iterable[str], value_of: ValueOf) -> Relation | N
     that holds: torch gives all expressions of one such guard, whichever failed.
     """
     body = body_of(text)
+    if source := other_type(text):
+        return _type(source, value_of(source))
     if _DUPLICATE.search(body):
         return _duplicate(list(unaliased), value_of)
     overlap = _OVERLAP.search(body)
@@ -89,6 +93,12 @@ def read(text: str, unaliased: Iterable[str], value_of: ValueOf) -> Relation | N
     if _is_expression(body):
         return check(text, value_of)
     return Relation("RELATIONAL", "<inputs>", Values("as compiled", body, recognized=False))
+
+
+def _type(source: str, value: Any) -> Relation:
+    now = "None" if value is None else values.type_name(type(value))
+    kinds = ValueKind.COLLECTION, values.kind_of(value)
+    return Relation("TYPE_MATCH", source, Values(_TYPE, now, *kinds), (source,))
 
 
 def _duplicate(sources: list[str], value_of: ValueOf) -> Relation:

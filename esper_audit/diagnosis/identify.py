@@ -181,7 +181,10 @@ def _identity(failure: GuardFailure) -> Diagnosis | None:
     if failure.kind not in ("ID_MATCH", "FUNCTION_MATCH", "CLASS_MATCH", "MODULE_MATCH"):
         return None
     constants = (ValueKind.BOOL, ValueKind.NONE, ValueKind.ENUM)
-    return _value(failure) if failure.actual_kind in constants else Diagnosis.OBJECT_IDENTITY
+    if failure.actual_kind in constants:
+        return _value(failure)
+    was_constant = failure.expected_kind is ValueKind.ENUM  # guarded by its address
+    return (_value(failure) if was_constant else None) or Diagnosis.OBJECT_IDENTITY
 
 
 def _type(failure: GuardFailure) -> Diagnosis | None:

@@ -34,6 +34,7 @@ _DEVICE = re.compile(
     r" got (?P<actual>-?\w+)"
 )
 _STATE = re.compile(r"GLOBAL_STATE changed:(?P<names>.*)")
+_OTHER_TYPE = re.compile(r"TYPE_MISMATCH\((?P<source>.+)\)")
 _GONE = re.compile(
     r"(?:(?P<key>KeyError|IndexError) on|getattr failed on source|.*?failed on source:?)"
     r" (?P<source>.+)"
@@ -127,6 +128,15 @@ def changed_settings(text: str) -> tuple[str, ...]:
     """The settings of torch's global state that a reason names."""
     match = _STATE.match(text)
     return tuple(match["names"].split()) if match else ()
+
+
+def other_type(text: str) -> str:
+    """The dictionary that is of another class; empty of another reason.
+
+    ``DictGuardManager::check_verbose_nopybind`` in torch/csrc/dynamo/guards.cpp, 2.8 to 2.14.
+    """
+    match = _OTHER_TYPE.fullmatch(body_of(text))
+    return match["source"] if match else ""
 
 
 def unreadable_source(text: str) -> tuple[str, bool]:

@@ -135,7 +135,7 @@ def _is_gone(source: str, gone: Iterable[str]) -> bool:
 def _fail(judged: _Judged, guard: Guard, found: Values, values: StatedValues) -> None:
     key = key_of(guard.source)
     if key is not None:
-        if key[0] not in judged.keys:
+        if key[0] not in judged.keys and not _is_gone(key[0], judged.gone):
             judged.keys.append(key[0])
             judged.failures += _of_keys(judged, key[0], guard, values)
         return

@@ -25,7 +25,7 @@ from esper_audit.torch_text.plain_sources import key_of, one_way
 _LINE = re.compile(r"(?P<bars>(?:\| )*)\+- (?P<rest>.*)")
 _MANAGER = re.compile(
     r"(?:(?:Key|Value)Manager: )?(?P<kind>\w*Manager\w*): source=(?P<source>.*?)"
-    r"(?:, accessed_by=.*?)?(?:, type=<(?:class|enum|flag) '(?P<type>.*?)'>)?"
+    r"(?:, accessed_by=.*?)?(?:, type=<(?P<what>class|enum|flag) '(?P<type>.*?)'>)?"
     r"(?:, tag_safe=\(.*\))?"
 )
 _LEAF = re.compile(r"(?P<kind>[A-Za-z_]\w*): (?P<text>.*)", re.DOTALL)
@@ -38,13 +38,14 @@ class Guard:
     """One guard: torch's text of it, and the source that its manager is of; empty for none.
 
     ``line`` is its line of the tree, without the bars: two entries whose lines are equal want the
-    same.
+    same. ``of_enum``: the value is a member of an enum, as its manager says.
     """
 
     kind: str
     source: str
     text: str
     line: str
+    of_enum: bool = False
 
 
 @dataclass(slots=True)
@@ -52,7 +53,8 @@ class GuardTree:
     """All guards of one cache entry, and what its managers say of their sources.
 
     ``types`` are class names by source, ``dicts`` the sources of dictionaries that are guarded key
-    by key, and ``sources`` all that are read, ``written`` these as torch writes them.
+    by key, and ``sources`` all that are read, ``written`` these as torch writes them. ``enums``
+    are those that hold members of enums.
     """
 
     guards: list[Guard] = field(default_factory=list)
@@ -60,6 +62,7 @@ class GuardTree:
     dicts: dict[str, str] = field(default_factory=dict)
     sources: set[str] = field(default_factory=set)
     written: set[str] = field(default_factory=set)
+    enums: set[str] = field(default_factory=set)
     lines: set[str] = field(default_factory=set)
     of_source: dict[str, list[Guard]] = field(default_factory=dict)
 
@@ -104,7 +107,11 @@ def tree_of_lines(lines: Iterable[str]) -> GuardTree:
             del above[depth:]
             above += [source] * (depth + 1 - len(above))
         elif (leaf := _LEAF.fullmatch(text)) is not None:
-            _add_guard(tree, leaf, source, text)
+            kind = kind_by(leaf["kind"], leaf["text"])
+            if kind.startswith("LAMBDA_GUARD") and not source:
+                kind = "SHAPE_EXPRESSION"  # what torch checks last is on several sources
+            of_enum = one_way(source) in tree.enums
+            _add_guard(tree, Guard(kind, source, leaf["text"], text, of_enum))
     return tree
 
 
@@ -130,22 +137,23 @@ def _add_manager(tree: GuardTree, manager: re.Match[str]) -> None:
     tree.sources.add(source)
     tree.written.add(manager["source"])
     if manager["type"]:
-        tree.types[source] = manager["type"]
+        tree.types.setdefault(source, manager["type"])  # one of its defaults has its source, too
+    if manager["what"] in ("enum", "flag"):
+        tree.enums.add(source)
     if _DICT_MANAGER in manager["kind"]:
         tree.dicts[source] = manager["source"]
+        if manager["type"]:  # the manager itself checks it
+            text = f"___check_type_id({manager['source']}), type=<class '{manager['type']}'>"
+            _add_guard(tree, Guard("TYPE_MATCH", manager["source"], text, f"TYPE_MATCH: {text}"))
 
 
-def _add_guard(tree: GuardTree, leaf: re.Match[str], source: str, line: str) -> None:
-    kind = kind_by(leaf["kind"], leaf["text"])
-    if kind.startswith("LAMBDA_GUARD") and not source:
-        kind = "SHAPE_EXPRESSION"  # what torch checks last is on several sources
-    guard = Guard(kind, source, leaf["text"], line)
-    own = tree.of_source.setdefault(one_way(source), [])
+def _add_guard(tree: GuardTree, guard: Guard) -> None:
+    own = tree.of_source.setdefault(one_way(guard.source), [])
     if reading_of(guard.kind) is Reading.MARKS and own and own[-1].kind == guard.kind:
         before = own.pop()  # one guard, whose parts torch writes on lines of their own
         tree.guards.remove(before)
         whole = f"{before.text} and {guard.text}"
-        guard = Guard(guard.kind, source, whole, f"{before.line}\n{line}")
+        guard = Guard(guard.kind, guard.source, whole, f"{before.line}\n{guard.line}")
     own.append(guard)
     tree.guards.append(guard)
     tree.lines.add(guard.line)

@@ -171,7 +171,7 @@ def _object(guard: Guard, values: StatedValues) -> Answer:
     """Of an object that is told by its address: another is there, and nobody knows which."""
     found, wanted = values.of(guard.source), object_id(guard.text)
     name = object_name(class_in(guard.text))
-    expected, kind = f"the {name} it was compiled with", kind_of_object(guard.text)
+    expected, kind = f"the {name} it was compiled with", kind_of_object(guard)
     if kind is ValueKind.NONE:
         expected = "None"
     if found.object_id is not None and wanted is not None:
@@ -231,7 +231,7 @@ def _tensor(guard: Guard, values: StatedValues) -> Answer:
     fields = _differing(wanted, found.tensor)
     if not fields:
         return None if UNKNOWN_SIZE in found.tensor["size"] + found.tensor["stride"] else True
-    if fields.keys() == {"keys"} and (setting := _setting_of_keys(*fields["keys"])):
+    if fields.keys() == {"keys"} and (setting := setting_of_keys(*fields["keys"])):
         return of_fields(setting)
     return Values(*as_texts(fields), ValueKind.TENSOR, ValueKind.TENSOR, fields)
 
@@ -266,7 +266,7 @@ def _may_be_same(name: str, wanted: str, actual: str) -> bool:
     return all(one == other or one == "None" or other == UNKNOWN_SIZE for one, other in pairs)
 
 
-def _setting_of_keys(wanted: str, actual: str) -> Fields:
+def setting_of_keys(wanted: str, actual: str) -> Fields:
     """The setting of the thread that changed where nothing but dispatch keys differ."""
     for name, part, inverted in (
         ("inference_mode", "Autograd", True),

@@ -11,10 +11,7 @@ from esper_audit.data.compiles import GuardFailure, ValueKind
 from esper_audit.torch_text.guard_kinds import Reading, kind_by, reading_of
 from esper_audit.torch_text.guard_text import (
     body_of,
-    fixed_value,
     freed_in,
-    is_weak,
-    kind_of,
     kind_of_type,
     presence_in,
     tensor_fields,
@@ -22,7 +19,7 @@ from esper_audit.torch_text.guard_text import (
     wanted_tensor,
     wanted_value,
 )
-from esper_audit.torch_text.guard_values import Values, as_texts, of_fields, of_presence
+from esper_audit.torch_text.guard_values import Values, as_texts, of_fields
 from esper_audit.torch_text.plain_sources import key_of, one_way
 from esper_audit.torch_text.recompile_reasons import (
     RecompileReason,
@@ -30,20 +27,19 @@ from esper_audit.torch_text.recompile_reasons import (
     backends_in,
     changed_settings,
     is_unexpected,
+    other_type,
     tensor_reason,
     unreadable_source,
 )
 from esper_audit.torch_text.relations import ONE_TENSOR, SEPARATE_TENSORS, split_expression
 from esper_audit.torch_text.sources import guard_name
 from esper_audit.traces.guard_trees import Guard, GuardTree
-from esper_audit.traces.held import held
+from esper_audit.traces.held import held, setting_of_keys
 from esper_audit.traces.stated import (
     UNKNOWN_SIZE,
     StatedValues,
-    class_in,
-    kind_of_object,
-    object_name,
 )
+from esper_audit.traces.wanted import EXPRESSION, wanted_of
 
 Make = Callable[[str, Guard, Values], GuardFailure]
 """Makes the failure of a guard of an entry."""
@@ -51,7 +47,6 @@ Make = Callable[[str, Guard, Values], GuardFailure]
 _INVALIDATED = "Cache line invalidated"
 _DUPLICATE = "Duplicate tensor"
 _NAMELESS = Guard("", "", "", "")
-_EXPRESSION = "SHAPE_EXPRESSION"
 
 
 def said_by_torch(
@@ -74,7 +69,8 @@ def _said(
         return
     tensor = tensor_reason(text)
     if tensor is not None:
-        yield _tensor(tensor, text, tree)
+        guard, found = _tensor(tensor, text, tree)
+        yield guard, found if found.fields or tensor.other_type else _keys_of(guard, text, values)
         return
     guards = [_guard(reason.bare, text, tree)]
     if guards == [None] and "; " in text:
@@ -86,8 +82,19 @@ def _said(
             yield _keys(key[0], guard, tree, values)
         else:
             answer = held(guard, values)  # of an entry whose tree is in the log of a parent
-            found = answer if isinstance(answer, Values) else wanted_of(guard)
-            yield guard, _with_length(found, guard, tree, values)
+            found = answer if isinstance(answer, Values) else _known(guard, values)
+            found = _with_length(found, guard, tree, values)
+            yield guard, _of_tensors(found, guard, tree)
+
+
+def _known(guard: Guard, values: StatedValues) -> Values:
+    """What the guard wanted, and what came where the new entry names no more than its class."""
+    found = wanted_of(guard)
+    now = values.of(guard.source) if guard.source else None
+    plain = reading_of(guard.kind) in (Reading.VALUE, Reading.SWITCH)
+    if now is None or found.actual or not plain or not (now.kind and now.text):
+        return found
+    return replace(found, actual=now.text, actual_kind=now.kind)
 
 
 def _keys(owner: str, guard: Guard, tree: GuardTree, values: StatedValues) -> tuple[Guard, Values]:
@@ -115,6 +122,15 @@ def _with_length(found: Values, guard: Guard, tree: GuardTree, values: StatedVal
         return found
     now = values.tree.length(guard.source)
     return replace(found, actual=now) if now and now != found.expected else found
+
+
+def _of_tensors(found: Values, guard: Guard, tree: GuardTree) -> Values:
+    """Whether it is tensors that were one object, or that were two."""
+    expression = split_expression(body_of(guard.text))
+    kinds = {StatedValues(tree).of(side).kind for side in expression.sides}
+    if not expression.compares_identity or ValueKind.TENSOR not in kinds:
+        return found
+    return replace(found, expected_kind=ValueKind.TENSOR, actual_kind=ValueKind.TENSOR)
 
 
 def _special(text: str, tree: GuardTree) -> tuple[Guard, Values] | None:
@@ -185,6 +201,21 @@ def _tensor(reason: TensorReason, text: str, tree: GuardTree) -> tuple[Guard, Va
     return made, Values(*as_texts(fields), ValueKind.TENSOR, ValueKind.TENSOR, fields)
 
 
+_KEYS = re.compile(r"expected (DispatchKeySet\(.*?\)), actual (DispatchKeySet\(.*?\))")
+
+
+def _keys_of(guard: Guard, text: str, values: StatedValues) -> Values:
+    """Of a tensor whose dispatch keys differ: what that comes from."""
+    answer = held(guard, values)
+    if isinstance(answer, Values):
+        return answer
+    match = _KEYS.search(text)
+    setting = setting_of_keys(*match.groups()) if match is not None else {}
+    if setting:
+        return of_fields(setting)
+    return Values(*as_texts({}), ValueKind.TENSOR, ValueKind.TENSOR, recognized=False)
+
+
 def _fields(reason: TensorReason, wanted: dict[str, str]) -> dict[str, tuple[str, str]]:
     if not reason.field:
         return {}
@@ -212,6 +243,11 @@ def _guard(bare: str, text: str, tree: GuardTree) -> Guard | None:
     for guard in tree.guards:
         if guard_name(body_of(guard.text)) == bare:
             return guard
+    of_type = other_type(bare)
+    if of_type:
+        source = _source_named(of_type, tree)
+        known = (guard for guard in tree.of(source) if guard.kind == "TYPE_MATCH")
+        return next(known, _named("TYPE_MATCH", source, text))
     length = wanted_length(text)
     if length is None:
         return None
@@ -242,7 +278,7 @@ def _from_text(text: str, tree: GuardTree) -> Guard:
         return _named("LENGTH_CHECK", _source_named(source, tree), text)
     expression = split_expression(_with_locals(body))
     if expression.sides or expression.source == body or ".size()" in body:
-        return _named(_EXPRESSION, "", _with_locals(text))
+        return _named(EXPRESSION, "", _with_locals(text))
     return _named("EQUALS_MATCH", expression.source, _with_locals(text))
 
 
@@ -259,77 +295,3 @@ def _with_locals(text: str) -> str:
 def _argument(body: str) -> str:
     inside = body.partition("(")[2]
     return inside.rpartition(", ")[0] if inside.count(", ") == 1 else inside.partition(", ")[0]
-
-
-def wanted_of(guard: Guard) -> Values:
-    """What a guard wanted, of a value that nobody knows."""
-    reading, text = reading_of(guard.kind), guard.text
-    if reading in (Reading.VALUE, Reading.KEYS, Reading.ITERATOR):
-        return _unknown(wanted_value(text) or body_of(text))
-    if reading is Reading.SWITCH:
-        return _unknown(fixed_value(guard.kind))
-    if reading is Reading.NAN:
-        return _unknown("nan")
-    if reading in (Reading.LENGTH, Reading.ITEMS_LEFT):
-        return _unknown(wanted_length(text) or body_of(text))
-    if reading is Reading.TYPE:
-        name = class_in(text).removeprefix("builtins.")
-        return Values(name or "the type it was compiled with", "", kind_of_type(name))
-    if reading is Reading.OBJECT:
-        name = object_name(class_in(text))
-        kind = kind_of_object(text)
-        return Values(f"the {name} it was compiled with", f"another {name}", kind, kind)
-    if reading is Reading.NOT_NONE:
-        weak = is_weak(text) or guard.kind == "WEAKREF_ALIVE"
-        pair = ("alive", "freed") if weak else ("a tensor", "None")
-        return Values(*pair, ValueKind.OTHER if weak else ValueKind.TENSOR, ValueKind.NONE)
-    if reading is Reading.PRESENCE and (presence := presence_in(text)) is not None:
-        return of_presence(presence)
-    if reading is Reading.TENSOR:
-        return Values(wanted_tensor(text), "", ValueKind.TENSOR, ValueKind.TENSOR)
-    if reading is Reading.SETTING:
-        return of_fields(wanted_setting(guard))
-    if reading is Reading.RELATION or guard.kind == _EXPRESSION:
-        return _relation(body_of(text))
-    return Values(body_of(text), "")
-
-
-_LAYER = re.compile(r"\('(?P<name>\w+)', \d+")
-
-
-def wanted_setting(guard: Guard) -> dict[str, tuple[str, str]]:
-    """What a guard on one of torch's settings wants, by name; nothing that its text leaves out."""
-    wanted = wanted_value(guard.text) or ""
-    if guard.kind == "DEFAULT_DEVICE":
-        return {"default_device": (_device(wanted), "")}
-    if guard.kind == "DUAL_LEVEL_MATCH":
-        return {"forward_mode_level": ("none" if wanted == "-1" else wanted, "")}
-    if guard.kind == "FUNCTORCH_STACK_MATCH":
-        layers = " + ".join(match["name"] for match in _LAYER.finditer(body_of(guard.text)))
-        return {"functorch_transforms": (layers or "none", "")}
-    if guard.kind == "AUTOGRAD_SAVED_TENSORS_HOOKS":
-        is_none = body_of(guard.text).endswith("== None")
-        return {"saved_tensors_hooks": ("none" if is_none else "those it was compiled with", "")}
-    return {}
-
-
-def _device(text: str) -> str:
-    """``cpu:0`` of ``device(type='cpu', index=0)``; "none" of None."""
-    if not text.startswith("device("):
-        return "none"
-    return ":".join(part.partition("=")[2].strip("'") for part in text[7:-1].split(", "))
-
-
-def _relation(body: str) -> Values:
-    expression = split_expression(body)
-    if expression.compares_identity:
-        pair = ("one object", "two objects")
-        return Values(*(pair if expression.operator == "is" else pair[::-1]))
-    if expression.sides:
-        return Values("equal" if expression.operator == "==" else "true", "")
-    return _unknown(expression.expected)
-
-
-def _unknown(wanted: str) -> Values:
-    """Of a new value that nobody knows; for a diagnosis it is one of the same kind."""
-    return Values(wanted, "", kind_of(wanted), kind_of(wanted))

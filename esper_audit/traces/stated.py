@@ -32,6 +32,7 @@ from esper_audit.torch_text.guard_text import (
 )
 from esper_audit.torch_text.one_value import Seen
 from esper_audit.torch_text.plain_sources import one_way, plain_source
+from esper_audit.torch_text.relations import aliases
 from esper_audit.torch_text.truth import solved_for
 from esper_audit.traces.guard_trees import Guard, GuardTree
 
@@ -113,6 +114,7 @@ class StatedValues:
         self._presence = dict(_presences(tree))
         self._equations = [guard for guard in tree.guards if guard.kind in _RELATIONS]
         self._solving: set[str] = set()
+        self._aliased: set[str] = set()
 
     def of(self, source: str) -> Stated:
         """What is known of a source."""
@@ -168,11 +170,23 @@ class StatedValues:
         found = Stated(type=self.tree.type_of(source))
         for guard in self.tree.of(source):
             _add(found, guard)
+        if not (found.value or found.tensor) and (other := self._same_as(source)):
+            self._aliased.add(source)  # no way back, whatever a log says
+            return self.of(other)
         found.length = found.length or self.tree.length(source)
         found.value = found.value or self._symbols.get(one_way(plain_source(source)), "")
         if found.tensor:
             found.tensor = self._with_sizes(source, found.tensor)
         return found
+
+    def _same_as(self, source: str) -> str:
+        """The source that this one is, as the entry was compiled for one object in two places.
+
+        Torch guards the value of one alone.
+        """
+        pairs = (aliases(body_of(guard.text)) for guard in self._equations)
+        others = (pair[0] for pair in pairs if pair and one_way(pair[1]) == source)
+        return next((other for other in others if other not in self._aliased), "")
 
     def _with_sizes(self, source: str, fields: dict[str, str]) -> dict[str, str]:
         """The symbolic sizes and strides filled in."""
@@ -249,9 +263,10 @@ def object_name(kind: str) -> str:
     return "function" if name in _FUNCTIONS else name or "object"
 
 
-def kind_of_object(text: str) -> ValueKind:
+def kind_of_object(guard: Guard) -> ValueKind:
     """What an object is that is guarded by its address."""
-    return ValueKind.ENUM if _ENUM.search(text) else kind_of_type(class_in(text))
+    is_enum = guard.of_enum or _ENUM.search(guard.text)
+    return ValueKind.ENUM if is_enum else kind_of_type(class_in(guard.text))
 
 
 def class_in(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import cmath
 import itertools
 import math
-from collections import deque
+from collections import OrderedDict, defaultdict, deque
 from contextlib import contextmanager
 from enum import Enum
 from types import MappingProxyType
@@ -280,3 +280,19 @@ def test_values_are_told_and_never_the_text_of_a_guard(clean_dynamo, said):
     found = [finding for finding in live.findings if finding.pattern is not None]
     assert [f"{one.id}: {sources(one)}: {change(one)}" for one in found] == [said]
     assert (live.result.unrecognized, live.result.hook_errors) == ((), ())
+
+
+def test_a_dictionary_of_another_class_is_told_and_left_as_it_is(clean_dynamo):
+    def total(x, items):
+        return x + sum(items.values() if isinstance(items, dict) else items)
+
+    compiled = torch.compile(total, backend="eager")
+    x, made = torch.ones(2), defaultdict(list, a=torch.ones(2))
+    with record() as live:
+        compiled(x, deque([x]))
+        compiled(x, OrderedDict(a=x))
+        compiled(x, made)
+    assert list(made) == ["a"]
+    told = [f for c in live.result.compiles for f in c.guard_failures]
+    assert {(f.kind, f.source) for f in told} == {("TYPE_MATCH", "items")}
+    assert len(told) == 3

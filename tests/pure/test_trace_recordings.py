@@ -59,7 +59,7 @@ SINCE_NAMED = {
         "work",
         "the function it was compiled with -> another function",
     ),
-    ("enum_flag", "object-identity", "mode", "the Mode it was compiled with -> another Mode"),
+    ("enum_flag", "flag-changed", "mode", "the Mode it was compiled with -> another Mode"),
     ("inner", "other-instance", "the wrapped callable", "GELU -> Tanh"),
     ("grad_mode", "grad-mode-changed", "grad mode", "on -> off"),
     ("default_dtype", "global-state-changed", "default dtype", "float32 -> float64"),
