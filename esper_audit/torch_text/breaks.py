@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 _ANOTHER = "\n\n*** While handling this graph break"
 _SECOND = ": ***"
@@ -64,6 +65,7 @@ class BreakText:
     called: str = ""
 
 
+@lru_cache(maxsize=256)
 def read_break(text: str) -> BreakText:
     """The parts of torch's text; of one in another form, the first line alone."""
     first = text.partition(_ANOTHER)[0].partition(_LINK)[0]

@@ -130,6 +130,7 @@ def graph_breaks_of(logged: LoggedCompile, frame: Location) -> tuple[GraphBreak,
     return tuple(_graph_break(text, logged.id, frame) for text in texts)
 
 
+@lru_cache(maxsize=256)
 def _graph_break(text: str, compile_id: str, frame: Location) -> GraphBreak:
     found = read_artifact(text)
     said = read_break(found.reason)

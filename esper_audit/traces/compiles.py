@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
 from esper_audit.data.compiles import Compile, GuardFailure
@@ -42,6 +43,8 @@ _SETTINGS = (
 _OLD_NAMES = {EACH: "cache_size_limit", ACCUMULATED: "accumulated_cache_size_limit"}
 """Names before 2.6, which some logs of 2.6 still have."""
 
+
+_key = lru_cache(maxsize=1024)(frame_key)
 
 _FAILURES: Remembered[tuple[GuardFailure, ...]] = Remembered(most=100_000)
 """By what they are made of; it weighs as many lines of guards as are held."""
@@ -206,7 +209,7 @@ class Compiles:
     def _new(self, place: Location) -> _Known:
         code = written_code(place.file, place.line, place.function)
         root = self._root if is_file(place.file) else ""
-        key = frame_key(place.file, code.name, root)
+        key = _key(place.file, code.name, root)
         return _Known(Frame(code.name, place.file, place.line, key, code.name), code, place)
 
     def _named_frame(self, known: _Known, logged: LoggedCompile) -> Frame:
@@ -318,6 +321,7 @@ def refused_reasons(said: str) -> list[str]:
 def _start(logged: LoggedCompile) -> float | None:
     micros = number(logged.metrics, "start_time_us")
     seconds = number(logged.metrics, "start_time")
-    begun = [stage.began for stage in logged.stages]
     known = micros / 1e6 if micros is not None else seconds
-    return known if known is not None else min(begun, default=None)
+    if known is not None:
+        return known
+    return min((stage.began for stage in logged.stages), default=None)

@@ -37,11 +37,15 @@ def user_stack(stack: Sequence[Location], frame: Frame) -> tuple[Location, ...]:
     Torch leaves out the two calls next to the frame (``dynamo_start`` of convert_frame.py, 2.6 to
     2.14). Where torch's own code called those, no line of the user's is among them.
     """
-    if stack and PurePath(stack[-1].file) == PurePath(frame.file):
+    if stack and _is_same(stack[-1].file, frame.file):
         stack = stack[:-1]
     if not stack or not is_library_file(stack[-1].file):
         return ()
     return tuple(place for place in stack if not is_library_file(place.file))
+
+
+def _is_same(file: str, other: str) -> bool:
+    return file == other or PurePath(file) == PurePath(other)
 
 
 _ENTERED = ("compile_wrapper", "_fn")
