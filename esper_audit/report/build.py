@@ -1,4 +1,4 @@
-"""The page of a report of any kind."""
+"""The page of a report of any kind; the pages of other kinds are not imported."""
 
 from __future__ import annotations
 
@@ -7,12 +7,6 @@ from esper_audit.data.changes import ComparisonReport, GateReport
 from esper_audit.data.remedies import FixReport
 from esper_audit.data.scans import ScanReport
 from esper_audit.data.storage import Document
-from esper_audit.report.comparison import comparison_page
-from esper_audit.report.fix import fix_page
-from esper_audit.report.gate import gate_page
-from esper_audit.report.program import program_page
-from esper_audit.report.run import run_page
-from esper_audit.report.scan import scan_page
 from esper_audit.report.sections import Page
 from esper_audit.report.words.commands import NOTHING_TYPED, Typed
 
@@ -24,16 +18,28 @@ def page(document: Document, verbosity: int = 0, typed: Typed = NOTHING_TYPED) -
     """
     match document:
         case Report():
+            from esper_audit.report.run import run_page
+
             return run_page(document, verbosity, typed)
         case ProgramReport():
+            from esper_audit.report.program import program_page
+
             return program_page(document, verbosity, typed)
         case GateReport():
+            from esper_audit.report.gate import gate_page
+
             return gate_page(document, verbosity)
         case ComparisonReport():
+            from esper_audit.report.comparison import comparison_page
+
             return comparison_page(document, verbosity)
         case ScanReport():
+            from esper_audit.report.scan import scan_page
+
             return scan_page(document, verbosity)
         case FixReport():
+            from esper_audit.report.fix import fix_page
+
             return fix_page(document, verbosity, typed)
         case _:
             raise TypeError(f"{type(document).__name__} is no report")

@@ -7,17 +7,17 @@ number. The death of a worker costs the log that it read, and is told.
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
 from itertools import islice
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from esper_audit.errors import IncompleteError, UsageError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
@@ -76,6 +76,8 @@ def side_by_side(jobs: int, work: Work[T], places: Sequence[str]) -> Iterator[T]
 
 def _until_a_death(jobs: int, work: Work[T], left: deque[str]) -> Iterator[T]:
     """Take places off the left as they are read; ends where a worker dies."""
+    from concurrent.futures.process import BrokenProcessPool
+
     with _pool(jobs, work) as pool, suppress(BrokenProcessPool):
         waiting: deque[Any] = deque()
         places = iter(list(left))
@@ -90,6 +92,8 @@ def _until_a_death(jobs: int, work: Work[T], left: deque[str]) -> Iterator[T]:
 
 
 def _alone(work: Work[T], place: str) -> T:
+    from concurrent.futures.process import BrokenProcessPool
+
     with _pool(1, work) as pool:
         try:
             return pool.submit(work, place).result()
@@ -98,6 +102,9 @@ def _alone(work: Work[T], place: str) -> T:
 
 
 def _pool(jobs: int, work: object) -> Executor:
+    import multiprocessing  # one process needs none of it, and it is slow to import
+    from concurrent.futures import ProcessPoolExecutor
+
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if "forkserver" in methods:

@@ -15,7 +15,6 @@ from esper_audit.data.clean import clean
 from esper_audit.data.files import is_file
 from esper_audit.data.places import Location
 from esper_audit.data.storage import Document
-from esper_audit.report.ci.cases import cases
 from esper_audit.report.ci.problems import Problem
 from esper_audit.report.words.paths import reachable, short_file
 
@@ -73,6 +72,8 @@ def knows_links(console: Console, environment: Mapping[str, str] = os.environ) -
 
 def _places(document: Document) -> Iterator[tuple[str, str]]:
     """Each place as the formats write it, with its address, where the file is on this machine."""
+    from esper_audit.report.ci.cases import cases  # most terminals know no links
+
     whole = cases(document)
     for place in _locations(whole.problems):
         address = address_of(place, whole.root)

@@ -8,7 +8,6 @@ from rich.cells import cell_len
 
 from esper_audit.report.sections import Code, Page, Table
 from esper_audit.report.text.flow import Row, flow
-from esper_audit.report.text.terminal import drawn
 
 _GAP = "  "
 
@@ -16,6 +15,8 @@ _GAP = "  "
 def plain(page: Page, width: int | None = None) -> str:
     """The whole page; columns are as wide as what they hold, unless a terminal has a ``width``."""
     if width is not None:
+        from esper_audit.report.text.terminal import drawn  # what draws is slow to import
+
         return drawn(page, width, colours=False)
     return "".join(f"{text}\n" for found in flow(page) for text in _lines(found))
 
