@@ -13,6 +13,7 @@ from typer.core import TyperGroup
 
 from esper_audit import __version__
 from esper_audit.cli.command import helping, write_options, write_rows
+from esper_audit.cli.given import taken_as_given
 from esper_audit.cli.stdout import write_text
 from esper_audit.errors import UsageError, did_you_mean
 
@@ -42,6 +43,12 @@ ASKED_BY_A_SHELL = "_ESPER_AUDIT_COMPLETE"
 
 class Commands(TyperGroup):
     """The commands, loaded one at a time: `--help` needs their sentences alone."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for parameter in self.get_params(ctx):
+            taken_as_given(parameter)
+        found: list[str] = super().parse_args(ctx, args)
+        return found
 
     def list_commands(self, _ctx: Any) -> list[str]:
         return list(COMMANDS)

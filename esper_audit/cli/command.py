@@ -11,6 +11,7 @@ from typing import Any, get_type_hints
 import typer
 from typer.core import TyperCommand
 
+from esper_audit.cli.given import taken_as_given
 from esper_audit.cli.stdout import write_text
 from esper_audit.errors import UsageError
 
@@ -44,6 +45,8 @@ class Command(TyperCommand):
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for parameter in self.get_params(ctx):
+            taken_as_given(parameter)
         if not ctx.resilient_parsing:  # a shell completes words that are not whole
             self._refuse_empty(ctx, args)
         return super().parse_args(ctx, args)

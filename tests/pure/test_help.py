@@ -109,6 +109,7 @@ def test_the_first_help_loads_no_command_no_data_and_no_rich():
         "esper_audit.cli",
         "esper_audit.cli.app",
         "esper_audit.cli.command",
+        "esper_audit.cli.given",
         "esper_audit.cli.interrupts",
         "esper_audit.cli.stdout",
     }
@@ -120,6 +121,10 @@ def test_the_help_of_a_command_loads_that_command_alone(name):
     found = set(loaded(name, "--help"))
     others = {f"esper_audit.cli.{other}" for other in COMMANDS if other != name}
     assert not found & (others | {"torch", "msgspec", "esper_audit.data.storage"})
+
+
+def test_texts_and_numbers_of_a_command_need_no_pydantic():
+    assert "pydantic" not in loaded("import", "nowhere.log", "--jobs", "1", "--as", "name", "-q")
 
 
 def test_without_a_command_the_help_is_printed_as_it_is():
