@@ -7,7 +7,7 @@ import re
 import stat
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -39,8 +39,7 @@ def blocks(place: str, size: int = BLOCK) -> Iterator[bytes]:
 def opened(place: str) -> AbstractContextManager[BinaryIO]:
     """The file as it is; a named pipe that nobody writes to is empty."""
     if is_url(place):
-        file: BinaryIO = _fsspec().open(place, "rb").open()
-        return file
+        return _remote(place)
     path = on_disk(place)
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(path, flags)
@@ -53,6 +52,14 @@ def opened(place: str) -> AbstractContextManager[BinaryIO]:
     except BaseException:
         os.close(handle)
         raise
+
+
+@contextmanager
+def _remote(place: str) -> Iterator[BinaryIO]:
+    """The file at a URL; that of an archive is closed with its file system, so that is kept."""
+    system, path = _fsspec().core.url_to_fs(place)
+    with system.open(path, "rb") as file:
+        yield file
 
 
 def _unpacked(first: bytes, file: BinaryIO, size: int) -> Iterator[bytes]:
@@ -123,7 +130,11 @@ def filesystem(url: str) -> tuple[Any, str]:
     """The file system of a URL, and the path in it; raises UsageError where there is none."""
     try:
         system, path = _fsspec().core.url_to_fs(url)
-    except (ValueError, ImportError) as error:
+    except ImportError as error:  # it names the package
+        raise UsageError(
+            f"Can't open {url}: {error}.", "Install that package, and run the command again."
+        ) from error
+    except ValueError as error:
         raise UsageError(f"Can't open {url}: {error}", "Check the protocol of the URL.") from error
     return system, path
 

@@ -51,10 +51,18 @@ def find_logs(paths: Iterable[str]) -> Places:
             for file in _files_below(path, found):
                 _take_if_log(file, found, seen)
         elif is_there(path):
+            _check_ends(path)
             _take(path, found, seen)
         else:
             raise UsageError(f"There is no file or folder {path}.", "Check the path.")
     return found
+
+
+def _check_ends(path: str) -> None:
+    """Raises UsageError of a device: one such as ``/dev/zero`` has no end."""
+    mode = os.stat(path).st_mode  # noqa: PTH116
+    if stat.S_ISCHR(mode) or stat.S_ISBLK(mode):
+        raise UsageError(f"{path} is a device, not a file.", "Name a file, a folder or a URL.")
 
 
 def _files_below(folder: str, found: Places) -> Iterator[str]:

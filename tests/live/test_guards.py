@@ -287,7 +287,7 @@ def test_a_dictionary_of_another_class_is_told_and_left_as_it_is(clean_dynamo):
         return x + sum(items.values() if isinstance(items, dict) else items)
 
     compiled = torch.compile(total, backend="eager")
-    x, made = torch.ones(2), defaultdict(list, a=torch.ones(2))
+    x, made = torch.ones(2), defaultdict(X.clone, a=torch.ones(2))
     with record() as live:
         compiled(x, deque([x]))
         compiled(x, OrderedDict(a=x))

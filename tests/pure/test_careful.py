@@ -13,7 +13,7 @@ def read(source, **values):
 
 @pytest.mark.parametrize("source", ["L['q']['k']", "L['q'][0].size()[0]", "list(L['q'][0][1])"])
 def test_an_item_that_a_dictionary_would_make_is_missing(source):
-    made = defaultdict(lambda: [[1]])
+    made: defaultdict[object, list[list[int]]] = defaultdict(lambda: [[1]])
     with pytest.raises(KeyError):
         read(source, q=made)
     assert not made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 import socket
 from pathlib import Path
 
@@ -144,6 +145,32 @@ def test_urls_are_read_by_fsspec():
         find_logs(["memory://nowhere"])
     with pytest.raises(UsageError, match="Can't open nothing://x"):
         find_logs(["nothing://x"])
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar"])
+def test_logs_in_archives_are_read(tmp_path: Path, kind, monkeypatch):
+    pytest.importorskip("fsspec")
+    monkeypatch.chdir(tmp_path)
+    log_at(tmp_path / "in" / "run" / "a.log")
+    shutil.make_archive("all", kind, ".", "in")
+    for url in (f"{kind}://::all.{kind}", f"{kind}://in/run::all.{kind}"):
+        assert [ids(place) for place in find_logs([url]).logs] == [["0/0", "0/1"]]
+
+
+def test_a_protocol_whose_package_is_missing_says_which():
+    fsspec = pytest.importorskip("fsspec")
+    with pytest.raises(UsageError, match="Install no_such_package") as raised:
+        fsspec.register_implementation(
+            "absent", "no_such_package.X", errtxt="Install no_such_package", clobber=True
+        )
+        find_logs(["absent://bucket/run"])
+    assert raised.value.hint == "Install that package, and run the command again."
+
+
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="has no such device")
+def test_a_device_is_no_log():
+    with pytest.raises(UsageError, match="/dev/zero is a device, not a file"):
+        find_logs(["/dev/zero"])
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch):
