@@ -42,7 +42,7 @@ def _told(report: Report, most: int, rows: int) -> Line:
     """What the closing says, too: a control that fails as it is meant to is no failure."""
     told = [audit for audit in report.audits if not is_control(audit, report.control)]
     failed = sum(audit.verdict is AuditVerdict.FAILED for audit in told)
-    said = f"{failed:,} of {several(len(told), 'audit')} {agree(failed, 'fails', 'fail')}"
+    said = f"{failed:,} of {len(told):,} audits {agree(failed, 'fails', 'fail')}"
     controls = len(report.audits) - len(told)
     said += f" (beside {several(controls, 'negative control')})." if controls else "."
     if most:

@@ -92,7 +92,7 @@ def _cell(entry: Entry | None, most: int) -> HeatCell:
 
 def _told(results: Sequence[ComparedAudit], most: int) -> str:
     differ = sum(result.kind is not ChangeKind.SAME for result in results)
-    said = f"{differ:,} of {several(len(results), 'audit')} {agree(differ, 'differs', 'differ')}."
+    said = f"{differ:,} of {len(results):,} audits {agree(differ, 'differs', 'differ')}."
     if most:
         said += f" The darker a cell, the more compiles after warm-up; the darkest had {most:,}."
     left = len(results) - MOST_ROWS
