@@ -11,6 +11,7 @@ from esper_audit._dynamo.failures import Failure, read_failure, stopped_at
 from esper_audit._dynamo.made_guards import Made, UserLines
 from esper_audit.data.clock import moment_of
 from esper_audit.data.compiles import GraphBreak, RunsAfter
+from esper_audit.data.numbers import still_left
 from esper_audit.data.places import Location
 from esper_audit.data.signals import Begin, Code, End, Stages
 from esper_audit.torch_text.breaks import is_on_purpose, read_break
@@ -115,8 +116,8 @@ def compiles_left(call: Mapping[str, Any], entries: Any) -> tuple[int | None, in
     every = getattr(cache_size, "total_cache_entries_all_regions", len(entries))
     limit = call.get("recompile_limit")  # torch.compile(recompile_limit=), 2.13
     return (
-        max(0, (config.recompile_limit if limit is None else limit) - same - 1),
-        max(0, config.accumulated_recompile_limit - max(every, len(entries)) - 1),
+        still_left(config.recompile_limit if limit is None else limit, same + 1),
+        still_left(config.accumulated_recompile_limit, max(every, len(entries)) + 1),
     )
 
 

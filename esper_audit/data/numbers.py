@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, TypeGuard
 
 from msgspec import Meta
 
@@ -15,6 +15,17 @@ Count = Annotated[int, Meta(ge=0, le=_MOST)]
 Seconds = Annotated[float, Meta(ge=0, le=1e12)]
 Moment = Annotated[float, Meta(ge=-1e12, le=1e12)]
 """Seconds from a beginning, or a difference of some: a clock may be set back."""
+
+
+def is_whole(found: object) -> TypeGuard[int]:
+    """Whether it is a whole number that data of ours may hold."""
+    return isinstance(found, int) and -_MOST <= found <= _MOST
+
+
+def still_left(limit: int, used: int) -> int:
+    """What is left of a limit; of one that is no limit (``sys.maxsize``), the most there may be."""
+    return int(min(max(limit - used, 0), _MOST))
+
 
 _DIGITS = re.compile(r"[0-9]{1,15}")
 

@@ -17,6 +17,7 @@ from typing import Any
 
 from msgspec import UNSET
 
+from esper_audit.data.numbers import is_whole
 from esper_audit.data.places import Location
 from esper_audit.traces.envelopes import (
     Envelope,
@@ -247,7 +248,7 @@ class Process:
         number, file = at.filename, at.uninterned_filename
         if not isinstance(file, str):
             file = self._name(number) if isinstance(number, int) else str(number or "")
-        line = at.line if isinstance(at.line, int) else 0
+        line = at.line if is_whole(at.line) else 0
         return self._texts.place(file, line, str(at.name))
 
     def _name(self, number: int) -> str:

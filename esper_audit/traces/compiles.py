@@ -10,6 +10,7 @@ from typing import Any
 from esper_audit.data.compiles import Compile, GuardFailure
 from esper_audit.data.files import is_file
 from esper_audit.data.notices import Unrecognized
+from esper_audit.data.numbers import still_left
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import said
 from esper_audit.data.stages import Stage
@@ -239,7 +240,7 @@ class Compiles:
             return 0
         if not isinstance(limit, int) or (ended.error and used is None and not ended.refused_by):
             return None
-        return max(0, limit - (before if used is None else used) - 1)
+        return still_left(limit, (before if used is None else used) + 1)
 
     def _read_failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
         """None where something in the log is of a form that nobody thought of."""

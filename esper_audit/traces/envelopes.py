@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from esper_audit.data.numbers import Whole
 from esper_audit.traces.metrics import Metrics
 
 
@@ -50,7 +51,7 @@ class Symbol(Struct):
 class Envelope(Struct):
     """A record, as far as it is read."""
 
-    rank: int | None = None
+    rank: Whole | None = None
     frame_id: int | None = None
     frame_compile_id: int | None = None
     attempt: int | None = None
@@ -90,7 +91,7 @@ class Envelope(Struct):
 class EventEnvelope(Struct):
     """The same of a ``chromium_event``: most records are one."""
 
-    rank: int | None = None
+    rank: Whole | None = None
     frame_id: int | None = None
     frame_compile_id: int | None = None
     compiled_autograd_id: int | None = None

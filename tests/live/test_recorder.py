@@ -41,6 +41,13 @@ def test_each_compile_is_one_event_up_to_the_limit(storm):
     assert storm.torch_counters["unique_graphs"] == 8
 
 
+def test_a_limit_that_is_none_is_saved_as_a_number_that_can_be_read():
+    with torch._dynamo.config.patch(recompile_limit=sys.maxsize), Recorder() as recorder:
+        drive(Blend(), [0.1, 0.2])
+    found = loads(dumps(recorder.recording()), Recording)
+    assert {attempt.recompiles_left for attempt in found.compiles} == {2**53}
+
+
 def test_the_limit_is_recorded_as_what_later_calls_do(storm):
     assert storm.compiles[-1].runs_after is RunsAfter.CACHED_ONLY
     assert [attempt.recompiles_left for attempt in storm.compiles] == [7, 6, 5, 4, 3, 2, 1, 0, 0]

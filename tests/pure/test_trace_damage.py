@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,11 @@ from hypothesis import strategies as st
 from trace_builders import Log, read
 
 from esper_audit.data.logs import DamageKind as Kind
+from esper_audit.data.numbers import still_left
+from esper_audit.data.recording import Recording
+from esper_audit.data.storage import dumps, loads
 from esper_audit.traces.process_log import ProcessLog
+from esper_audit.traces.recordings import recording_of
 
 
 def damage_of(data: bytes | Log) -> list[tuple[Kind, int, int]]:
@@ -22,6 +28,8 @@ def ids(logs: list[ProcessLog]) -> list[str]:
 
 
 LOG = Log(rank=1).compile("0/0").compile("0/1", "0/0: n == 1", "0/0: m == 2").compile("1/0")
+CONFIG = '{"recompile_limit": 8, "accumulated_recompile_limit": 256}'
+RICH = Log(rank=1).compile("0/0", dynamo_config=CONFIG).compile("0/1", "0/0: n == 1")
 LINES = LOG.text.splitlines(keepends=True)
 GUARDS = next(i for i, line in enumerate(LINES) if "dynamo_cpp_guards_str" in line)
 
@@ -32,6 +40,20 @@ def changed(index: int, line: str) -> bytes:
 
 def test_a_whole_log_has_no_damage():
     assert damage_of(LOG) == []
+
+
+@pytest.mark.parametrize("number", ["1" + "0" * 30, str(sys.maxsize), "-9" * 12, "1e300"])
+def test_a_recording_of_forged_numbers_can_be_saved_and_read(number):
+    text = RICH.text
+    for place in reversed([*re.finditer(r"(?<=: )-?\d+(?=[,}])", text)]):
+        forged = text[: place.start()] + number + text[place.end() :]
+        for log in read(forged.encode()):
+            found = recording_of(log)
+            assert loads(dumps(found), Recording) == found
+
+
+def test_a_limit_that_is_none_leaves_as_many_recompiles_as_may_be_told():
+    assert (still_left(sys.maxsize, 3), still_left(8, 3), still_left(8, 9)) == (2**53, 5, 0)
 
 
 def test_a_record_that_is_no_json_is_named_by_its_line():
