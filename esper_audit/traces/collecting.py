@@ -46,6 +46,7 @@ ARTIFACTS = {
 """The other artifacts that are read."""
 
 _OUTERMOST = "dynamo"
+_NUMBERS = (int, float, bool)
 _BEGINNINGS = frozenset({"entire_frame_compile", "_compile.compile_inner"})
 _MOST_MICROSECONDS = 1e17
 _LATENCY = "Guard latency = "
@@ -242,7 +243,11 @@ class Process:
         return envelope.compile_id or (told if isinstance(told, str) else "")
 
     def _kept(self, record: Metrics) -> dict[str, Any]:
-        return {name: self._texts.values(value) for name, value in kept(record).items()}
+        whole = self._texts.values
+        return {
+            name: value if type(value) in _NUMBERS else whole(value)
+            for name, value in kept(record).items()
+        }
 
     def _location(self, at: Line) -> Location:
         number, file = at.filename, at.uninterned_filename

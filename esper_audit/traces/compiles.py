@@ -74,8 +74,9 @@ class Compiles:
         self._unread: list[Unrecognized] = []
         self._paths: dict[str, str] = {}
         self._files = tuple(dict.fromkeys(self._all_files()))
-        starts = [start for start in map(_start, log.compiles) if start is not None]
-        self.began = min(starts, default=None)
+        self._starts = {id(logged): _start(logged) for logged in log.compiles}
+        known = (start for start in self._starts.values() if start is not None)
+        self.began = min(known, default=None)
 
     # --- of the whole log ---
 
@@ -109,7 +110,7 @@ class Compiles:
         ends = [
             start + seconds_of(logged.metrics).total
             for logged in self._log.compiles
-            if (start := _start(logged)) is not None
+            if (start := self._starts[id(logged)]) is not None
         ]
         return max(0.0, max(ends) - self.began) if ends and self.began is not None else 0.0
 
@@ -150,7 +151,7 @@ class Compiles:
         failures = self._read_failures(logged, known) if before else ()
         if ended.made_entry:
             known.lines[logged.id] = logged.guards
-        start = _start(logged)
+        start = self._starts[id(logged)]
         at = max(0.0, start - self.began) if start is not None and self.began is not None else 0.0
         frame = self._named_frame(known, logged)
         left = self._left(EACH, whole(metrics, "cache_size"), before, ended)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from msgspec import UNSET, Struct
+from msgspec import UNSET, Struct, to_builtins
 
 
 class Metrics(Struct):
@@ -46,11 +46,7 @@ class Metrics(Struct):
     runtime_cudagraphify_time_us: Any = UNSET
 
 
-KEPT = tuple(name for name in Metrics.__struct_fields__ if name != "compile_id")
-"""The fields of ``LoggedCompile.metrics``."""
-
-
 def kept(record: Metrics) -> dict[str, Any]:
     """The fields that are there and say anything."""
-    held = ((name, getattr(record, name)) for name in KEPT)
-    return {name: value for name, value in held if value is not UNSET and value is not None}
+    there = to_builtins(record).items()
+    return {name: value for name, value in there if value is not None and name != "compile_id"}
