@@ -12,7 +12,7 @@ from esper_audit.data.recording import UNKNOWN
 from esper_audit.diagnosis import count
 from esper_audit.diagnosis.ranks import missing_ranks
 from esper_audit.report.sections import Line, Part, Section, Style, Table, line
-from esper_audit.report.words.logs import UNTOLD, damage_words
+from esper_audit.report.words.logs import UNTOLD, damage_words, objects_words
 from esper_audit.report.words.numbers import several
 from esper_audit.report.words.programs import frame_names, program_name
 from esper_audit.report.words.ranks import one_name, process_names, run_name
@@ -195,9 +195,26 @@ def log_notes(report: ProgramReport) -> Iterator[str]:
     if not _are_logs(report):
         return
     yield UNTOLD
+    names = dict.fromkeys(name for audit in report.audits for name in _of_objects(audit))
+    if names:
+        yield objects_words(list(names))
     logs = [audit.recording.trace_log for audit in report.audits]
     own = [damage for log in logs if log is not None for damage in log.damage]
     yield from damage_words(report.damage or own)
+
+
+def _of_objects(audit: ProgramAudit) -> Iterator[str]:
+    """Causes in the state of an object or a closure, of which a log does not tell which it was."""
+    own = {
+        (made.frame.key, failure.source)
+        for made in audit.recording.compiles
+        for failure in made.guard_failures
+        if failure.own and not made.instance
+    }
+    for found in audit.findings:
+        is_own = any((found.frame.key, source) in own for source in found.sources)
+        if found.pattern is not None and is_own:
+            yield f"{found.source} in {found.frame.name}"
 
 
 def log_facts(report: ProgramReport, audit: ProgramAudit) -> str:

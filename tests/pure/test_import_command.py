@@ -262,3 +262,17 @@ def test_a_trace_log_in_place_of_a_saved_file_names_the_import(desk, traces, com
         )
         assert code == 2
         assert f"Type: esper-audit import {given}" in err
+
+
+def test_causes_in_an_objects_state_may_be_of_another_object(desk, traces):
+    tree = tuple(line.replace("'n'", "'self'].n").replace("].n]", "].n") for line in TREE)
+    log = Log().compile("0/0", guards=tree)
+    others = tuple(line.replace("== 1", "== 2") for line in tree)
+    traces("a.log", log.compile("0/1", "0/0: self.n == 1", guards=others))
+    assert "does not tell objects apart" not in read(desk)  # no source: nothing says it's a method
+    source = desk.folder / "train.py"
+    source.write_text("class Block:\n\n    def f(self, x):\n        return x * self.n\n")
+    logged = log.text.replace('"train.py"', f'"{source}"')
+    traces("a.log", logged.encode())
+    said = read(desk)
+    assert "another one was called (other-instance): self.n in Block.f." in said

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from esper_audit.data.logs import Damage, DamageKind
 from esper_audit.data.reasons import Reason, Why
@@ -47,6 +47,7 @@ UNTOLD = (
     "A trace log tells what was compiled, not what ran: reuse, calls that ran eagerly, steps and"
     " the lines that wrote guarded state are unknown."
 )
+_MOST_NAMES = 3
 _DAMAGED: dict[DamageKind, tuple[str, str]] = {
     DamageKind.NOT_A_RECORD: ("is not a record", "are not records"),
     DamageKind.NOT_JSON: ("is not JSON", "are not JSON"),
@@ -61,6 +62,15 @@ _DAMAGED: dict[DamageKind, tuple[str, str]] = {
         "are records in a form that no known torch writes",
     ),
 }
+
+
+def objects_words(names: Sequence[str]) -> str:
+    """That a value that differs may be of another object."""
+    more = ", …" if len(names) > _MOST_NAMES else ""
+    return (
+        "A trace log does not tell objects apart. Where several share the code, the cause is that"
+        f" another one was called (other-instance): {', '.join(names[:_MOST_NAMES])}{more}."
+    )
 
 
 def damage_words(damage: Iterable[Damage]) -> list[str]:
