@@ -184,7 +184,8 @@ class StatedValues:
 
         Torch guards the value of one alone.
         """
-        pairs = (aliases(body_of(guard.text)) for guard in self._equations)
+        named = [guard for guard in self.tree.guards if guard.kind == "OBJECT_ALIASING"]
+        pairs = (aliases(body_of(guard.text)) for guard in (*self._equations, *named))
         others = (pair[0] for pair in pairs if pair and one_way(pair[1]) == source)
         return next((other for other in others if other not in self._aliased), "")
 

@@ -130,3 +130,10 @@ def test_a_value_of_which_only_the_class_is_guarded_is_told_by_its_class():
     assert failed(before, now, "0/0: o == {1}") == [
         ("EQUALS_MATCH", "L['o']", "{1}", "function object")
     ]
+
+
+def test_an_alias_is_read_as_a_guard_of_its_own_kind_as_well():
+    before = (*tensor("x"), *tensor("y"))
+    now = (*tensor("x", grad=True), "| | +- OBJECT_ALIASING: L['x'] is L['y']  # x + y")
+    found = failed(before, now, "0/0: tensor 'x' requires_grad mismatch. expected requires_grad=0")
+    assert [source for _, source, *_ in found] == ["L['x']", "L['y']"]
