@@ -17,7 +17,8 @@ from esper_audit.errors import UsageError
 from esper_audit.program.saved import load_report
 
 TOO_LONG = "n" * 5000
-ASKS = re.compile(r"\.(is_dir|is_file|exists)\(")
+ASKS = re.compile(r"(?<!system)\.(is_dir|is_file|exists)\(")
+"""Of a path, and not of a file system of fsspec."""
 
 
 @pytest.mark.parametrize("ask", [is_folder, is_file, is_there])

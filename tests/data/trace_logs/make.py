@@ -14,9 +14,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from esper_audit.traces.metrics import KEPT
+from esper_audit.traces.metrics import Metrics
 
 PROGRAM = Path(__file__).with_name("program.py")
+KEPT = set(Metrics.__struct_fields__)
 RECORDS = (
     *("str", "dynamo_start", "dynamo_cpp_guards_str", "create_symbol"),
     *("compilation_metrics", "bwd_compilation_metrics", "artifact"),
