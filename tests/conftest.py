@@ -37,7 +37,9 @@ def _state() -> tuple[object, ...]:
     from esper_audit.recording import marks
 
     heard = len(marks._listeners)
-    return (*interrupt, *values, lookup, listening, heard, list(sys.meta_path), sys.gettrace())
+    # Of those that others put there, some come with the first import of a framework.
+    finders = [finder for finder in sys.meta_path if _is_ours(finder)]
+    return (*interrupt, *values, lookup, listening, heard, finders, sys.gettrace())
 
 
 def _is_ours(value: object) -> bool:
