@@ -217,7 +217,7 @@ def test_one_process_id_on_two_hosts_is_two_processes():
     twice = [Process(like="x", rank=None, pid=7, began=1.0), Process(like="x", pid=7, began=2.0)]
     (group,) = groups_of(twice)
     assert (group.places, group.found.pids) == ((0, 1), (7, 7))
-    assert process_names(group.found) == "processes 7, 7"
+    assert process_names(group.found) == "processes 7 (2 times)"
 
 
 @pytest.mark.parametrize("began", [None, 1e12, -1.0])

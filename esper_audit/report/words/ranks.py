@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -20,7 +21,9 @@ def process_names(found: RankClass) -> str:
     """The ranks of a class, or its processes; empty where neither is known."""
     if found.ranks:
         return rank_names(found.ranks)
-    return _named("process", found.pids, [str(pid) for pid in found.pids])
+    often = Counter(found.pids)
+    told = [f"{pid} ({number} times)" if number > 1 else str(pid) for pid, number in often.items()]
+    return _named("process", found.pids, told)
 
 
 def one_name(found: RankClass, number: int) -> str:
