@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
@@ -28,7 +28,7 @@ from esper_audit.traces.attempts import (
     whole,
 )
 from esper_audit.traces.causes import Entry, failures_of
-from esper_audit.traces.kept import compared_before, tree_of
+from esper_audit.traces.guard_trees import MOST_LINES, tree_of
 from esper_audit.traces.log_files import is_torch_file, torch_folder_in
 from esper_audit.traces.logged_frames import instance_of, is_direct, place_of, user_stack
 from esper_audit.traces.logged_names import LoggedNames
@@ -47,8 +47,8 @@ _OLD_NAMES = {EACH: "cache_size_limit", ACCUMULATED: "accumulated_cache_size_lim
 
 _key = lru_cache(maxsize=1024)(frame_key)
 
-_FAILURES: Remembered[tuple[GuardFailure, ...]] = Remembered(most=100_000)
-"""By what they are made of; it weighs as many lines of guards as are held."""
+_FAILURES: Remembered[tuple[GuardFailure, ...]] = Remembered(MOST_LINES)
+"""By what they are made of. The answer weighs as much as the guards that were compared."""
 
 _UNFINISHED = "it began at line {line} of the log, which does not have its end"
 
@@ -244,11 +244,11 @@ class Compiles:
         return still_left(limit, (before if used is None else used) + 1)
 
     def _read_failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
-        """None where something in the log is of a form that nobody thought of."""
+        """Without any where something in the log is of a form that nobody thought of."""
         try:
             return _FAILURES.answer(
                 self._asked(logged, known),
-                len(logged.guards) + 1,
+                len(logged.guards) + sum(map(len, known.lines.values())),
                 lambda: self._failures(logged, known),
             )
         except Exception as error:
@@ -269,20 +269,8 @@ class Compiles:
 
     def _failures(self, logged: LoggedCompile, known: _Known) -> tuple[GuardFailure, ...]:
         told = self._reasons(logged) or [(entry, None) for entry in reversed(known.lines)]
-        lines = tuple((entry, known.lines.get(entry, ()), reason) for entry, reason in told)
-        symbols = tuple((str(s.get("source")), str(s.get("val"))) for s in logged.symbols)
-        key = known.place, known.code, self._files, lines, logged.guards, symbols
-        found = compared_before.get(key)
-        if found is None:
-            entries = [Entry(entry, tree_of(tree), reason) for entry, tree, reason in lines]
-            found = self._compared(entries, logged, known)
-            size = len(logged.guards) + sum(len(tree) for _, tree, _ in lines)
-            compared_before.keep(key, found, size)
-        return found
-
-    def _compared(
-        self, entries: Sequence[Entry], logged: LoggedCompile, known: _Known
-    ) -> tuple[GuardFailure, ...]:
+        trees = ((entry, tree_of(known.lines.get(entry, ())), reason) for entry, reason in told)
+        entries = [Entry(entry, tree, reason) for entry, tree, reason in trees]
         values = StatedValues(tree_of(logged.guards), logged.symbols)
         names = LoggedNames(values, {entry.id: entry.tree for entry in entries}, known.code)
         return tuple(map(names.named, failures_of(entries, values, self._whole_path)))

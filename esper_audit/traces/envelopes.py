@@ -22,7 +22,6 @@ class Artifact(Struct):
     """The record of a text that torch logs by a name."""
 
     name: str
-    encoding: str = "string"
 
 
 class Line(Struct):

@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 
 from esper_audit.torch_text.guard_kinds import Reading, kind_by, reading_of
 from esper_audit.torch_text.plain_sources import key_of, one_way
+from esper_audit.traces.remembered import Remembered
 
 _LINE = re.compile(r"(?P<bars>(?:\| )*)\+- (?P<rest>.*)")
 _MANAGER = re.compile(
@@ -31,6 +32,8 @@ _MANAGER = re.compile(
 _LEAF = re.compile(r"(?P<kind>[A-Za-z_]\w*): (?P<text>.*)", re.DOTALL)
 _DICT_MANAGER = "Dict"
 _LATENCY = "Guard latency"
+MOST_LINES = 100_000
+"""Lines of guard trees of which answers are remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +94,14 @@ class GuardTree:
                 key = key_of(guard.source)
                 if key is not None and key[0] == owner:
                     yield guard
+
+
+_TREES: Remembered[GuardTree] = Remembered(MOST_LINES)
+
+
+def tree_of(lines: tuple[str, ...]) -> GuardTree:
+    """The same as :func:`tree_of_lines`, worked out once; it is not to be changed."""
+    return _TREES.answer(lines, len(lines), lambda: tree_of_lines(lines))
 
 
 def tree_of_lines(lines: Iterable[str]) -> GuardTree:

@@ -41,7 +41,6 @@ class Metrics(Struct):
     inductor_cumulative_compile_time_us: Any = UNSET
     recompile_user_contexts: Any = UNSET
     is_forward: Any = UNSET
-    is_runtime: Any = UNSET
     cudagraph_skip_reason: Any = UNSET
     runtime_cudagraphify_time_us: Any = UNSET
 

@@ -32,7 +32,6 @@ class WrittenCode:
     captured: tuple[str, ...] = ()
     first: str = ""
     is_method: bool = False
-    is_here: bool = True
 
 
 def written_code(file: str, line: int, name: str) -> WrittenCode:
@@ -41,7 +40,7 @@ def written_code(file: str, line: int, name: str) -> WrittenCode:
     bare = resumed["function"] if resumed is not None else name
     found = next(_fitting(file, line, bare, anywhere=resumed is not None), None)
     if found is None:
-        return WrittenCode(name, is_here=False)
+        return WrittenCode(name)
     outer, dot, _ = found.co_qualname.rpartition(".")
     in_class = bool(outer) and not outer.endswith("<locals>")
     first = found.co_varnames[0] if found.co_argcount else ""

@@ -9,7 +9,6 @@ import pytest
 
 from esper_audit.data.recording import Recording
 from esper_audit.diagnosis import judge_program
-from esper_audit.traces.kept import Kept
 from esper_audit.traces.reading import read_log
 from esper_audit.traces.recordings import recording_of
 
@@ -63,11 +62,3 @@ def test_a_log_that_holds_anything_is_made_a_recording(seed):
         judge_program(made)
         assert not [part for part in made.unrecognized if part.where.startswith("the guards of")]
         assert msgspec.json.decode(msgspec.json.encode(made), type=Recording)
-
-
-def test_what_is_kept_is_bounded_by_lines():
-    kept: Kept[str] = Kept(most=10)
-    for number in range(20):
-        kept.keep(number, "found", 3)
-    assert kept.get(19) == "found"
-    assert sum(kept.get(number) is not None for number in range(20)) <= 5

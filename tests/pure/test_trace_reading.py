@@ -120,9 +120,11 @@ def test_later_metrics_and_a_backward_belong_to_their_compile():
     log = Log().compile("0/0").event("B", "entire_backward_compile", "0/0")
     log.event("E", "entire_backward_compile", "0/0")
     log.metrics("0/0", kind="bwd_compilation_metrics", is_forward=False)
-    log.metrics("0/0", attempt=None, kind="compilation_metrics_runtime", is_runtime=True)  # type: ignore[arg-type]
+    log.metrics(
+        "0/0", attempt=None, kind="compilation_metrics_runtime", runtime_cudagraphify_time_us=7
+    )  # type: ignore[arg-type]
     [compiled] = read(log)[0].compiles
-    assert [m.get("is_forward", m.get("is_runtime")) for m in compiled.later] == [False, True]
+    assert compiled.later == [{"is_forward": False}, {"runtime_cudagraphify_time_us": 7}]
     assert compiled.stages[-1].name == "entire_backward_compile"
 
 
