@@ -13,6 +13,7 @@ from test_program_report import report as program_report
 
 from esper_audit.data.audits import ProgramReport
 from esper_audit.data.compiles import Outcome, Stance
+from esper_audit.data.logs import LogSource
 from esper_audit.data.recording import Program
 from esper_audit.data.stages import Seconds, Stage
 from esper_audit.data.steps import Phase
@@ -149,6 +150,8 @@ def test_a_failed_compile_that_raised_is_not_shown_as_eager():
     assert spans(program_report((*made(), failed)), "eager") == [(1.0, 3.0)]
     raised = program_report((*made(), replace(failed, raised=True)))
     assert "eager" not in lanes(raised)
+    logged = program_report((*made(), failed), trace_log=LogSource())  # nobody knows which
+    assert "eager" not in lanes(logged)
 
 
 def test_frames_of_ranks_are_hot_where_they_recompiled():

@@ -119,9 +119,9 @@ def _stages(audit: ProgramAudit) -> Iterator[Span]:
 def _eager(audit: ProgramAudit, anchors: Anchors) -> Iterator[Span]:
     """From when a frame runs eagerly until it is compiled again, or the end.
 
-    Where a failed compile raised an error, the call did not run at all.
+    Where a failed compile raised an error, the call did not run at all; a log does not tell.
     """
-    eager = [found for found in audit.findings if found.id in EAGER and not found.raised]
+    eager = [found for found in audit.findings if found.id in EAGER and found.raised is False]
     for finding in eager[:MOST_SPANS]:
         if finding.since is None:
             continue
