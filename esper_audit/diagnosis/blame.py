@@ -6,14 +6,14 @@ found for each of the three; here they are one line, with the recompiles of all.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from esper_audit.data.compiles import STATE_KINDS, Compile, GuardFailure, Outcome, Write
 from esper_audit.data.places import Frame, Location
 from esper_audit.data.reasons import Reason, Why
 from esper_audit.data.steps import Phase
-from esper_audit.diagnosis.sharing import cases
+from esper_audit.diagnosis.sharing import explained
 
 _NOT_RECORDED = Reason(why=Why.NOT_RECORDED)
 _Key = tuple[Location | None, bool]
@@ -100,12 +100,15 @@ def blames(
     sums: dict[_Key, _Sum] = {}
     whole = _Sum()
     for name, compiles in recordings:
-        for attempt, failures in _by_attempt(compiles):
+        told = explained(compiles)
+        for attempt in compiles:
+            if attempt.sequence not in told:
+                continue
             if after_warm_up_only and attempt.phase is not Phase.STEADY:
                 continue
             whole.add(attempt, name)
             found: dict[_Key, None] = {}
-            for failure in failures:
+            for _, failure in told[attempt.sequence]:
                 key, write = _line(attempt, failure)
                 sums.setdefault(key, _Sum()).tell(failure, write)
                 found[key] = None
@@ -114,14 +117,6 @@ def blames(
     lines = [_blame(key, made) for key, made in sums.items()]
     lines.sort(key=lambda line: (line.location is None, -line.seconds))
     return Blames(tuple(lines), whole.recompiles, whole.attempts, whole.seconds)
-
-
-def _by_attempt(compiles: Sequence[Compile]) -> Iterator[tuple[Compile, list[GuardFailure]]]:
-    """Each attempt once, with all failures that explain it."""
-    found: dict[int, tuple[Compile, list[GuardFailure]]] = {}
-    for attempt, _, failure in cases(compiles):
-        found.setdefault(attempt.sequence, (attempt, []))[1].append(failure)
-    yield from found.values()
 
 
 def _line(attempt: Compile, failure: GuardFailure) -> tuple[_Key, Write | None]:

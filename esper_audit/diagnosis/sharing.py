@@ -44,6 +44,16 @@ def cases(compiles: Iterable[Compile]) -> Iterator[Case]:
             instances[compile_.id] = compile_.instance
 
 
+def explained(
+    compiles: Iterable[Compile],
+) -> dict[int, list[tuple[Diagnosis, GuardFailure]]]:
+    """What explains each recompile, by its sequence."""
+    found: dict[int, list[tuple[Diagnosis, GuardFailure]]] = defaultdict(list)
+    for compile_, diagnosis, failure in cases(compiles):
+        found[compile_.sequence].append((diagnosis, failure))
+    return found
+
+
 def _explaining(compile_: Compile, instances: Instances) -> Iterable[GuardFailure]:
     failures = compile_.guard_failures
     if failures and _is_other_callable(compile_, instances):

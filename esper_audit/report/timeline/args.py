@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from esper_audit.data.compiles import Compile, GraphBreak, GuardFailure, SkippedFrame
 from esper_audit.data.diagnoses import Diagnosis
 from esper_audit.data.places import Location
-from esper_audit.diagnosis.sharing import cases
 from esper_audit.report.timeline.spans import Args
 from esper_audit.report.words.origins import with_origin
 from esper_audit.report.words.paths import place, source_line
@@ -16,14 +15,6 @@ from esper_audit.report.words.reasons import in_words
 Cause = tuple[Diagnosis, GuardFailure]
 _SHOWN = 10
 """Of graph breaks of one compile, and of its causes."""
-
-
-def causes_of(compiles: Iterable[Compile]) -> Mapping[int, list[Cause]]:
-    """What explains each recompile, by its sequence number."""
-    found: dict[int, list[Cause]] = {}
-    for compile_, diagnosis, failure in cases(compiles):
-        found.setdefault(compile_.sequence, []).append((diagnosis, failure))
-    return found
 
 
 def of_compile(compile_: Compile, causes: Sequence[Cause], root: str) -> Args:

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from esper_audit.data.compiles import Compile, DeferredWork, Outcome
 from esper_audit.data.recording import Recording
 from esper_audit.data.stages import Stage
-from esper_audit.report.timeline.args import causes_of, of_compile
+from esper_audit.diagnosis.sharing import explained
+from esper_audit.report.timeline.args import of_compile
 from esper_audit.report.timeline.spans import Args, Span, Track, cut, nanoseconds
 
 _NAMES = {Outcome.COMPILED: "compile", Outcome.RECOMPILED: "recompile"}
@@ -23,7 +24,7 @@ def threads(recording: Recording, root: str, arrows: Mapping[int, int]) -> list[
 
     What has no time of its own is left out.
     """
-    causes = causes_of(recording.compiles)
+    causes = explained(recording.compiles)
     tracks: dict[str, Track] = {}
     waiting = dict(arrows)
     for compile_ in recording.compiles:
