@@ -118,16 +118,9 @@ class RecompileMonitor:
 
     # --- what is no training ---
 
-    def on_validation_batch_start(
-        self,
-        trainer: Any,
-        pl_module: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
+    def on_validation_batch_start(self, trainer: Any, *batch: Any, **named: Any) -> None:
         what = "sanity check" if trainer.sanity_checking else "validation"
-        self._begin_batch(trainer, what, batch_idx, dataloader_idx)
+        self._begin_batch(trainer, what, *batch, **named)
 
     def on_validation_batch_end(self, *_: Any, **__: Any) -> None:
         self._metrics.check()
@@ -138,15 +131,8 @@ class RecompileMonitor:
         else:
             self._finish(trainer, "the end of the validation")
 
-    def on_test_batch_start(
-        self,
-        trainer: Any,
-        pl_module: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._begin_batch(trainer, "test", batch_idx, dataloader_idx)
+    def on_test_batch_start(self, trainer: Any, *batch: Any, **named: Any) -> None:
+        self._begin_batch(trainer, "test", *batch, **named)
 
     def on_test_batch_end(self, *_: Any, **__: Any) -> None:
         self._metrics.check()
@@ -154,15 +140,8 @@ class RecompileMonitor:
     def on_test_end(self, trainer: Any, pl_module: Any) -> None:
         self._finish(trainer, "the end of the test")
 
-    def on_predict_batch_start(
-        self,
-        trainer: Any,
-        pl_module: Any,
-        batch: Any,
-        batch_idx: int,
-        dataloader_idx: int = 0,
-    ) -> None:
-        self._begin_batch(trainer, "predict", batch_idx, dataloader_idx)
+    def on_predict_batch_start(self, trainer: Any, *batch: Any, **named: Any) -> None:
+        self._begin_batch(trainer, "predict", *batch, **named)
 
     def on_predict_batch_end(self, *_: Any, **__: Any) -> None:
         self._metrics.check()
@@ -170,10 +149,19 @@ class RecompileMonitor:
     def on_predict_end(self, trainer: Any, pl_module: Any) -> None:
         self._finish(trainer, "the end of the prediction")
 
-    def _begin_batch(self, trainer: Any, what: str, number: int, loader: int) -> None:
-        of = f" of dataloader {loader}" if loader else ""
+    def _begin_batch(
+        self,
+        trainer: Any,
+        what: str,
+        pl_module: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """``what`` it is a batch of; the others are Lightning's arguments, by Lightning's names."""
+        of = f" of dataloader {dataloader_idx}" if dataloader_idx else ""
         begin = self._metrics.mark if trainer.state.fn == "fit" else self._metrics.step
-        begin(f"{what} batch {number}{of}")
+        begin(f"{what} batch {batch_idx}{of}")
 
     def _finish(self, trainer: Any, place: str) -> None:
         self._metrics.mark(place)
