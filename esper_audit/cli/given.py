@@ -1,7 +1,8 @@
 """Words of the command line that are taken as they are given, or read by a parser of ours.
 
-Newer typer (0.29) reads each value by pydantic, whose import takes as long as that of all else in a
-short command. A text needs no reading, and what has a parser of ours is read by it.
+Newer typer (0.29) reads each value by pydantic, whose import takes a quarter of the CPU time of a
+short command (0.15 of 0.58 s, medians of nine runs of ``import`` on a small log). A text needs no
+reading, and what has a parser of ours is read by it.
 """
 
 from __future__ import annotations

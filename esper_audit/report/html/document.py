@@ -15,6 +15,7 @@ from esper_audit.report.html.figures import figure
 from esper_audit.report.html.markup import NOTHING, Markup, tag, text, together
 from esper_audit.report.made_by import command_of
 from esper_audit.report.sections import Closing, Page, Section, Style
+from esper_audit.report.words.guards import shortened
 
 _MARKS = {Style.GOOD: "✓ ", Style.BAD: "✗ ", Style.DOUBTFUL: "! "}
 _LONGEST_TITLE = 120
@@ -38,7 +39,7 @@ def _head(page: Page) -> Markup:
         tag("meta", http_equiv="Content-Security-Policy", content=policy()),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="referrer", content="no-referrer"),
-        tag("title", f"esper-audit: {title[:_LONGEST_TITLE]}"),
+        tag("title", f"esper-audit: {shortened(title, _LONGEST_TITLE)}"),
         tag("style", resource("style.css")),
     )
 
