@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from trace_builders import TREE, Log, read
 
@@ -120,11 +122,11 @@ def test_later_metrics_and_a_backward_belong_to_their_compile():
     log = Log().compile("0/0").event("B", "entire_backward_compile", "0/0")
     log.event("E", "entire_backward_compile", "0/0")
     log.metrics("0/0", kind="bwd_compilation_metrics", is_forward=False)
-    log.metrics(
-        "0/0", attempt=None, kind="compilation_metrics_runtime", runtime_cudagraphify_time_us=7
-    )  # type: ignore[arg-type]
+    later: dict[str, Any] = {"attempt": None, "runtime_cudagraphify_time_us": 7}
+    log.metrics("0/0", kind="compilation_metrics_runtime", **later)
     [compiled] = read(log)[0].compiles
-    assert compiled.later == [{"is_forward": False}, {"runtime_cudagraphify_time_us": 7}]
+    backward, runtime = compiled.later
+    assert backward["is_forward"] is False and runtime["runtime_cudagraphify_time_us"] == 7
     assert compiled.stages[-1].name == "entire_backward_compile"
 
 
